@@ -1,0 +1,47 @@
+"""The record that every data set is read into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scene:
+    """One annotated image.
+
+    Attributes:
+        image_id: name of the scene in its set, unique there; as a rule the path below the set's folder.
+        path: the image file.
+        width: pixels.
+        height: pixels.
+        camera: which camera took it, if known.
+        time: seconds on the set's clock, if known.
+        place: the site that several cameras watch, if known; training holds out whole places.
+        boxes: (N, 4) float32 xyxy, pixels of the image.
+        identities: (N,) int64, -1 = a person without a label.
+        ignore: (N,) bool; such boxes are neither people to be found nor false alarms.
+    """
+
+    image_id: str
+    path: Path
+    width: int
+    height: int
+    camera: str | None
+    time: float | None
+    place: str | None
+    boxes: NDArray[np.float32]
+    identities: NDArray[np.int64]
+    ignore: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Query:
+    """A person to look for: a box (4,) float32 xyxy in the scene ``image_id``, and who it is."""
+
+    image_id: str
+    box: NDArray[np.float32]
+    identity: int

@@ -1,0 +1,19 @@
+"""Pure ``torch.nn`` modules and their configuration. Knows no files, no Hub and no numpy images."""
+
+from personsearch.models.backbone import ReidNetwork
+from personsearch.models.config import ANCHORS, AnchorConfig, ModelConfig, preset, preset_names
+from personsearch.models.network import People, PersonSearchNetwork, Target, TrainingOutput, build
+
+__all__ = [
+    "ANCHORS",
+    "AnchorConfig",
+    "ModelConfig",
+    "People",
+    "PersonSearchNetwork",
+    "ReidNetwork",
+    "Target",
+    "TrainingOutput",
+    "build",
+    "preset",
+    "preset_names",
+]

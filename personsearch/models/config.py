@@ -1,0 +1,154 @@
+"""``ModelConfig``: one typed, validated description of a network and of its preprocessing.
+
+It is the ``config.json`` that lies beside the weights. Presets are plain functions of nothing:
+``preset("stl-mrfp-r50")`` is the paper's network, ``preset("stl-mrfp-small")`` the one for CPUs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from personsearch.config import StrictModel
+
+Pair = tuple[int, int]
+
+#: Downsampling of conv2_x, conv3_x and of the Re-ID network's input crop to its conv3_x map.
+LOW_STRIDE = 4
+STRIDE = 8
+
+
+class InputConfig(StrictModel):
+    """How an image becomes the network's input (read by ``personsearch.images``)."""
+
+    min_size: int = Field(640, ge=32, description="length in pixels that the shorter side gets")
+    max_size: int = Field(960, ge=32, description="upper bound in pixels of the longer side")
+    mean: tuple[float, float, float] = Field((0.485, 0.456, 0.406), description="RGB, 0..1")
+    std: tuple[float, float, float] = Field((0.229, 0.224, 0.225), description="RGB, 0..1")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> InputConfig:
+        if self.max_size < self.min_size:
+            raise ValueError(f"max_size ({self.max_size}) is smaller than min_size ({self.min_size})")
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive, got {self.std}")
+        return self
+
+
+class AnchorConfig(StrictModel):
+    """Anchors of the region proposal network on conv3_x (stride 8)."""
+
+    sizes: tuple[int, ...] = Field((32, 64, 128, 256), min_length=1, description="square root of the area, pixels")
+    ratios: tuple[float, ...] = Field((1.0, 2.0, 3.0), min_length=1, description="height / width")
+
+    @model_validator(mode="after")
+    def _positive(self) -> AnchorConfig:
+        if min(self.sizes) <= 0 or min(self.ratios) <= 0:
+            raise ValueError("anchor sizes and ratios must be positive")
+        return self
+
+
+#: ``stride8`` fits people by IoU; ``paper`` is section 4.3 read as pixels, as the author's code does.
+ANCHORS = {
+    "stride8": AnchorConfig(sizes=(32, 64, 128, 256)),
+    "paper": AnchorConfig(sizes=(4, 8, 16, 32)),
+}
+
+
+class DetectorConfig(StrictModel):
+    """Standard RPN and Faster R-CNN head (paper section 3.3; values of the author's public baseline)."""
+
+    head_width: int = Field(1024, ge=1, description="width of the two fully connected layers")
+    rpn_pre_nms_train: int = Field(12000, ge=1)
+    rpn_pre_nms_test: int = Field(6000, ge=1)
+    rpn_post_nms_train: int = Field(2000, ge=1)
+    rpn_post_nms_test: int = Field(300, ge=1)
+    rpn_nms: float = Field(0.7, gt=0, le=1)
+    rpn_fg_iou: float = Field(0.7, gt=0, le=1)
+    rpn_bg_iou: float = Field(0.3, gt=0, le=1)
+    rpn_batch: int = Field(256, ge=1, description="anchors per image in the RPN loss")
+    rpn_positive: float = Field(0.5, gt=0, lt=1)
+    roi_iou: float = Field(0.5, gt=0, le=1, description="from this IoU on a proposal is a person")
+    roi_batch: int = Field(128, ge=1, description="proposals per image in the head's loss")
+    roi_positive: float = Field(0.25, gt=0, lt=1)
+    nms: float = Field(0.3, gt=0, le=1, description="IoU above which the lower detection is dropped")
+    score_threshold: float = Field(0.5, ge=0, lt=1, description="detections below are dropped (section 4.3)")
+    max_people: int = Field(100, ge=1, description="detections per image at the most")
+
+
+class ReidConfig(StrictModel):
+    """RoI features and identification network (paper sections 3.3 and 3.4)."""
+
+    pooling: Literal["mrfp", "roialign"] = Field("mrfp", description="roialign is the paper's baseline")
+    roi_size: Pair = Field((32, 16), description="height, width of the conv3_x RoI = Re-ID crop / 8")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> ReidConfig:
+        if min(self.roi_size) < 2 or any(side % 2 for side in self.roi_size):
+            raise ValueError(f"roi_size must be even and at least 2, got {self.roi_size}")
+        return self
+
+
+class ModelConfig(StrictModel):
+    """Architecture and preprocessing of a person-search network.
+
+    Attributes:
+        backbone: ``resnet50_ibn_a`` and ``resnet18_ibn_a`` put Instance-Batch Normalisation into conv2_x to
+            conv4_x (IBN-Net); ``resnet50`` and ``resnet18`` are torchvision's.
+    """
+
+    name: str = Field("custom", min_length=1)
+    backbone: Literal["resnet50_ibn_a", "resnet18_ibn_a", "resnet50", "resnet18"] = "resnet50_ibn_a"
+    input: InputConfig = InputConfig()
+    anchors: AnchorConfig = AnchorConfig()
+    detector: DetectorConfig = DetectorConfig()
+    reid: ReidConfig = ReidConfig()
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of an embedding: channels of conv5_x."""
+        return 2048 if self.backbone.startswith("resnet50") else 512
+
+    @property
+    def crop_size(self) -> Pair:
+        """Height and width in pixels of the Re-ID crops that STL step 1 trains on."""
+        return self.reid.roi_size[0] * STRIDE, self.reid.roi_size[1] * STRIDE
+
+
+_PRESETS: dict[str, dict[str, Any]] = {
+    # The paper to the letter (sections 3.3, 3.4 and 4.3), but for the anchors: see ANCHORS.
+    "stl-mrfp-r50": {},
+    # The same house for two CPU cores: narrow head, 128x64 crops, smaller scenes.
+    "stl-mrfp-small": {
+        "backbone": "resnet18_ibn_a",
+        "input": {"min_size": 448, "max_size": 672},
+        "detector": {
+            "head_width": 256,
+            "rpn_pre_nms_train": 2000,
+            "rpn_pre_nms_test": 1000,
+            "rpn_post_nms_train": 500,
+            "rpn_post_nms_test": 100,
+        },
+        "reid": {"roi_size": (16, 8)},
+    },
+}
+
+
+def preset_names() -> list[str]:
+    """Names that :func:`preset` knows."""
+    return list(_PRESETS)
+
+
+def preset(name: str) -> ModelConfig:
+    """Return a preset configuration.
+
+    Args:
+        name: ``"stl-mrfp-r50"`` or ``"stl-mrfp-small"``.
+
+    Raises:
+        KeyError: no preset has that name.
+    """
+    if name not in _PRESETS:
+        raise KeyError(f"no model preset {name!r}; there are {', '.join(_PRESETS)}")
+    return ModelConfig.model_validate({"name": name, **_PRESETS[name]})

@@ -1,0 +1,203 @@
+"""The detector: torchvision's RPN and Fast R-CNN head on conv3_x, with ignored boxes (paper section 3.3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+from torchvision.ops import batched_nms, clip_boxes_to_image
+
+from personsearch.models.config import STRIDE, AnchorConfig, DetectorConfig
+from personsearch.models.pooling import DetectionPooling
+
+#: Class index of a person, of the background, and of what the samplers leave out.
+PERSON, BACKGROUND, NOT_SAMPLED = 1, 0, -1
+
+#: A proposal or anchor of which more than this share lies in an ignored box is not sampled as a negative.
+IGNORE_COVERAGE = 0.5
+
+
+def covered_by(boxes: Tensor, ignored: Tensor) -> Tensor:
+    """Tell which boxes lie mostly inside an ignored one.
+
+    Args:
+        boxes: (N, 4) xyxy.
+        ignored: (M, 4) xyxy.
+
+    Returns:
+        (N,) bool: intersection / own area > :data:`IGNORE_COVERAGE` for some ignored box.
+    """
+    top_left = torch.maximum(boxes[:, None, :2], ignored[None, :, :2])
+    bottom_right = torch.minimum(boxes[:, None, 2:], ignored[None, :, 2:])
+    intersection = (bottom_right - top_left).clamp(min=0).prod(dim=2)
+    area = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1)
+    return (intersection > IGNORE_COVERAGE * area[:, None]).any(dim=1)
+
+
+class StrideAnchors(AnchorGenerator):
+    """torchvision's anchors at a fixed stride and in float32.
+
+    The parent derives the stride as image size // map size, which is 7 at height 900, and makes anchors in the
+    features' dtype, which rounds coordinates to half a pixel in float16.
+    """
+
+    def __init__(self, config: AnchorConfig) -> None:
+        super().__init__(sizes=(config.sizes,), aspect_ratios=(config.ratios,))
+
+    def forward(self, image_list: ImageList, feature_maps: list[Tensor]) -> list[Tensor]:
+        """Return per image (H * W * A, 4) float32 anchors, xyxy in input pixels."""
+        device = feature_maps[0].device
+        self.set_cell_anchors(torch.float32, device)
+        stride = torch.tensor(STRIDE, device=device)
+        [anchors] = self.grid_anchors([list(feature_maps[0].shape[-2:])], [[stride, stride]])
+        return [anchors] * len(image_list.image_sizes)
+
+
+class _Float32RPNHead(RPNHead):
+    """RPN head whose results are float32 whatever the network's dtype: box decoding and NMS need it."""
+
+    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        logits, deltas = super().forward(x)
+        return [t.float() for t in logits], [t.float() for t in deltas]
+
+
+class ProposalNetwork(RegionProposalNetwork):
+    """Region proposal network that neither learns from ignored boxes nor counts anchors inside them as background."""
+
+    def __init__(self, channels: int, anchors: AnchorConfig, config: DetectorConfig) -> None:
+        generator = StrideAnchors(anchors)
+        super().__init__(
+            generator,
+            _Float32RPNHead(channels, generator.num_anchors_per_location()[0]),
+            config.rpn_fg_iou,
+            config.rpn_bg_iou,
+            config.rpn_batch,
+            config.rpn_positive,
+            pre_nms_top_n={"training": config.rpn_pre_nms_train, "testing": config.rpn_pre_nms_test},
+            post_nms_top_n={"training": config.rpn_post_nms_train, "testing": config.rpn_post_nms_test},
+            nms_thresh=config.rpn_nms,
+        )
+
+    def assign_targets_to_anchors(
+        self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Match anchors to the boxes that count; negatives inside ignored boxes get label -1 (not sampled)."""
+        counted = [{"boxes": t["boxes"][t["labels"] == PERSON]} for t in targets]
+        labels, matched = super().assign_targets_to_anchors(anchors, counted)
+        for label, anchor, target in zip(labels, anchors, targets, strict=True):
+            ignored = target["boxes"][target["labels"] != PERSON]
+            label[(label == BACKGROUND) & covered_by(anchor, ignored)] = NOT_SAMPLED
+        return labels, matched
+
+
+class _Float32Predictor(FastRCNNPredictor):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        scores, deltas = super().forward(x)
+        return scores.float(), deltas.float()
+
+
+class BoxHead(RoIHeads):
+    """Fast R-CNN head: 7x7 RoIAlign, two fully connected layers, person or background, box regression."""
+
+    def __init__(self, channels: int, config: DetectorConfig) -> None:
+        super().__init__(
+            DetectionPooling(),
+            TwoMLPHead(channels * 7 * 7, config.head_width),
+            _Float32Predictor(config.head_width, num_classes=2),
+            config.roi_iou,
+            config.roi_iou,
+            config.roi_batch,
+            config.roi_positive,
+            bbox_reg_weights=None,  # torchvision's default: 10, 10, 5, 5
+            score_thresh=config.score_threshold,
+            nms_thresh=config.nms,
+            detections_per_img=config.max_people,
+        )
+
+    def assign_targets_to_proposals(
+        self, proposals: list[Tensor], gt_boxes: list[Tensor], gt_labels: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Match proposals to the boxes that count; those on or mostly inside ignored boxes get label -1."""
+        counted = [torch.where(labels == PERSON)[0] for labels in gt_labels]
+        matched, labels = super().assign_targets_to_proposals(
+            proposals,
+            [boxes[index] for boxes, index in zip(gt_boxes, counted, strict=True)],
+            [labels[index] for labels, index in zip(gt_labels, counted, strict=True)],
+        )
+        for i, index in enumerate(counted):
+            if len(index):
+                matched[i] = index[matched[i]]
+            ignored = gt_boxes[i][gt_labels[i] != PERSON]
+            labels[i][(labels[i] == BACKGROUND) & covered_by(proposals[i], ignored)] = NOT_SAMPLED
+        return matched, labels
+
+    def detect(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        canvas: tuple[int, int],
+        score_threshold: float,
+        max_people: int,
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Score and refine proposals, then one NMS for the whole batch.
+
+        Args:
+            features: ``{"0": conv3_x}``.
+            proposals: per image (K_i, 4) float32 xyxy in input pixels.
+            canvas: height and width of the input.
+            score_threshold: lower detections are dropped.
+            max_people: detections per image at the most.
+
+        Returns:
+            Per image boxes (M_i, 4) and scores (M_i,), float32, by falling score.
+        """
+        pooled = self.box_roi_pool(features, proposals, None)
+        logits, deltas = self.box_predictor(self.box_head(pooled))
+        boxes = clip_boxes_to_image(self.box_coder.decode(deltas, proposals)[:, PERSON], canvas)
+        scores = logits.softmax(dim=-1)[:, PERSON]
+        image = torch.cat([torch.full((len(p),), i, device=boxes.device) for i, p in enumerate(proposals)])
+        sound = (scores >= score_threshold) & ((boxes[:, 2:] - boxes[:, :2]).amin(dim=1) > 0)
+        boxes, scores, image = boxes[sound], scores[sound], image[sound]
+        keep = batched_nms(boxes, scores, image, self.nms_thresh)
+        per_image = [keep[image[keep] == i][:max_people] for i in range(len(proposals))]
+        return [boxes[k] for k in per_image], [scores[k] for k in per_image]
+
+
+class Detector(nn.Module):
+    """Proposals and box head together."""
+
+    def __init__(self, channels: int, anchors: AnchorConfig, config: DetectorConfig) -> None:
+        super().__init__()
+        self.rpn = ProposalNetwork(channels, anchors, config)
+        self.head = BoxHead(channels, config)
+
+    def losses(self, images: Tensor, features: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Return the four losses of Faster R-CNN (paper Eq. 2: the two of the RPN and the two of the head)."""
+        proposals, rpn = self._propose(images, features, targets)
+        _, head = self.head({"0": features}, proposals, None, targets)
+        return {
+            "rpn_objectness": rpn["loss_objectness"],
+            "rpn_box": rpn["loss_rpn_box_reg"],
+            "head_class": head["loss_classifier"],
+            "head_box": head["loss_box_reg"],
+        }
+
+    def forward(
+        self, images: Tensor, features: Tensor, score_threshold: float, max_people: int
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return per image boxes (M_i, 4) in input pixels and scores (M_i,)."""
+        proposals, _ = self._propose(images, features, None)
+        canvas = (int(images.shape[-2]), int(images.shape[-1]))
+        return self.head.detect({"0": features}, proposals, canvas, score_threshold, max_people)
+
+    def _propose(
+        self, images: Tensor, features: Tensor, targets: list[dict[str, Tensor]] | None
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        canvas = (int(images.shape[-2]), int(images.shape[-1]))
+        listed = ImageList(images, [canvas] * len(images))
+        proposals, losses = self.rpn(listed, {"0": features}, targets)
+        return proposals, losses

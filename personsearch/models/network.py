@@ -1,0 +1,148 @@
+"""The one-step person-search network (paper Figure 2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from personsearch.models.backbone import BaseNetwork, IdentificationNetwork, build_resnet
+from personsearch.models.config import ModelConfig
+from personsearch.models.detector import NOT_SAMPLED, PERSON, Detector
+from personsearch.models.pooling import MRFP, SingleLevelPooling
+
+
+class People(NamedTuple):
+    """What the network finds in one image: boxes (K, 4) xyxy input pixels, scores (K,), embeddings (K, D)."""
+
+    boxes: Tensor
+    scores: Tensor
+    embeddings: Tensor
+
+
+class Target(NamedTuple):
+    """Annotated people of one image.
+
+    Attributes:
+        boxes: (K, 4) float32 xyxy in input pixels.
+        identities: (K,) int64, -1 = without a label.
+        ignore: (K,) bool; such boxes are neither people nor background.
+    """
+
+    boxes: Tensor
+    identities: Tensor
+    ignore: Tensor
+
+
+class TrainingOutput(NamedTuple):
+    """Losses of the detector, and what the task's identity classifier needs.
+
+    Attributes:
+        losses: name -> scalar.
+        features: (M, D) float32 features after the BNNeck, one per box that is not ignored, in order.
+        identities: (M,) int64 of the same boxes.
+    """
+
+    losses: dict[str, Tensor]
+    features: Tensor
+    identities: Tensor
+
+
+class PersonSearchNetwork(nn.Module):
+    """Detection and re-identification in one pass over a scene.
+
+    Input images are (N, 3, H, W) RGB in 0..1, H and W multiples of 32 (``personsearch.images`` makes them so).
+    Boxes go in and come out in pixels of that input.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        resnet = build_resnet(config.backbone)
+        channels = config.embedding_size // 4
+        self.register_buffer("mean", torch.tensor(config.input.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.input.std).view(1, 3, 1, 1), persistent=False)
+        self.base = BaseNetwork(resnet)
+        self.detector = Detector(channels, config.anchors, config.detector)
+        self.pooling: MRFP | SingleLevelPooling
+        if config.reid.pooling == "mrfp":
+            self.pooling = MRFP(config.reid.roi_size, config.backbone)
+        else:
+            self.pooling = SingleLevelPooling(config.reid.roi_size)
+        self.identification = IdentificationNetwork(resnet, config.embedding_size)
+
+    def forward(
+        self, images: Tensor, *, score_threshold: float | None = None, max_people: int | None = None
+    ) -> list[People]:
+        """Find the people in each image.
+
+        Args:
+            images: (N, 3, H, W) RGB in 0..1.
+            score_threshold: instead of the configuration's.
+            max_people: instead of the configuration's.
+
+        Returns:
+            Per image its people, by falling score; embeddings are unit length, float32.
+        """
+        if self.training:
+            raise RuntimeError("forward() is for evaluation; training calls train_step()")
+        low, high = self._features(images)
+        settings = self.config.detector
+        boxes, scores = self.detector(
+            images,
+            high,
+            settings.score_threshold if score_threshold is None else score_threshold,
+            settings.max_people if max_people is None else max_people,
+        )
+        embeddings = self._embed(low, high, boxes).split([len(b) for b in boxes])
+        return [People(*found) for found in zip(boxes, scores, embeddings, strict=True)]
+
+    def embed(self, images: Tensor, boxes: list[Tensor]) -> list[Tensor]:
+        """Embed given boxes: the query path.
+
+        Args:
+            images: (N, 3, H, W) RGB in 0..1.
+            boxes: per image (K_i, 4) float32 xyxy in input pixels.
+
+        Returns:
+            Per image (K_i, D) unit-length float32.
+        """
+        low, high = self._features(images)
+        return list(self._embed(low, high, boxes).split([len(b) for b in boxes]))
+
+    def train_step(self, images: Tensor, targets: list[Target]) -> TrainingOutput:
+        """Compute the detector's losses and the features of all annotated people (paper Eq. 2 and 3).
+
+        Unlabelled people pass through the identification network, and so enter its BatchNorm statistics.
+        """
+        low, high = self._features(images)
+        labelled = [
+            {"boxes": t.boxes, "labels": torch.where(t.ignore, NOT_SAMPLED, PERSON).to(torch.int64)} for t in targets
+        ]
+        losses = self.detector.losses(images, high, labelled)
+        people = [t.boxes[~t.ignore] for t in targets]
+        identities = torch.cat([t.identities[~t.ignore] for t in targets])
+        if len(identities) < 2:  # BatchNorm has no statistics of a single feature
+            return TrainingOutput(losses, low.new_zeros(0, self.config.embedding_size), identities[:0])
+        _, features = self.identification(self.pooling(low, high, people))
+        return TrainingOutput(losses, features, identities)
+
+    def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features: tuple[Tensor, Tensor] = self.base((images - self.mean) / self.std)
+        return features
+
+    def _embed(self, low: Tensor, high: Tensor, boxes: list[Tensor]) -> Tensor:
+        if sum(len(b) for b in boxes) == 0:
+            return torch.zeros(0, self.config.embedding_size, device=low.device)
+        _, features = self.identification(self.pooling(low, high, boxes))
+        return F.normalize(features.float(), dim=1)
+
+
+def build(config: ModelConfig) -> PersonSearchNetwork:
+    """Build a network with random weights. Only ``PersonSearcher.from_pretrained`` loads trained ones."""
+    return PersonSearchNetwork(config)

@@ -1,0 +1,75 @@
+"""Features of regions: RoIAlign in float32, and Multi-level RoI Fusion Pooling (paper section 3.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torchvision.ops import roi_align
+
+from personsearch.models.backbone import copy_of_conv3
+from personsearch.models.config import LOW_STRIDE, STRIDE, Pair
+
+
+def pool_boxes(features: Tensor, boxes: list[Tensor], size: Pair, stride: int) -> Tensor:
+    """RoIAlign (2x2 samples a cell, half-pixel aligned), computed in float32 and returned in the features' dtype.
+
+    Args:
+        features: (N, C, H/stride, W/stride).
+        boxes: per image (K_i, 4) float32 xyxy in input pixels.
+        size: output height and width.
+        stride: input pixels per feature cell.
+
+    Returns:
+        (sum K_i, C, height, width).
+    """
+    pooled: Tensor = roi_align(
+        features.float(), boxes, size, spatial_scale=1 / stride, sampling_ratio=2, aligned=True
+    )
+    return pooled.to(features.dtype)
+
+
+class DetectionPooling(nn.Module):
+    """7x7 RoIAlign on conv3_x behind the call that torchvision's ``RoIHeads`` makes."""
+
+    def forward(self, features: dict[str, Tensor], boxes: list[Tensor], _shapes: Any) -> Tensor:
+        """Return (sum K_i, C, 7, 7) for per-image boxes (K_i, 4) in input pixels."""
+        return pool_boxes(features["0"], boxes, (7, 7), STRIDE)
+
+
+class SingleLevelPooling(nn.Module):
+    """RoIAlign on conv3_x alone: the paper's baseline."""
+
+    def __init__(self, size: Pair) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, low: Tensor, high: Tensor, boxes: list[Tensor]) -> Tensor:
+        """Return (sum K_i, C3, h, w); ``low`` is not used."""
+        return pool_boxes(high, boxes, self.size, STRIDE)
+
+
+class MRFP(nn.Module):
+    """Multi-level RoI Fusion Pooling (paper section 3.4).
+
+    RoIAlign from conv3_x at ``size``, plus RoIAlign from conv2_x at twice that size through a private conv3_x
+    (the neck, which does not share parameters with the base network), summed element by element.
+    """
+
+    def __init__(self, size: Pair, backbone: str) -> None:
+        super().__init__()
+        self.size = size
+        self.neck = copy_of_conv3(backbone)
+
+    def forward(self, low: Tensor, high: Tensor, boxes: list[Tensor]) -> Tensor:
+        """Return (sum K_i, C3, h, w).
+
+        Args:
+            low: conv2_x, (N, C2, H/4, W/4).
+            high: conv3_x, (N, C3, H/8, W/8).
+            boxes: per image (K_i, 4) float32 xyxy in input pixels.
+        """
+        fine = pool_boxes(low, boxes, (2 * self.size[0], 2 * self.size[1]), LOW_STRIDE)
+        coarse = pool_boxes(high, boxes, self.size, STRIDE)
+        fused: Tensor = coarse + self.neck(fine)
+        return fused

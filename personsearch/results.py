@@ -1,0 +1,124 @@
+"""What a search returns: plain frozen records of numpy arrays, holding no images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import supervision
+
+Floats: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Detections:
+    """The people found in one image, by falling score.
+
+    Attributes:
+        boxes: (N, 4) float32 xyxy, pixels of the original (upright) image.
+        scores: (N,) float32, detector confidence 0..1.
+        embeddings: (N, D) float32, unit length.
+        image_size: (height, width) of the original image.
+        image_id: the caller's name of the image, if it has one.
+    """
+
+    boxes: Floats
+    scores: Floats
+    embeddings: Floats
+    image_size: tuple[int, int]
+    image_id: str | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        if self.boxes.shape != (n, 4):
+            raise ValueError(f"boxes must be (N, 4), got {self.boxes.shape}")
+        if self.scores.shape != (n,):
+            raise ValueError(f"scores must be ({n},) like the boxes, got {self.scores.shape}")
+        if self.embeddings.ndim != 2 or len(self.embeddings) != n:
+            raise ValueError(f"embeddings must be ({n}, D), got {self.embeddings.shape}")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, rows: int | slice | list[int] | NDArray[Any]) -> Detections:
+        """Return the chosen rows (int, slice, index array or boolean mask) as Detections."""
+        index = [rows] if isinstance(rows, int) else rows
+        return Detections(
+            boxes=self.boxes[index],
+            scores=self.scores[index],
+            embeddings=self.embeddings[index],
+            image_size=self.image_size,
+            image_id=self.image_id,
+        )
+
+    def filter(self, *, min_score: float = 0.0, min_height: float = 0.0) -> Detections:
+        """Keep people of at least ``min_score`` whose box is at least ``min_height`` pixels tall."""
+        tall = self.boxes[:, 3] - self.boxes[:, 1] >= min_height
+        return self[(self.scores >= min_score) & tall]
+
+    def to_supervision(self) -> supervision.Detections:
+        """Convert to ``supervision.Detections``; embeddings ride in ``data["embedding"]``.
+
+        Raises:
+            MissingExtraError: supervision is not installed.
+        """
+        try:
+            import supervision
+        except ImportError:
+            from personsearch.errors import MissingExtraError
+
+            raise MissingExtraError("to_supervision() needs supervision: pip install 'personsearch[viz]'") from None
+        return supervision.Detections(
+            xyxy=self.boxes,
+            confidence=self.scores,
+            class_id=np.zeros(len(self), dtype=int),
+            data={"embedding": self.embeddings},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """One person of a gallery, ranked by similarity to a query.
+
+    Attributes:
+        detection_id: row of the person in the gallery; never reused.
+        image_id: the scene it was found in.
+        box: x1, y1, x2, y2 in pixels of that scene.
+        similarity: dot product of the two embeddings, -1..1.
+        score: detector confidence 0..1.
+        camera: the scene's camera, if known.
+        time: the scene's time in seconds, if known.
+        extra: what the caller stored with the scene.
+        probability: chance of being the same person, when the weights carry a calibration; else None.
+    """
+
+    detection_id: int
+    image_id: str
+    box: tuple[float, float, float, float]
+    similarity: float
+    score: float
+    camera: str | None = None
+    time: float | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    probability: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexReport:
+    """What ``index`` did.
+
+    Attributes:
+        added: scenes stored now.
+        skipped: scenes that were there already.
+        people: people stored now.
+        failed: (image_id, reason) of inputs that could not be used.
+    """
+
+    added: int
+    skipped: int
+    people: int
+    failed: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,1 @@
+"""STL: pretrain the backbone on Re-ID crops, then finetune detection and identification on scenes."""

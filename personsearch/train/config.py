@@ -1,0 +1,144 @@
+"""Recipes: what a TOML file may say about the two steps of STL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from personsearch.config import StrictModel, apply_overrides, load_toml, merge, parse
+from personsearch.errors import ConfigError
+from personsearch.models import ModelConfig, preset, preset_names
+from personsearch.train.schedule import ScheduleConfig
+
+
+class DataConfig(StrictModel):
+    """A COCO-style set; see ``personsearch.datasets.coco``."""
+
+    annotations: str = Field(min_length=1, description="json file")
+    images: str | None = Field(None, description="folder of the images; default: the json file's")
+    holdout_places: tuple[str, ...] = Field((), description="places kept out of training, for validation")
+
+
+class OptimizerConfig(StrictModel):
+    """The optimiser of the network and its classifier."""
+
+    name: Literal["adam", "adamw", "sgd"]
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="sgd only")
+    nesterov: bool = Field(False, description="sgd only")
+
+
+class RunConfig(StrictModel):
+    """What both steps share: where, on what and how carefully to run."""
+
+    out: str = Field(min_length=1, description="folder of the run")
+    seed: int = Field(1, ge=0)
+    device: str | None = Field(None, description="cuda, cpu, ...; default: cuda where there is one")
+    precision: Literal["float32", "bfloat16"] = "float32"
+    num_workers: int = Field(1, ge=0, description="processes that load and augment")
+    log_every: int = Field(20, ge=1, description="steps between rows of metrics.jsonl")
+    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints; each epoch ends with one too")
+    validate_every: int = Field(1, ge=1, description="epochs between validations on the held-out places")
+
+
+class CropAugmentConfig(StrictModel):
+    """Augmentation of Re-ID crops (paper section 4.3: flip and erasing; padding is of the strong baseline)."""
+
+    flip: float = Field(0.5, ge=0, le=1)
+    pad: int = Field(10, ge=0, description="pixels of black border before the random crop")
+    erasing: float = Field(0.5, ge=0, le=1)
+    jitter: float = Field(0.0, ge=0, lt=1, description="brightness, contrast and colour change by up to this share")
+
+
+class ReidLossConfig(StrictModel):
+    """Paper Eq. 1."""
+
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    triplet_margin: float = Field(0.3, ge=0)
+    center_weight: float = Field(5e-4, ge=0, description="lambda of Eq. 1; 0 leaves the centre loss out")
+    center_lr: float = Field(0.5, gt=0, description="of the centres' own SGD")
+
+
+class PretrainConfig(StrictModel):
+    """STL step 1 (paper section 3.2): the backbone on Re-ID crops."""
+
+    run: RunConfig
+    model: ModelConfig
+    data: DataConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    augment: CropAugmentConfig = CropAugmentConfig()
+    losses: ReidLossConfig = ReidLossConfig()
+    num_identities: int = Field(16, ge=2, description="P of class-aware sampling")
+    num_instances: int = Field(4, ge=1, description="K of class-aware sampling")
+
+
+class SceneAugmentConfig(StrictModel):
+    """Augmentation of scenes. The paper flips only."""
+
+    flip: float = Field(0.5, ge=0, le=1)
+    zoom: float = Field(1.0, ge=1, description="a random window down to 1/zoom of each side becomes the scene")
+    zoom_share: float = Field(0.5, ge=0, le=1, description="share of scenes that are zoomed into")
+    jitter: float = Field(0.0, ge=0, lt=1, description="brightness, contrast and colour change by up to this share")
+
+
+class FinetuneConfig(StrictModel):
+    """STL step 2 (paper section 3.3): detection and identification on scenes."""
+
+    run: RunConfig
+    model: ModelConfig
+    data: DataConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    init: str | None = Field(None, description="weights folder of step 1; none = a random start, said in the log")
+    augment: SceneAugmentConfig = SceneAugmentConfig()
+    batch_size: int = Field(16, ge=1)
+    clip_norm: float | None = Field(None, gt=0, description="gradients are scaled down to this norm; the paper: none")
+
+    @model_validator(mode="after")
+    def _zoom_is_used(self) -> FinetuneConfig:
+        if self.augment.zoom > 1 and self.augment.zoom_share == 0:
+            raise ValueError("augment.zoom is set but augment.zoom_share is 0: nothing would be zoomed")
+        return self
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(path.stem for path in _RECIPES.glob("*.toml"))
+
+
+_RECIPES = Path(__file__).parent / "recipes"
+
+
+def load_pretrain(recipe: str | Path, overrides: list[str] | None = None) -> PretrainConfig:
+    """Read a recipe of step 1. See :func:`load_finetune`."""
+    return parse(PretrainConfig, _load(recipe, overrides or []), str(recipe))
+
+
+def load_finetune(recipe: str | Path, overrides: list[str] | None = None) -> FinetuneConfig:
+    """Read a recipe of step 2.
+
+    Args:
+        recipe: a TOML file, or the name of a recipe of the package. Paths in it are relative to the working folder.
+        overrides: ``"optimizer.lr=0.001"`` and the like.
+
+    Raises:
+        ConfigError: names the file, the key and what is wrong.
+    """
+    return parse(FinetuneConfig, _load(recipe, overrides or []), str(recipe))
+
+
+def _load(recipe: str | Path, overrides: list[str]) -> dict[str, Any]:
+    packaged = _RECIPES / f"{recipe}.toml"
+    path = packaged if isinstance(recipe, str) and recipe in recipe_names() else Path(recipe)
+    data = apply_overrides(load_toml(path), overrides)
+    model = data.get("model", {})
+    if isinstance(model, dict) and "preset" in model:
+        changes = {key: value for key, value in model.items() if key != "preset"}
+        if model["preset"] not in preset_names():
+            raise ConfigError(f"{recipe}: model.preset {model['preset']!r} is none of {', '.join(preset_names())}")
+        data["model"] = merge(preset(model["preset"]).model_dump(), changes)
+    return data

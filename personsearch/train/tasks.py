@@ -1,0 +1,123 @@
+"""What is learnt: network, losses and identity classifier together, one task per STL step.
+
+Classifiers and centres live here and not in the network, so exported weights never hold them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from personsearch.models import ModelConfig, PersonSearchNetwork, ReidNetwork
+from personsearch.train.config import OptimizerConfig, ReidLossConfig
+from personsearch.train.data import CropBatch, SceneBatch
+from personsearch.train.losses import CenterLoss, batch_hard_triplet
+
+
+def identity_classifier(channels: int, num_identities: int) -> nn.Linear:
+    """Return the classifier behind the BNNeck: no bias, weights of standard deviation 0.001 (paper ref [24])."""
+    classifier = nn.Linear(channels, num_identities, bias=False)
+    nn.init.normal_(classifier.weight, std=0.001)
+    return classifier
+
+
+class ReidTask(nn.Module):
+    """STL step 1 (paper Eq. 1): identity cross-entropy, batch-hard triplet and centre loss on crops."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: ModelConfig, num_identities: int, losses: ReidLossConfig) -> None:
+        super().__init__()
+        self.config = losses
+        self.network = ReidNetwork(model.backbone, model.embedding_size)
+        self.classifier = identity_classifier(model.embedding_size, num_identities)
+        self.centers = CenterLoss(num_identities, model.embedding_size) if losses.center_weight else None
+        self.register_buffer("mean", torch.tensor(model.input.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(model.input.std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, batch: CropBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return (weighted losses that sum to Eq. 1, figures to watch)."""
+        images = (batch.images - self.mean) / self.std
+        pooled, necked = self.network(blank(images, batch.erase))
+        logits = self.classifier(necked).float()
+        losses = {
+            "identity": F.cross_entropy(logits, batch.identities, label_smoothing=self.config.label_smoothing),
+            "triplet": batch_hard_triplet(pooled, batch.identities, self.config.triplet_margin),
+        }
+        if self.centers is not None:
+            losses["center"] = self.config.center_weight * self.centers(pooled, batch.identities)
+        return losses, {"accuracy": (logits.argmax(dim=1) == batch.identities).float().mean()}
+
+    def optimizers(self, config: OptimizerConfig) -> list[Optimizer]:
+        """Return the scheduled optimiser, then that of the centres, which keeps its rate.
+
+        The centres' gradient carries the loss weight; dividing their rate by it undoes that (paper ref [24]).
+        """
+        followed = [*self.network.parameters(), *self.classifier.parameters()]
+        result = [build_optimizer(config, followed)]
+        if self.centers is not None:
+            result.append(SGD(self.centers.parameters(), lr=self.config.center_lr / self.config.center_weight))
+        return result
+
+    @torch.no_grad()
+    def embed(self, images: Tensor) -> Tensor:
+        """Return unit-length embeddings (N, D) of crops (N, 3, h, w) RGB 0..1: the BNNeck's output."""
+        _, necked = self.network((images - self.mean) / self.std)
+        return F.normalize(necked.float(), dim=1)
+
+
+class SearchTask(nn.Module):
+    """STL step 2 (paper Eq. 2 and 3): the detector's losses plus identity cross-entropy on annotated boxes."""
+
+    def __init__(self, model: ModelConfig, num_identities: int) -> None:
+        super().__init__()
+        self.network = PersonSearchNetwork(model)
+        self.classifier = identity_classifier(model.embedding_size, num_identities)
+
+    def forward(self, batch: SceneBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return (losses that sum to Eq. 3, figures to watch). Without a labelled person there is no identity loss."""
+        out = self.network.train_step(batch.images, batch.targets)
+        labelled = out.identities >= 0
+        if not bool(labelled.any()):
+            return dict(out.losses), {}
+        logits = self.classifier(out.features[labelled]).float()
+        identities = out.identities[labelled]
+        losses = {**out.losses, "identity": F.cross_entropy(logits, identities)}
+        return losses, {"accuracy": (logits.argmax(dim=1) == identities).float().mean()}
+
+    def optimizers(self, config: OptimizerConfig) -> list[Optimizer]:
+        """Return the one optimiser of network and classifier."""
+        return [build_optimizer(config, list(self.parameters()))]
+
+
+def blank(images: Tensor, erase: Tensor) -> Tensor:
+    """Set a rectangle of each normalised image to zero, the mean colour.
+
+    Args:
+        images: (N, 3, h, w).
+        erase: (N, 4) int xyxy; an empty rectangle erases nothing.
+    """
+    rows = torch.arange(images.shape[2], device=images.device)
+    columns = torch.arange(images.shape[3], device=images.device)
+    left, top, right, bottom = erase.T[:, :, None]
+    in_rows = (rows >= top) & (rows < bottom)
+    in_columns = (columns >= left) & (columns < right)
+    return images.masked_fill((in_rows[:, :, None] & in_columns[:, None, :])[:, None], 0.0)
+
+
+def build_optimizer(config: OptimizerConfig, parameters: list[nn.Parameter]) -> Optimizer:
+    """Build what the recipe names over the parameters that learn."""
+    learning = [parameter for parameter in parameters if parameter.requires_grad]
+    if config.name == "sgd":
+        return SGD(
+            learning,
+            lr=config.lr,
+            momentum=config.momentum,
+            nesterov=config.nesterov,
+            weight_decay=config.weight_decay,
+        )
+    kind = Adam if config.name == "adam" else AdamW
+    return kind(learning, lr=config.lr, weight_decay=config.weight_decay)

@@ -1,0 +1,180 @@
+"""A weights folder: ``config.json`` (the ModelConfig) beside ``model.safetensors``. Strict, hashed, atomic."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from personsearch.config import parse
+from personsearch.errors import WeightsMismatchError, WeightsNotFoundError
+from personsearch.models import ModelConfig, PersonSearchNetwork, build
+
+CONFIG_FILE = "config.json"
+MODEL_FILE = "model.safetensors"
+#: What STL step 1 leaves: no detector, so it cannot search.
+BACKBONE_FILE = "backbone.safetensors"
+
+
+def save_folder(
+    folder: str | Path,
+    config: ModelConfig,
+    tensors: dict[str, Tensor],
+    *,
+    file: str = MODEL_FILE,
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """Write a weights folder; each file appears whole or not at all.
+
+    Args:
+        folder: made if need be.
+        config: architecture and preprocessing.
+        tensors: by state-dict key, on any device.
+        file: name of the tensor file.
+        metadata: free text for the safetensors header.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{file}.{os.getpid()}"
+    stored = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    save_file(stored, temporary, metadata={"format": "pt", **(metadata or {})})
+    replace_durably(temporary, folder / file)
+    write_durably(folder / CONFIG_FILE, config_json(config))
+    return folder
+
+
+def config_json(config: ModelConfig) -> bytes:
+    """Return the text of ``config.json``."""
+    return (json.dumps(config.model_dump(mode="json"), indent=2) + "\n").encode()
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read ``config.json``.
+
+    Raises:
+        WeightsNotFoundError: there is none.
+        ConfigError: it has an unknown key or a wrong type.
+        WeightsMismatchError: it is not JSON.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise WeightsNotFoundError(
+            f"{folder}: has no readable {CONFIG_FILE}; give a folder written by save_pretrained or by training"
+        ) from None
+    except ValueError as error:
+        raise WeightsMismatchError(f"{path}: not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise WeightsMismatchError(f"{path}: must hold a JSON object")
+    return parse(ModelConfig, data, str(path))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file onto the CPU, in the dtypes it stores.
+
+    Raises:
+        WeightsNotFoundError: there is none.
+        WeightsMismatchError: it is damaged.
+    """
+    if not path.is_file():
+        raise WeightsNotFoundError(f"{path}: no such file")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsMismatchError(f"{path}: damaged or not a safetensors file ({error})") from None
+
+
+def load_network(folder: str | Path) -> tuple[PersonSearchNetwork, str]:
+    """Build the network that a folder describes and fill it, strictly.
+
+    Returns:
+        The network in float32, in evaluation mode, and its fingerprint.
+
+    Raises:
+        WeightsNotFoundError: a file is missing, or the folder holds a backbone only.
+        WeightsMismatchError: keys, shapes or values are not those of the configuration.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise WeightsNotFoundError(f"{folder}: no such folder")
+    config = read_config(folder)
+    path = folder / MODEL_FILE
+    if not path.exists() and (folder / BACKBONE_FILE).exists():
+        raise WeightsNotFoundError(
+            f"{folder}: holds the backbone of STL step 1, which cannot detect; "
+            f"run 'personsearch train finetune RECIPE init={folder}' and give the folder that it writes"
+        )
+    tensors = read_tensors(path)
+    network = build(config)
+    fill(network, tensors, str(path))
+    return network.eval(), fingerprint(config, tensors)
+
+
+def fill(network: torch.nn.Module, tensors: dict[str, Tensor], where: str) -> None:
+    """Load a state dict strictly: same keys, same shapes, finite numbers.
+
+    Raises:
+        WeightsMismatchError: lists what differs.
+    """
+    expected = network.state_dict()
+    problems = [f"missing {key}" for key in expected if key not in tensors]
+    problems += [f"unexpected {key}" for key in tensors if key not in expected]
+    for key, tensor in tensors.items():
+        if key not in expected:
+            continue
+        if tensor.shape != expected[key].shape:
+            problems.append(f"{key} is {tuple(tensor.shape)}, expected {tuple(expected[key].shape)}")
+        elif tensor.is_floating_point() != expected[key].is_floating_point():
+            problems.append(f"{key} is {tensor.dtype}, expected {expected[key].dtype}")
+        elif tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            problems.append(f"{key} has values that are not finite")
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        raise WeightsMismatchError(f"{where}: does not fit its configuration: {shown}")
+    network.load_state_dict(tensors)
+
+
+def fingerprint(config: ModelConfig, tensors: dict[str, Tensor]) -> str:
+    """Return the sha256 over the tensors as stored and all that changes an embedding, as 64 hex digits.
+
+    The name of the configuration is left out: the same weights have one fingerprint whatever they are called.
+    """
+    digest = hashlib.sha256()
+    settings: dict[str, Any] = config.model_dump(mode="json", exclude={"name"})
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    for key in sorted(tensors):
+        tensor = tensors[key].detach().cpu().contiguous()
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file so that it appears whole or not at all, also after a power cut."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    replace_durably(temporary, path)
+
+
+def replace_durably(temporary: Path, path: Path) -> None:
+    """Flush ``temporary`` to the disk and give it its final name."""
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
