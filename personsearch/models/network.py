@@ -115,6 +115,12 @@ class PersonSearchNetwork(nn.Module):
         low, high = self._features(images)
         return list(self._embed(low, high, boxes).split([len(b) for b in boxes]))
 
+    def set_dtype(self, dtype: torch.dtype) -> PersonSearchNetwork:
+        """Compute in ``dtype``, except for what needs float32: the BNNeck, box decoding, NMS and norms."""
+        self.to(dtype)
+        self.identification.bnneck.float()
+        return self
+
     def train_step(self, images: Tensor, targets: list[Target]) -> TrainingOutput:
         """Compute the detector's losses and the features of all annotated people (paper Eq. 2 and 3).
 

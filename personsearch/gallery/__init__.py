@@ -1,0 +1,5 @@
+"""The durable gallery. Imports neither torch nor the network: a search service starts in a fraction of a second."""
+
+from personsearch.gallery.gallery import Gallery
+
+__all__ = ["Gallery"]

@@ -1,0 +1,435 @@
+"""``PersonSearcher``: images in, results out."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from personsearch.errors import ConfigError, ImageError
+from personsearch.gallery import Gallery
+from personsearch.images import Canvas, ChannelOrder, ImageInput, describe, load_image, to_canvas
+from personsearch.indexing import index_sources
+from personsearch.models import ModelConfig, People, PersonSearchNetwork
+from personsearch.progress import Progress
+from personsearch.results import Detections, Floats, IndexReport, Match
+from personsearch.sources import Sources
+from personsearch.weights.files import fingerprint, save_folder
+from personsearch.weights.registry import DEFAULT, resolve
+
+logger = logging.getLogger(__name__)
+
+#: Images waiting for company of their canvas size, in batches; bounds what ``stream`` holds.
+MAX_WAITING_BATCHES = 4
+
+DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which weights a searcher runs: what a gallery records, so that embeddings of others never mix in.
+
+    Attributes:
+        name: of the weights, as they were asked for.
+        revision: of the Hub repository, if they came from there.
+        fingerprint: sha256 over the tensors as stored plus all that changes an embedding.
+        config: architecture and preprocessing.
+    """
+
+    name: str
+    revision: str | None
+    fingerprint: str
+    config: ModelConfig
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of an embedding."""
+        return self.config.embedding_size
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(min_size, max_size) of the resize rule, pixels."""
+        return self.config.input.min_size, self.config.input.max_size
+
+
+class PersonSearcher:
+    """Finds and embeds people in images, and searches galleries of them.
+
+    Make one with :meth:`from_pretrained`. Boxes are always xyxy float32 pixels of the original, upright image.
+    """
+
+    def __init__(
+        self,
+        network: PersonSearchNetwork,
+        *,
+        spec: ModelSpec | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | None = None,
+    ) -> None:
+        """Wrap a network that is already built.
+
+        Args:
+            network: switched to evaluation mode and moved.
+            spec: of its weights; by default computed from them.
+            device: default cuda, then mps, then cpu.
+            dtype: ``"float16"``, ``"bfloat16"`` or ``"float32"``; default float16 on cuda, float32 elsewhere.
+
+        Raises:
+            ConfigError: the dtype is none of these.
+        """
+        self.device = torch.device(device) if device is not None else _best_device()
+        name = dtype or ("float16" if self.device.type == "cuda" else "float32")
+        if name not in DTYPES:
+            raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {name!r}")
+        self.dtype = DTYPES[name]
+        if spec is None:
+            spec = ModelSpec("custom", None, fingerprint(network.config, network.state_dict()), network.config)
+        self.spec = spec
+        self.config = network.config
+        self._network = network.eval().to(self.device).set_dtype(self.dtype)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str] = DEFAULT,
+        *,
+        revision: str | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | None = None,
+    ) -> PersonSearcher:
+        """Load weights.
+
+        Args:
+            name: an entry of ``weights.toml``, or a folder: a ``Path``, or a string that begins with ``.``, ``/``
+                or ``~``.
+            revision: of a Hub repository.
+            device: see the constructor.
+            dtype: see the constructor.
+            cache_dir: where the Hub's files are kept.
+            local_files_only: never touch the network.
+            token: of the Hub.
+
+        Raises:
+            WeightsNotFoundError: nothing of that name.
+            WeightsMismatchError: keys, shapes or hash are wrong.
+        """
+        found = resolve(
+            name, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token
+        )
+        spec = ModelSpec(found.name, found.revision, found.fingerprint, found.network.config)
+        return cls(found.network, spec=spec, device=device, dtype=dtype)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
+        """Write ``config.json`` and ``model.safetensors``, in the dtype this searcher computes in.
+
+        Returns:
+            The folder, which :meth:`from_pretrained` opens.
+        """
+        return save_folder(Path(folder), self.config, self._network.state_dict())
+
+    @overload
+    def detect(
+        self,
+        images: ImageInput,
+        *,
+        threshold: float | None = ...,
+        max_people: int | None = ...,
+        batch_size: int = ...,
+        progress: bool | None = ...,
+        channel_order: ChannelOrder = ...,
+    ) -> Detections: ...
+
+    @overload
+    def detect(
+        self,
+        images: Sequence[ImageInput],
+        *,
+        threshold: float | None = ...,
+        max_people: int | None = ...,
+        batch_size: int = ...,
+        progress: bool | None = ...,
+        channel_order: ChannelOrder = ...,
+    ) -> list[Detections]: ...
+
+    def detect(
+        self,
+        images: ImageInput | Sequence[ImageInput],
+        *,
+        threshold: float | None = None,
+        max_people: int | None = None,
+        batch_size: int = 8,
+        progress: bool | None = None,
+        channel_order: ChannelOrder = "RGB",
+    ) -> Detections | list[Detections]:
+        """Find and embed everybody in one image or in a list.
+
+        Args:
+            images: one input (see ``personsearch.images.ImageInput``), or a list or tuple of them.
+            threshold: lowest detector score, 0..1; default the weights' own.
+            max_people: people per image at the most; default the weights' own (100).
+            batch_size: images of one canvas size that go through the network together.
+            progress: None = a bar on a terminal for lists.
+            channel_order: of arrays and tensors.
+
+        Returns:
+            Detections for one image, a list of them for a list, also one of length 1.
+
+        Raises:
+            ImageError: an input cannot be used; for a list the message gives its position.
+        """
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ConfigError(f"threshold must lie in 0..1, got {threshold}")
+        settings = _Settings(threshold, max_people, batch_size)
+        if not isinstance(images, (list, tuple)):
+            return next(self._detect([_prepare(images, self.config, channel_order)], settings))
+        prepared = (_prepare(image, self.config, channel_order, i) for i, image in enumerate(images))
+        found = []
+        with Progress(total=len(images), label="detect", shown=progress) as bar:
+            for detections in self._detect(prepared, settings):
+                found.append(detections)
+                bar.advance()
+        return found
+
+    def stream(
+        self, images: Iterable[ImageInput], *, batch_size: int = 8, channel_order: ChannelOrder = "RGB"
+    ) -> Iterator[Detections]:
+        """Yield the detections of each image in order, holding a few batches at a time.
+
+        Raises:
+            ImageError: an input cannot be used; the message gives its position.
+        """
+        prepared = (_prepare(image, self.config, channel_order, i) for i, image in enumerate(images))
+        return self._detect(prepared, _Settings(None, None, batch_size))
+
+    def embed_query(
+        self, image: ImageInput, box: Sequence[float] | None = None, *, channel_order: ChannelOrder = "RGB"
+    ) -> Floats:
+        """Embed the person to look for.
+
+        Args:
+            image: the scene the person stands in; context helps, so give the scene rather than a crop.
+            box: x1, y1, x2, y2 in pixels; default the detection with the highest score.
+            channel_order: of arrays and tensors.
+
+        Returns:
+            (D,) float32, unit length.
+
+        Raises:
+            ImageError: the box is outside the image or has no area; or there is no box and nobody is found.
+        """
+        if box is not None:
+            embedding: Floats = self.embed_boxes(image, [box], channel_order=channel_order)[0]
+            return embedding
+        found = self.detect(image, channel_order=channel_order)
+        if not len(found):
+            raise ImageError(f"{describe(image)}: no person found to search for; give the person's box")
+        first: Floats = found.embeddings[0]
+        return first
+
+    def embed_boxes(
+        self,
+        image: ImageInput,
+        boxes: Sequence[Sequence[float]] | NDArray[Any],
+        *,
+        channel_order: ChannelOrder = "RGB",
+    ) -> Floats:
+        """Embed given boxes of one scene.
+
+        Args:
+            image: the scene.
+            boxes: (N, 4) xyxy pixels of the original image; clipped to it.
+            channel_order: of arrays and tensors.
+
+        Returns:
+            (N, D) float32, unit length.
+
+        Raises:
+            ImageError: a box is not finite or has no area inside the image.
+        """
+        ready = _prepare(image, self.config, channel_order)
+        checked = checked_boxes(boxes, ready.canvas.image_size, describe(image))
+        if not len(checked):
+            return np.zeros((0, self.spec.embedding_size), dtype=np.float32)
+        on_canvas = torch.from_numpy(ready.canvas.to_canvas(checked)).to(self.device)
+        with torch.inference_mode():
+            [embeddings] = self._network.embed(self._batch([ready.canvas]), [on_canvas])
+        result: Floats = embeddings.cpu().numpy()
+        return result
+
+    def index(
+        self,
+        images: str | os.PathLike[str] | Sequence[ImageInput] | Mapping[str, ImageInput],
+        gallery: str | os.PathLike[str] | Gallery,
+        *,
+        every: int = 1,
+        cameras: Mapping[str, str] | None = None,
+        times: Mapping[str, float] | None = None,
+        batch_size: int = 8,
+        progress: bool | None = None,
+    ) -> IndexReport:
+        """Detect everybody in the images and store them in a gallery.
+
+        Scenes already in the gallery are skipped, so an interrupted run is continued by calling it again. An input
+        that cannot be read is reported and never stops the rest.
+
+        Args:
+            images: a folder, glob, video (needs ``personsearch[video]``) or image; a list of paths and URLs; or a
+                mapping image_id -> any input.
+            gallery: an open Gallery, or the folder of one, made if need be.
+            every: take every so-manieth frame of videos.
+            cameras: image_id -> camera.
+            times: image_id -> seconds; video frames have their own.
+            batch_size: images per pass.
+            progress: None = a bar on a terminal.
+
+        Returns:
+            What was added, skipped and refused.
+
+        Raises:
+            GalleryMismatchError: the gallery holds embeddings of other weights.
+            ImageError: there is nothing to index.
+        """
+        sources = Sources.of(images, every=every, cameras=cameras, times=times)
+        if isinstance(gallery, Gallery):
+            return index_sources(self, sources, gallery, batch_size=batch_size, progress=progress)
+        with Gallery.open(gallery, self.spec) as opened:
+            return index_sources(self, sources, opened, batch_size=batch_size, progress=progress)
+
+    def search(
+        self,
+        gallery: str | os.PathLike[str] | Gallery,
+        image: ImageInput,
+        box: Sequence[float] | None = None,
+        *,
+        k: int = 10,
+        **filters: Any,
+    ) -> list[Match]:
+        """Find the person of a query box in a gallery.
+
+        Args:
+            gallery: an open Gallery, or the folder of one.
+            image: the query's scene.
+            box: the person, xyxy pixels; default the detection with the highest score.
+            k: matches at the most.
+            **filters: of :meth:`personsearch.Gallery.search`.
+
+        Returns:
+            Matches by falling similarity.
+        """
+        embedding = self.embed_query(image, box)
+        if isinstance(gallery, Gallery):
+            gallery.require(self.spec)
+            return gallery.search(embedding, k, **filters)
+        with Gallery.open(gallery, self.spec, mode="r") as opened:
+            return opened.search(embedding, k, **filters)
+
+    def _detect(self, prepared: Iterable[_Ready], settings: _Settings) -> Iterator[Detections]:
+        """Run batches of equal canvases, and yield results in the order of the input."""
+        waiting: dict[tuple[int, ...], list[tuple[int, _Ready]]] = {}
+        done: dict[int, Detections] = {}
+        following = 0
+        for number, ready in enumerate(prepared):
+            group = waiting.setdefault(tuple(ready.canvas.pixels.shape), [])
+            group.append((number, ready))
+            if len(group) >= settings.batch_size:
+                done.update(self._run(waiting.pop(tuple(ready.canvas.pixels.shape)), settings))
+            elif sum(map(len, waiting.values())) >= MAX_WAITING_BATCHES * settings.batch_size:
+                oldest = min(waiting, key=lambda shape: waiting[shape][0][0])
+                done.update(self._run(waiting.pop(oldest), settings))
+            while following in done:
+                yield done.pop(following)
+                following += 1
+        for group in waiting.values():
+            done.update(self._run(group, settings))
+        for number in itertools.count(following):
+            if number not in done:
+                return
+            yield done.pop(number)
+
+    def _run(self, group: list[tuple[int, _Ready]], settings: _Settings) -> dict[int, Detections]:
+        with torch.inference_mode():
+            found = self._network(
+                self._batch([ready.canvas for _, ready in group]),
+                score_threshold=settings.threshold,
+                max_people=settings.max_people,
+            )
+        return {number: _detections(people, ready) for (number, ready), people in zip(group, found, strict=True)}
+
+    def _batch(self, canvases: list[Canvas]) -> Tensor:
+        pixels = torch.stack([canvas.pixels for canvas in canvases]).to(self.device)
+        return pixels.to(self.dtype) / 255
+
+
+@dataclass(frozen=True)
+class _Settings:
+    threshold: float | None
+    max_people: int | None
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class _Ready:
+    canvas: Canvas
+    image_id: str | None
+
+
+def _prepare(image: ImageInput, config: ModelConfig, order: ChannelOrder, position: int | None = None) -> _Ready:
+    try:
+        pixels = load_image(image, channel_order=order)
+    except ImageError as error:
+        if position is None:
+            raise
+        raise ImageError(f"image {position}: {error}") from None
+    name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+    return _Ready(to_canvas(pixels, config.input.min_size, config.input.max_size), name)
+
+
+def _detections(people: People, ready: _Ready) -> Detections:
+    return Detections(
+        boxes=ready.canvas.to_original(people.boxes.float().cpu().numpy()),
+        scores=people.scores.float().cpu().numpy(),
+        embeddings=people.embeddings.float().cpu().numpy(),
+        image_size=ready.canvas.image_size,
+        image_id=ready.image_id,
+    )
+
+
+def checked_boxes(
+    boxes: Sequence[Sequence[float]] | NDArray[Any], image_size: tuple[int, int], name: str
+) -> Floats:
+    """Return boxes as (N, 4) float32, clipped to the image.
+
+    Raises:
+        ImageError: names the image and the box that is not finite or has no area inside it.
+    """
+    try:
+        array = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    except (TypeError, ValueError):
+        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {boxes!r}") from None
+    height, width = image_size
+    clipped = array.clip(0, [width, height, width, height]).astype(np.float32)
+    for given, box in zip(array.tolist(), clipped, strict=True):
+        if not np.isfinite(given).all() or (box[2:] <= box[:2]).any():
+            raise ImageError(
+                f"{name}: box {tuple(given)} has no area inside the {width}x{height} image; "
+                "give x1, y1, x2, y2 in pixels of the upright image"
+            )
+    return clipped
+
+
+def _best_device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -1,0 +1,214 @@
+"""What ``index`` can be pointed at: folders, globs, lists, mappings and videos, as named inputs one after another."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from personsearch.errors import ImageError, MissingExtraError
+from personsearch.images import ImageInput, describe
+
+logger = logging.getLogger(__name__)
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts"})
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One scene to be indexed: its name, how to get it, and what is known of it."""
+
+    image_id: str
+    image: ImageInput
+    camera: str | None = None
+    time: float | None = None
+
+
+#: Yields the scenes of one entry; ``wanted(image_id)`` says which are not there yet.
+Wanted = Callable[[str], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A still image, or a video that yields many scenes."""
+
+    image_id: str
+    image: ImageInput
+    is_video: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """All inputs of one ``index`` call.
+
+    Attributes:
+        entries: stills and videos in order.
+        every: take every so-manieth frame of a video.
+        cameras: image_id -> camera; for video frames the video's own id counts too.
+        times: image_id -> seconds.
+    """
+
+    entries: tuple[Entry, ...]
+    every: int
+    cameras: Mapping[str, str]
+    times: Mapping[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        images: str | os.PathLike[str] | Sequence[ImageInput] | Mapping[str, ImageInput],
+        *,
+        every: int = 1,
+        cameras: Mapping[str, str] | None = None,
+        times: Mapping[str, float] | None = None,
+    ) -> Sources:
+        """Resolve what the caller gave.
+
+        Raises:
+            ImageError: nothing is there, an in-memory image has no id, or two inputs share one.
+        """
+        if every < 1:
+            raise ImageError(f"every must be at least 1, got {every}")
+        if isinstance(images, Mapping):
+            entries = [Entry(str(name), image) for name, image in images.items()]
+        elif isinstance(images, (str, os.PathLike)):
+            entries = _expand(os.fspath(images))
+        else:
+            entries = [entry for image in images for entry in _listed(image)]
+        seen: set[str] = set()
+        for entry in entries:
+            if entry.image_id in seen:
+                raise ImageError(f"image_id {entry.image_id!r} occurs twice; give a mapping image_id -> image")
+            seen.add(entry.image_id)
+        return cls(tuple(entries), every, dict(cameras or {}), dict(times or {}))
+
+    def scenes(self, entry: Entry, wanted: Wanted) -> Iterator[Source | None]:
+        """Yield the scenes of an entry, and None for each that is not wanted.
+
+        Raises:
+            ImageError: a video cannot be opened, or breaks in the middle.
+        """
+        if not entry.is_video:
+            yield self._source(entry.image_id, entry.image, entry) if wanted(entry.image_id) else None
+            return
+        path = os.fspath(entry.image)  # type: ignore[arg-type]
+        for seconds, frame in video_frames(path, self.every):
+            name = f"{entry.image_id}#t={seconds:.3f}"
+            yield self._source(name, frame(), entry, seconds) if wanted(name) else None
+
+    def _source(self, name: str, image: ImageInput, entry: Entry, seconds: float | None = None) -> Source:
+        camera = self.cameras.get(name, self.cameras.get(entry.image_id))
+        start = self.times.get(entry.image_id, 0.0)
+        time = self.times.get(name, None if seconds is None else start + seconds)
+        return Source(name, image, camera, time)
+
+
+def video_frames(path: str, every: int = 1) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
+    """Yield (seconds from the start, function that converts the frame) for every ``every``-th frame.
+
+    Raises:
+        MissingExtraError: PyAV is not installed.
+        ImageError: the file is no video, or breaks in the middle.
+    """
+    try:
+        import av
+    except ImportError:
+        raise MissingExtraError("videos need PyAV: pip install 'personsearch[video]'") from None
+    try:
+        with av.open(path) as container:
+            if not container.streams.video:
+                raise ImageError(f"{path}: holds no video stream")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            for number, frame in enumerate(container.decode(stream)):
+                if number % every == 0:
+                    yield float(frame.time or 0.0), frame.to_image
+    except (av.error.FFmpegError, OSError) as error:
+        raise ImageError(f"{path}: cannot be read as a video ({error})") from None
+
+
+def read_sidecar(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, float]]:
+    """Read a csv with the columns image_id, camera, time; empty cells are unknown.
+
+    Returns:
+        (image_id -> camera, image_id -> seconds).
+
+    Raises:
+        ImageError: the file or a row cannot be used.
+    """
+    cameras: dict[str, str] = {}
+    times: dict[str, float] = {}
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if "image_id" not in (reader.fieldnames or ()):
+                raise ImageError(f"{os.fspath(path)}: the first line must name the columns image_id,camera,time")
+            for number, row in enumerate(reader, start=2):
+                if row.get("camera"):
+                    cameras[row["image_id"]] = row["camera"]
+                if row.get("time"):
+                    try:
+                        times[row["image_id"]] = float(row["time"])
+                    except ValueError:
+                        raise ImageError(
+                            f"{os.fspath(path)}: line {number}: time {row['time']!r} is no number of seconds"
+                        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImageError(f"{os.fspath(path)}: cannot be read ({error})") from None
+    return cameras, times
+
+
+def _expand(text: str) -> list[Entry]:
+    if text.startswith(("http://", "https://")):
+        return [Entry(text, text)]
+    path = Path(text).expanduser()
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file() and is_media(file))
+        if not files:
+            raise ImageError(f"{path}: the folder holds no image or video")
+        return [_file(file, file.relative_to(path).as_posix()) for file in files]
+    if path.is_file():
+        return [_file(path, path.name)]
+    if glob.has_magic(text):
+        found = sorted(Path(name) for name in glob.glob(text, recursive=True))
+        files = [file for file in found if file.is_file() and is_media(file)]
+        if not files:
+            raise ImageError(f"{text}: matches no image or video")
+        return [_file(file, file.relative_to(_fixed_part(text)).as_posix()) for file in files]
+    raise ImageError(f"{text}: no such folder, file or glob")
+
+
+def _listed(image: ImageInput) -> list[Entry]:
+    if isinstance(image, str) and image.startswith(("http://", "https://")):
+        return [Entry(image, image)]
+    if isinstance(image, (str, os.PathLike)):
+        return [_file(Path(image), Path(image).as_posix())]
+    raise ImageError(
+        f"{describe(image)}: an image in memory has no name; give a mapping image_id -> image"
+    )
+
+
+def _file(path: Path, image_id: str) -> Entry:
+    return Entry(image_id, path, is_video=path.suffix.lower() in VIDEO_SUFFIXES)
+
+
+def is_media(path: Path) -> bool:
+    """Tell by its suffix whether a file is an image that Pillow opens, or a video."""
+    suffix = path.suffix.lower()
+    return suffix in VIDEO_SUFFIXES or suffix in Image.registered_extensions()
+
+
+def _fixed_part(pattern: str) -> Path:
+    """Return the folders of a glob before its first wildcard: what image_ids are relative to."""
+    fixed: list[str] = []
+    for part in Path(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    return Path(*fixed)
