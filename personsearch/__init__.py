@@ -1,1 +1,55 @@
-"""placeholder"""
+"""Find a person across a gallery of scene images.
+
+Public names load on first use (PEP 562): importing the package loads neither torch, training nor faiss.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from personsearch.drawing import draw
+    from personsearch.errors import PersonSearchError
+    from personsearch.gallery import Gallery
+    from personsearch.models.config import ModelConfig
+    from personsearch.results import Detections, IndexReport, Match
+    from personsearch.searcher import ModelSpec, PersonSearcher
+    from personsearch.weights.registry import list_weights
+
+_HOMES = {
+    "Detections": "personsearch.results",
+    "Gallery": "personsearch.gallery",
+    "IndexReport": "personsearch.results",
+    "Match": "personsearch.results",
+    "ModelConfig": "personsearch.models.config",
+    "ModelSpec": "personsearch.searcher",
+    "PersonSearchError": "personsearch.errors",
+    "PersonSearcher": "personsearch.searcher",
+    "draw": "personsearch.drawing",
+    "list_weights": "personsearch.weights.registry",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "Detections",
+    "Gallery",
+    "IndexReport",
+    "Match",
+    "ModelConfig",
+    "ModelSpec",
+    "PersonSearchError",
+    "PersonSearcher",
+    "draw",
+    "list_weights",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'personsearch' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

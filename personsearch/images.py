@@ -80,7 +80,8 @@ def describe(source: object) -> str:
     if isinstance(source, bytes):
         return f"<{len(source)} bytes>"
     shape = getattr(source, "shape", getattr(source, "size", None))
-    return f"<{type(source).__name__} {tuple(shape) if isinstance(shape, (tuple, torch.Size)) else ''}>".replace(" >", ">")
+    size = f" {tuple(shape)}" if isinstance(shape, (tuple, torch.Size)) else ""
+    return f"<{type(source).__name__}{size}>"
 
 
 def _from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
@@ -120,9 +121,10 @@ def _from_pil(image: Image.Image, name: str) -> NDArray[np.uint8]:
 
 
 def _download(url: str) -> bytes:
-    request = Request(url, headers={"User-Agent": "personsearch"})
+    # Callers pass http(s) only, so no file: or ftp: address gets here.
+    request = Request(url, headers={"User-Agent": "personsearch"})  # noqa: S310
     try:
-        with urlopen(request, timeout=URL_TIMEOUT_SECONDS) as response:
+        with urlopen(request, timeout=URL_TIMEOUT_SECONDS) as response:  # noqa: S310
             data: bytes = response.read(URL_MAX_BYTES + 1)
     except OSError as error:
         raise ImageError(f"{url}: cannot be fetched ({error})") from None

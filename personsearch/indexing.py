@@ -57,7 +57,9 @@ def index_sources(
                     bar.advance()
             found = searcher.stream(pixels, batch_size=batch_size)
             for source, detections in zip(readable, found, strict=True):
-                stored = gallery.add(source.image_id, detections, camera=source.camera, time=source.time)
+                stored = gallery.add(
+                    source.image_id, detections, camera=source.camera, time=source.time, extra=source.extra
+                )
                 added += stored
                 people += len(detections) if stored else 0
                 bar.advance()

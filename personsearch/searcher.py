@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import numpy as np
 import torch
@@ -125,9 +125,7 @@ class PersonSearcher:
             WeightsNotFoundError: nothing of that name.
             WeightsMismatchError: keys, shapes or hash are wrong.
         """
-        found = resolve(
-            name, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token
-        )
+        found = resolve(name, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
         spec = ModelSpec(found.name, found.revision, found.fingerprint, found.network.config)
         return cls(found.network, spec=spec, device=device, dtype=dtype)
 
@@ -140,7 +138,7 @@ class PersonSearcher:
         return save_folder(Path(folder), self.config, self._network.state_dict())
 
     @overload
-    def detect(
+    def detect(  # type: ignore[overload-overlap]  # a str is one image, though a sequence too
         self,
         images: ImageInput,
         *,
@@ -193,7 +191,8 @@ class PersonSearcher:
             raise ConfigError(f"threshold must lie in 0..1, got {threshold}")
         settings = _Settings(threshold, max_people, batch_size)
         if not isinstance(images, (list, tuple)):
-            return next(self._detect([_prepare(images, self.config, channel_order)], settings))
+            one = _prepare(cast(ImageInput, images), self.config, channel_order)
+            return next(self._detect([one], settings))
         prepared = (_prepare(image, self.config, channel_order, i) for i, image in enumerate(images))
         found = []
         with Progress(total=len(images), label="detect", shown=progress) as bar:
@@ -406,9 +405,7 @@ def _detections(people: People, ready: _Ready) -> Detections:
     )
 
 
-def checked_boxes(
-    boxes: Sequence[Sequence[float]] | NDArray[Any], image_size: tuple[int, int], name: str
-) -> Floats:
+def checked_boxes(boxes: Sequence[Sequence[float]] | NDArray[Any], image_size: tuple[int, int], name: str) -> Floats:
     """Return boxes as (N, 4) float32, clipped to the image.
 
     Raises:

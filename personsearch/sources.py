@@ -13,7 +13,8 @@ from pathlib import Path
 from PIL import Image
 
 from personsearch.errors import ImageError, MissingExtraError
-from personsearch.images import ImageInput, describe
+from personsearch.images import ImageInput, describe, load_image
+from personsearch.results import Match
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,14 @@ class Source:
 
     image_id: str
     image: ImageInput
+    file: Path | None = None
     camera: str | None = None
     time: float | None = None
+
+    @property
+    def extra(self) -> dict[str, str]:
+        """What a gallery keeps beside the scene: the file it came from, so that matches can be drawn."""
+        return {"path": str(self.file.absolute())} if self.file is not None else {}
 
 
 #: Yields the scenes of one entry; ``wanted(image_id)`` says which are not there yet.
@@ -106,7 +113,8 @@ class Sources:
         camera = self.cameras.get(name, self.cameras.get(entry.image_id))
         start = self.times.get(entry.image_id, 0.0)
         time = self.times.get(name, None if seconds is None else start + seconds)
-        return Source(name, image, camera, time)
+        file = Path(entry.image) if isinstance(entry.image, (str, os.PathLike)) and "://" not in name else None
+        return Source(name, image, file, camera, time)
 
 
 def video_frames(path: str, every: int = 1) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
@@ -131,6 +139,24 @@ def video_frames(path: str, every: int = 1) -> Iterator[tuple[float, Callable[[]
                     yield float(frame.time or 0.0), frame.to_image
     except (av.error.FFmpegError, OSError) as error:
         raise ImageError(f"{path}: cannot be read as a video ({error})") from None
+
+
+def load_scene(match: Match) -> Image.Image:
+    """Return the scene that a match was found in, from the file it was indexed from.
+
+    Raises:
+        ImageError: it is no longer there, or was never a file.
+    """
+    path = match.extra.get("path")
+    if not isinstance(path, str):
+        raise ImageError(f"{match.image_id}: was not indexed from a file")
+    _, sign, seconds = match.image_id.rpartition("#t=")
+    if not sign or Path(path).suffix.lower() not in VIDEO_SUFFIXES:
+        return Image.fromarray(load_image(path))
+    for time, frame in video_frames(path):
+        if time >= float(seconds) - 5e-4:
+            return frame()
+    raise ImageError(f"{path}: has no frame at {seconds} s")
 
 
 def read_sidecar(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, float]]:
@@ -189,9 +215,7 @@ def _listed(image: ImageInput) -> list[Entry]:
         return [Entry(image, image)]
     if isinstance(image, (str, os.PathLike)):
         return [_file(Path(image), Path(image).as_posix())]
-    raise ImageError(
-        f"{describe(image)}: an image in memory has no name; give a mapping image_id -> image"
-    )
+    raise ImageError(f"{describe(image)}: an image in memory has no name; give a mapping image_id -> image")
 
 
 def _file(path: Path, image_id: str) -> Entry:

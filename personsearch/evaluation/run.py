@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from personsearch.datasets.scene import Query, Scene
+from personsearch.evaluation.baselines import colour_histogram
 from personsearch.evaluation.detection import DetectionResult, evaluate_detection
 from personsearch.evaluation.search import SearchResult, evaluate_search
+from personsearch.images import load_image
+from personsearch.models import build
 from personsearch.progress import Progress
 from personsearch.results import Detections, Floats
 
 if TYPE_CHECKING:
     from personsearch.searcher import PersonSearcher
+
+#: Embeds boxes (N, 4) of the image at a path as (N, D) unit-length vectors.
+Embed = Callable[[Path, Floats], Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +31,7 @@ class Report:
     """Figures of one set under one preset, with what produced them.
 
     Attributes:
+        name: what was measured.
         preset: name of the protocol.
         weights: fingerprint of the weights.
         scenes: in the gallery.
@@ -31,6 +40,7 @@ class Report:
         search: mAP and top-k.
     """
 
+    name: str
     preset: str
     weights: str
     scenes: int
@@ -67,32 +77,88 @@ def detect_all(
 
 
 def embed_queries(
-    searcher: PersonSearcher, scenes: Sequence[Scene], queries: Sequence[Query], *, progress: bool | None = None
+    embed: Embed, scenes: Sequence[Scene], queries: Sequence[Query], *, progress: bool | None = None
 ) -> Floats:
-    """Return (Q, D) embeddings of the queries' boxes, pooled from their whole scenes."""
+    """Return (Q, D) embeddings of the queries' boxes, each pooled from its whole scene."""
     paths = {scene.image_id: scene.path for scene in scenes}
     by_scene: dict[str, list[int]] = {}
     for row, query in enumerate(queries):
         by_scene.setdefault(query.image_id, []).append(row)
-    embeddings = np.zeros((len(queries), searcher.spec.embedding_size), dtype=np.float32)
+    embeddings: dict[int, Floats] = {}
     with Progress(total=len(by_scene), label="queries", shown=progress) as bar:
         for image_id, rows in by_scene.items():
-            embeddings[rows] = searcher.embed_boxes(paths[image_id], np.stack([queries[row].box for row in rows]))
+            found = embed(paths[image_id], np.stack([queries[row].box for row in rows]))
+            embeddings.update(zip(rows, found, strict=True))
             bar.advance()
-    return embeddings
+    return np.stack([embeddings[row] for row in range(len(queries))])
 
 
 def evaluate_searcher(
     searcher: PersonSearcher, scenes: Sequence[Scene], queries: Sequence[Query], *, progress: bool | None = None
 ) -> Report:
     """Measure a searcher on a set under the community protocol (preset ``standard``)."""
+    [report] = compare(searcher, scenes, queries, progress=progress)
+    return report
+
+
+def compare(
+    searcher: PersonSearcher,
+    scenes: Sequence[Scene],
+    queries: Sequence[Query],
+    *,
+    baselines: bool = False,
+    progress: bool | None = None,
+) -> list[Report]:
+    """Measure a searcher and, on its very detections, two re-identifiers that learnt nothing.
+
+    Args:
+        searcher: the weights in question.
+        scenes: the whole gallery.
+        queries: whom to look for.
+        baselines: also the embeddings of the same network before training, and colour histograms.
+        progress: None = a bar on a terminal.
+
+    Returns:
+        The searcher's report first.
+    """
     detections = detect_all(searcher, scenes, progress=progress)
-    embeddings = embed_queries(searcher, scenes, queries, progress=progress)
-    return Report(
-        preset="standard",
-        weights=searcher.spec.fingerprint,
-        scenes=len(scenes),
-        queries=len(queries),
-        detection=evaluate_detection(detections, scenes),
-        search=evaluate_search(detections, scenes, queries, embeddings),
-    )
+    paths = {scene.image_id: scene.path for scene in scenes}
+
+    def report(name: str, embed: Embed | None) -> Report:
+        found = detections if embed is None else _embedded_anew(detections, paths, embed, name, progress)
+        looked_for = embed_queries(embed or searcher.embed_boxes, scenes, queries, progress=progress)
+        return Report(
+            name=name,
+            preset="standard",
+            weights=searcher.spec.fingerprint,
+            scenes=len(scenes),
+            queries=len(queries),
+            detection=evaluate_detection(found, scenes),
+            search=evaluate_search(found, scenes, queries, looked_for),
+        )
+
+    reports = [report(searcher.spec.name, None)]
+    if baselines:
+        reports.append(report("same network, untrained", untrained(searcher).embed_boxes))
+        reports.append(report("colour histogram", lambda path, boxes: colour_histogram(load_image(path), boxes)))
+    return reports
+
+
+def untrained(searcher: PersonSearcher) -> PersonSearcher:
+    """Return a searcher of the same architecture with the random weights of seed 0."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build(searcher.config)
+    return type(searcher)(network, device=searcher.device, dtype="float32")
+
+
+def _embedded_anew(
+    detections: dict[str, Detections], paths: dict[str, Path], embed: Embed, name: str, progress: bool | None
+) -> dict[str, Detections]:
+    """Give detections the embeddings of another re-identifier."""
+    found = {}
+    with Progress(total=len(detections), label=name, shown=progress) as bar:
+        for image_id, people in detections.items():
+            found[image_id] = replace(people, embeddings=embed(paths[image_id], people.boxes))
+            bar.advance()
+    return found

@@ -280,9 +280,7 @@ class Gallery:
         with self._threads:
             self._refresh()
             allowed = self._store.matching(where, values) if where else None
-            return [
-                self._matches(embedding, k, allowed, min_similarity, one_per_image) for embedding in embeddings
-            ]
+            return [self._matches(embedding, k, allowed, min_similarity, one_per_image) for embedding in embeddings]
 
     def rebuild(self) -> None:
         """Throw the index away and make it anew from the database."""

@@ -17,13 +17,13 @@ class IBN(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.half = channels // 2
-        self.IN = nn.InstanceNorm2d(self.half, affine=True)
-        self.BN = nn.BatchNorm2d(channels - self.half)
+        self.sizes = [channels // 2, channels - channels // 2]
+        self.IN = nn.InstanceNorm2d(self.sizes[0], affine=True)
+        self.BN = nn.BatchNorm2d(self.sizes[1])
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x`` (N, C, H, W); the shape stays."""
-        first, second = x.split([self.half, x.shape[1] - self.half], dim=1)
+        first, second = x.split(self.sizes, dim=1)
         return torch.cat([self.IN(first.contiguous()), self.BN(second.contiguous())], dim=1)
 
 

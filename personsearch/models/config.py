@@ -125,6 +125,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "input": {"min_size": 448, "max_size": 672},
         "detector": {
             "head_width": 256,
+            "roi_batch": 64,
             "rpn_pre_nms_train": 2000,
             "rpn_pre_nms_test": 1000,
             "rpn_post_nms_train": 500,

@@ -23,9 +23,7 @@ def pool_boxes(features: Tensor, boxes: list[Tensor], size: Pair, stride: int) -
     Returns:
         (sum K_i, C, height, width).
     """
-    pooled: Tensor = roi_align(
-        features.float(), boxes, size, spatial_scale=1 / stride, sampling_ratio=2, aligned=True
-    )
+    pooled: Tensor = roi_align(features.float(), boxes, size, spatial_scale=1 / stride, sampling_ratio=2, aligned=True)
     return pooled.to(features.dtype)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -273,7 +272,7 @@ class EpochLoader(Generic[Batch]):
             position += len(rows)
         loader: DataLoader[Any] = DataLoader(
             self.dataset,
-            batch_sampler=keys[skip:],  # type: ignore[arg-type]
+            batch_sampler=keys[skip:],
             collate_fn=self.collate,
             num_workers=self.num_workers,
             pin_memory=torch.cuda.is_available(),

@@ -115,7 +115,8 @@ def fit(
                 if step % run.log_every == 0 or done == steps or saving:
                     row = window.flush(step)
                     metrics.write({"step": step, "epoch": epoch, "lr": rate, **row})
-                    progress.show(f"epoch {epoch}/{schedule.epochs}  loss {row['loss']:.3f}  {row['images_per_s']:.0f} images/s")
+                    speed = f"{row['images_per_s']:.0f} images/s"
+                    progress.show(f"epoch {epoch}/{schedule.epochs}  loss {row['loss']:.3f}  {speed}")
                 progress.advance()
                 if saving:
                     _Position(epoch, done, step, best).save(folder, config, task, optimizers)

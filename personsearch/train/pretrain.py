@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,15 +58,13 @@ def pretrain(config: PretrainConfig) -> Path:
             crops.identities, config.num_identities, config.num_instances, seed=run.seed, epoch=epoch
         )
     )
-    loader = EpochLoader[object](  # type: ignore[type-var]
-        CropDataset(crops, classes, config.augment, run.seed), plan, collate_crops, run.num_workers
-    )
+    loader = EpochLoader(CropDataset(crops, classes, config.augment, run.seed), plan, collate_crops, run.num_workers)
     validate = None
     if held_out:
         kept = cut_crops(held_out, height, width)
         logger.info("validating on %d crops of %s", len(kept), ", ".join(config.data.holdout_places))
         validate = functools.partial(reid_figures, crops=kept, known=set(classes))
-    best = fit(task, task.optimizers(config.optimizer), loader, config, validate)  # type: ignore[arg-type]
+    best = fit(task, task.optimizers(config.optimizer), loader, config, validate)
     state = load_checkpoint(best)["task"]
     backbone = {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
     return save_folder(Path(run.out) / WEIGHTS, config.model, backbone, file=BACKBONE_FILE)
@@ -104,5 +101,3 @@ def reid_figures(task: nn.Module, *, crops: Crops, known: set[int]) -> dict[str,
         np.concatenate(parts), crops.identities, crops.cameras, ~np.isin(crops.identities, list(known))
     )
     return {"reid_map": result.mean_average_precision, "reid_top1": result.top1, "reid_queries": result.queries}
-
-

@@ -16,7 +16,7 @@ from pydantic import Field
 from personsearch.config import StrictModel, parse
 from personsearch.errors import WeightsMismatchError, WeightsNotFoundError
 from personsearch.models import PersonSearchNetwork
-from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, load_network, sha256_of
+from personsearch.weights.files import load_network, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,20 @@ def list_weights() -> Mapping[str, WeightsEntry]:
     }
 
 
+def entry_of(name: str) -> WeightsEntry:
+    """Return one entry of ``weights.toml``.
+
+    Raises:
+        WeightsNotFoundError: no such name; lists those there are.
+    """
+    entries = list_weights()
+    if name not in entries:
+        raise WeightsNotFoundError(
+            f"{name}: no such weights; there are {', '.join(entries)}. For a folder write ./{name}"
+        )
+    return entries[name]
+
+
 def resolve(
     name: str | os.PathLike[str],
     *,
@@ -101,12 +115,7 @@ def resolve(
         raise WeightsNotFoundError(
             f"{name}: the Hugging Face Hub is not supported yet; download the folder and give its path (./{name})"
         )
-    entries = list_weights()
-    if name not in entries:
-        raise WeightsNotFoundError(
-            f"{name}: no such weights; there are {', '.join(entries)}. For a folder write ./{name}"
-        )
-    entry = entries[name]
+    entry = entry_of(name)
     folder = Path(str(files("personsearch"))) / entry.package
     for file in entry.files:
         _verify(folder / file.name, file)
@@ -123,6 +132,3 @@ def _verify(path: Path, expected: WeightsFile) -> None:
         raise WeightsMismatchError(
             f"{path}: sha256 is {actual}, weights.toml says {expected.sha256}; install personsearch again"
         )
-
-
-__all__ = ["CONFIG_FILE", "DEFAULT", "MODEL_FILE", "FoundWeights", "WeightsEntry", "list_weights", "resolve"]
