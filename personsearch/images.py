@@ -182,7 +182,7 @@ def to_canvas(image: NDArray[np.uint8], min_size: int, max_size: int) -> Canvas:
     """
     height, width = image.shape[:2]
     new_height, new_width = resized_size(height, width, min_size, max_size)
-    pixels = torch.from_numpy(image).permute(2, 0, 1)
+    pixels = torch.from_numpy(image if image.flags.writeable else image.copy()).permute(2, 0, 1)
     if (new_height, new_width) != (height, width):
         pixels = TF.resize(pixels, [new_height, new_width], antialias=True)
     canvas = torch.empty(3, _round_up(new_height), _round_up(new_width), dtype=torch.uint8)

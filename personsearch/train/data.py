@@ -232,7 +232,7 @@ def zoom_in(
     moved = (boxes - np.array([left, top, left, top])) * factor
     inside = moved.clip(0, [width, height, width, height]).astype(np.float32)
     areas = [np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (inside, moved)]
-    return np.asarray(window), inside, areas[0] < MIN_VISIBLE * areas[1]
+    return np.array(window), inside, areas[0] < MIN_VISIBLE * areas[1]
 
 
 def collate_scenes(samples: list[tuple[Tensor, Target, str]]) -> SceneBatch:
@@ -276,5 +276,8 @@ class EpochLoader(Generic[Batch]):
             collate_fn=self.collate,
             num_workers=self.num_workers,
             pin_memory=torch.cuda.is_available(),
+            # Its own generator: by default every new loader takes a number from torch's, which a resumed epoch,
+            # making its loader a second time, would take twice.
+            generator=torch.Generator(),
         )
         yield from loader

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from personsearch.datasets import Query, Scene
 from personsearch.errors import DatasetError
-from personsearch.evaluation.run import evaluate_searcher
+from personsearch.evaluation import evaluate_detection
+from personsearch.evaluation.run import detect_all, evaluate_searcher
 from personsearch.images import resized_size
 from personsearch.searcher import PersonSearcher
 from personsearch.train.checkpoint import load_checkpoint
@@ -71,6 +71,10 @@ def finetune(config: FinetuneConfig) -> Path:
     if held_out:
         queries = validation_queries(held_out, set(classes))
         logger.info("validating on %d scenes, %d queries", len(held_out), len(queries))
+        if not queries:
+            logger.warning(
+                "training knows everybody whom the held-out places show twice: detection alone selects the best epoch"
+            )
         validate = functools.partial(search_figures, scenes=held_out, queries=queries)
     best = fit(task, task.optimizers(config.optimizer), loader, config, validate)
     state = load_checkpoint(best)["task"]
@@ -104,11 +108,16 @@ def validation_queries(scenes: Sequence[Scene], known: set[int]) -> list[Query]:
 
 
 def search_figures(task: nn.Module, *, scenes: Sequence[Scene], queries: Sequence[Query]) -> dict[str, float]:
-    """Evaluate a SearchTask's network on held-out scenes; the mean of AP and mAP, which it leads with, selects."""
+    """Evaluate a SearchTask's network on held-out scenes.
+
+    The first figure selects: the mean of AP and mAP, or AP where there are no queries.
+    """
     if not isinstance(task, SearchTask):
         raise TypeError(f"expected a SearchTask, got {type(task).__name__}")
     device = next(task.parameters()).device
     searcher = PersonSearcher(task.network, device=device, dtype="float32")
-    with torch.no_grad():
-        figures = evaluate_searcher(searcher, scenes, queries, progress=False).figures()
+    if not queries:
+        result = evaluate_detection(detect_all(searcher, scenes, progress=False), scenes)
+        return {"selection": result.ap, "AP": result.ap, "recall": result.recall}
+    figures = evaluate_searcher(searcher, scenes, queries, progress=False).figures()
     return {"selection": (figures["AP"] + figures["mAP"]) / 2, **figures}

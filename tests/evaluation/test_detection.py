@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from personsearch import Detections
+from personsearch.datasets import Scene
+from personsearch.evaluation import evaluate_detection
+
+
+def scene(name: str, boxes: list[list[float]], ignore: list[bool] | None = None) -> Scene:
+    n = len(boxes)
+    return Scene(
+        image_id=name,
+        path=Path(name),
+        width=100,
+        height=100,
+        camera=None,
+        time=None,
+        place=None,
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        identities=np.full(n, -1, np.int64),
+        ignore=np.array(ignore or [False] * n, dtype=bool),
+    )
+
+
+def found(boxes: list[list[float]], scores: list[float]) -> Detections:
+    n = len(boxes)
+    return Detections(
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        scores=np.array(scores, np.float32),
+        embeddings=np.ones((n, 1), np.float32),
+        image_size=(100, 100),
+    )
+
+
+A, B, FAR = [0.0, 0, 10, 10], [50.0, 50, 60, 60], [80.0, 80, 90, 90]
+
+
+def test_ap_is_multiplied_by_recall() -> None:
+    result = evaluate_detection({"x": found([A], [0.9])}, [scene("x", [A, B])])
+    assert result.recall == 0.5
+    assert result.ap == pytest.approx(1.0 * 0.5)
+
+
+def test_false_alarms_by_hand() -> None:
+    # ranked: wrong, right -> precision at the hit 1/2; recall 1
+    result = evaluate_detection({"x": found([FAR, A], [0.9, 0.8])}, [scene("x", [A])])
+    assert result.ap == pytest.approx(0.5)
+
+
+def test_a_second_detection_of_a_person_is_false() -> None:
+    result = evaluate_detection({"x": found([A, [0, 0, 10, 9]], [0.9, 0.8])}, [scene("x", [A])])
+    assert (result.recall, result.ap) == (1.0, 1.0)  # it ranks below the hit
+    assert result.detections == 2
+    first = evaluate_detection({"x": found([[0, 0, 10, 9], A], [0.9, 0.8])}, [scene("x", [A])])
+    assert first.ap == pytest.approx(0.5)  # the better overlap is the hit, whatever its score
+
+
+def test_iou_of_exactly_one_half_is_a_hit() -> None:
+    assert evaluate_detection({"x": found([[0, 0, 10, 5]], [0.9])}, [scene("x", [A])]).recall == 1.0
+
+
+def test_scenes_without_detections_still_count() -> None:
+    result = evaluate_detection({"x": found([A], [0.9])}, [scene("x", [A]), scene("y", [B])])
+    assert result.recall == 0.5
+
+
+def test_low_scores_are_dropped_first() -> None:
+    assert evaluate_detection({"x": found([A], [0.49])}, [scene("x", [A])]).recall == 0.0
+
+
+def test_ignored_boxes_count_neither_way() -> None:
+    ignoring = scene("x", [A, B], [False, True])
+    inside = [52.0, 52, 58, 58]
+    result = evaluate_detection({"x": found([B, inside, A], [0.9, 0.85, 0.8])}, [ignoring])
+    assert (result.ap, result.recall, result.people, result.detections) == (1.0, 1.0, 1, 1)
+
+
+def test_nothing_at_all() -> None:
+    result = evaluate_detection({}, [scene("x", [])])
+    assert (result.ap, result.recall) == (0.0, 0.0)

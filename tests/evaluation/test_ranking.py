@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
+
+from personsearch.evaluation.ranking import average_precision, box_coverage, box_iou
+
+
+def test_average_precision_by_hand() -> None:
+    # right, wrong, right: (1/1 + 2/3) / 2
+    got = average_precision(np.array([True, False, True]), np.array([0.9, 0.8, 0.7]))
+    assert got == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_equal_scores_are_one_threshold() -> None:
+    assert average_precision(np.array([True, False]), np.array([0.5, 0.5])) == pytest.approx(0.5)
+    assert average_precision(np.array([False, True]), np.array([0.5, 0.5])) == pytest.approx(0.5)
+
+
+def test_nothing_relevant_is_zero() -> None:
+    assert average_precision(np.zeros(3, bool), np.arange(3.0)) == 0.0
+    assert average_precision(np.zeros(0, bool), np.zeros(0)) == 0.0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=40))
+def test_agrees_with_scikit_learn(rows: list[tuple[bool, int]]) -> None:
+    relevant = np.array([r for r, _ in rows])
+    scores = np.array([s / 6 for _, s in rows])
+    if relevant.any():
+        assert average_precision(relevant, scores) == pytest.approx(
+            average_precision_score(relevant, scores), abs=1e-12
+        )
+
+
+def test_overlaps_by_hand() -> None:
+    a = np.array([[0.0, 0, 10, 10]])
+    b = np.array([[5.0, 0, 15, 10], [20, 20, 30, 30], [0, 0, 10, 10]])
+    assert box_iou(a, b)[0].tolist() == pytest.approx([1 / 3, 0, 1])
+    assert box_coverage(a, b)[0].tolist() == pytest.approx([0.5, 0, 1])
+    assert box_iou(np.zeros((1, 4)), b)[0].tolist() == [0, 0, 0]

@@ -1,0 +1,107 @@
+import pytest
+import torch
+
+from personsearch.models import ModelConfig, PersonSearchNetwork, Target, build
+
+
+def target(boxes: list[list[float]], identities: list[int], ignore: list[bool]) -> Target:
+    return Target(
+        torch.tensor(boxes, dtype=torch.float32).view(-1, 4),
+        torch.tensor(identities, dtype=torch.int64),
+        torch.tensor(ignore, dtype=torch.bool),
+    )
+
+
+@pytest.fixture
+def network(tiny_config: ModelConfig) -> PersonSearchNetwork:
+    torch.manual_seed(0)
+    return build(tiny_config).eval()
+
+
+def test_evaluation_returns_people_per_image(network: PersonSearchNetwork) -> None:
+    with torch.inference_mode():
+        found = network(torch.rand(2, 3, 96, 160))
+    assert len(found) == 2
+    for people in found:
+        count = len(people.boxes)
+        assert 0 < count <= 5
+        assert people.scores.shape == (count,)
+        assert people.embeddings.shape == (count, 512)
+        assert torch.allclose(people.embeddings.norm(dim=1), torch.ones(count), atol=1e-5)
+        assert (people.scores.diff() <= 0).all()
+        assert (people.boxes[:, 2] <= 160).all()
+        assert (people.boxes[:, 3] <= 96).all()
+
+
+def test_threshold_and_limit_can_be_given(network: PersonSearchNetwork) -> None:
+    with torch.inference_mode():
+        [everybody] = network(torch.rand(1, 3, 96, 160))
+        [nobody] = network(torch.rand(1, 3, 96, 160), score_threshold=1.0)
+        [one] = network(torch.rand(1, 3, 96, 160), max_people=1)
+    assert len(everybody.boxes) > 1
+    assert nobody.embeddings.shape == (0, 512)
+    assert len(one.boxes) == 1
+
+
+def test_embedding_given_boxes_equals_embedding_detections(network: PersonSearchNetwork) -> None:
+    images = torch.rand(2, 3, 96, 160)
+    with torch.inference_mode():
+        found = network(images)
+        again = network.embed(images, [people.boxes for people in found])
+    for people, embeddings in zip(found, again, strict=True):
+        assert torch.allclose(people.embeddings, embeddings, atol=1e-5)
+
+
+def test_training_refuses_forward_and_evaluation_takes_no_classifier(network: PersonSearchNetwork) -> None:
+    assert not any("classifier" in key for key in network.state_dict())
+    with pytest.raises(RuntimeError, match="train_step"):
+        network.train()(torch.rand(1, 3, 96, 160))
+
+
+def test_training_gives_losses_and_features_of_people_that_count(network: PersonSearchNetwork) -> None:
+    targets = [
+        target([[10, 10, 40, 80], [60, 10, 90, 80]], [3, -1], [False, False]),
+        target([[10, 10, 40, 80], [100, 10, 130, 80]], [1, -1], [False, True]),
+    ]
+    out = network.train().train_step(torch.rand(2, 3, 96, 160), targets)
+    assert set(out.losses) == {"rpn_objectness", "rpn_box", "head_class", "head_box"}
+    assert all(torch.isfinite(loss) for loss in out.losses.values())
+    assert out.identities.tolist() == [3, -1, 1]  # the unlabelled person passes, the ignored one does not
+    assert out.features.shape == (3, 512)
+
+
+def test_a_lone_person_has_no_identity_features(network: PersonSearchNetwork) -> None:
+    out = network.train().train_step(torch.rand(1, 3, 96, 160), [target([[10, 10, 40, 80]], [3], [False])])
+    assert out.features.shape == (0, 512)
+
+
+def test_scenes_without_people_can_be_learnt_from(network: PersonSearchNetwork) -> None:
+    empty = target([], [], [])
+    out = network.train().train_step(torch.rand(2, 3, 96, 160), [empty, empty])
+    assert all(torch.isfinite(loss) for loss in out.losses.values())
+
+
+def test_the_baseline_has_no_neck(tiny_config: ModelConfig) -> None:
+    plain = tiny_config.model_copy(update={"reid": tiny_config.reid.model_copy(update={"pooling": "roialign"})})
+    network = build(plain).eval()
+    assert not any(key.startswith("pooling") for key in network.state_dict())
+    with torch.inference_mode():
+        assert network(torch.rand(1, 3, 96, 160))[0].embeddings.shape[1] == 512
+
+
+def test_half_precision_keeps_the_neck_in_float32(network: PersonSearchNetwork) -> None:
+    network.set_dtype(torch.bfloat16)
+    assert network.identification.bnneck.weight.dtype == torch.float32
+    with torch.inference_mode():
+        [people] = network(torch.rand(1, 3, 96, 160).bfloat16())
+    assert people.boxes.dtype == people.scores.dtype == people.embeddings.dtype == torch.float32
+
+
+@pytest.mark.gpu
+def test_float16_on_cuda_agrees_with_float32(network: PersonSearchNetwork) -> None:
+    images = torch.rand(2, 3, 96, 160).cuda()
+    boxes = [torch.tensor([[10.0, 10, 60, 90]]).cuda()] * 2
+    with torch.inference_mode():
+        full = torch.cat(network.cuda().embed(images, boxes))
+        half = torch.cat(network.set_dtype(torch.float16).embed(images.half(), boxes))
+    assert ((full * half).sum(dim=1) > 0.98).all()

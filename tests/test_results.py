@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from personsearch import Detections
+
+
+def detections(n: int) -> Detections:
+    boxes = np.array([[0, 0, 10, 20 + i] for i in range(n)], np.float32).reshape(-1, 4)
+    embeddings = np.eye(8, dtype=np.float32)[:n]
+    scores = np.linspace(0.9, 0.5, n, dtype=np.float32)
+    return Detections(boxes=boxes, scores=scores, embeddings=embeddings, image_size=(100, 200), image_id="a.jpg")
+
+
+def test_rows_can_be_chosen_in_every_way() -> None:
+    found = detections(4)
+    assert len(found[1]) == 1
+    assert found[1:3].scores.tolist() == found.scores[1:3].tolist()
+    assert len(found[found.scores > 0.7]) == 2
+    assert found[[3, 0]].boxes[0, 3] == 23
+    assert found[0].image_id == "a.jpg"
+
+
+def test_filter_by_score_and_height() -> None:
+    found = detections(4)
+    assert len(found.filter(min_score=0.6)) == 3
+    assert len(found.filter(min_height=22)) == 2
+
+
+def test_wrong_shapes_are_refused() -> None:
+    good = detections(2)
+    with pytest.raises(ValueError, match="scores"):
+        Detections(boxes=good.boxes, scores=good.scores[:1], embeddings=good.embeddings, image_size=(1, 1))
+    with pytest.raises(ValueError, match="boxes"):
+        Detections(boxes=good.boxes[:, :3], scores=good.scores, embeddings=good.embeddings, image_size=(1, 1))
+    with pytest.raises(ValueError, match="embeddings"):
+        Detections(boxes=good.boxes, scores=good.scores, embeddings=good.embeddings[:1], image_size=(1, 1))

@@ -1,0 +1,152 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from personsearch import Detections, Gallery, PersonSearcher
+from personsearch.errors import ConfigError, GalleryMismatchError, ImageError
+from personsearch.models import ModelConfig, build
+from tests.conftest import toy_scene
+
+PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
+
+
+def same(a: Detections, b: Detections) -> None:
+    assert len(a) == len(b) > 0
+    assert np.allclose(a.boxes, b.boxes, atol=0.05)
+    assert np.allclose(a.scores, b.scores, atol=1e-4)
+    assert (a.embeddings * b.embeddings).sum(axis=1) == pytest.approx(1, abs=1e-4)
+
+
+def test_one_in_one_out_list_in_list_out(tiny_searcher: PersonSearcher) -> None:
+    scene = toy_scene(PEOPLE)
+    assert isinstance(tiny_searcher.detect(scene), Detections)
+    listed = tiny_searcher.detect([scene])
+    assert isinstance(listed, list)
+    assert len(listed) == 1
+    assert tiny_searcher.detect([]) == []
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([(96, 160), (120, 160), (160, 96), (50, 300), (97, 161)]), min_size=2, max_size=7))
+def test_batches_of_mixed_sizes_equal_one_by_one(tiny_searcher: PersonSearcher, sizes: list[tuple[int, int]]) -> None:
+    scenes = [toy_scene(PEOPLE, w, h, seed=n) for n, (h, w) in enumerate(sizes)]
+    together = tiny_searcher.detect(scenes, batch_size=3)
+    assert [found.image_size for found in together] == sizes
+    for found, scene in zip(together, scenes, strict=True):
+        same(found, tiny_searcher.detect(scene))
+
+
+def test_stream_keeps_the_order(tiny_searcher: PersonSearcher) -> None:
+    sizes = [(160, 96), (96, 160)] * 5 + [(50, 300)]
+    scenes = [toy_scene(PEOPLE, w, h, seed=n) for n, (w, h) in enumerate(sizes)]
+    streamed = list(tiny_searcher.stream(iter(scenes), batch_size=2))
+    assert [found.image_size for found in streamed] == [(h, w) for w, h in sizes]
+    same(streamed[7], tiny_searcher.detect(scenes[7]))
+
+
+def test_boxes_are_in_the_original_image(tiny_searcher: PersonSearcher) -> None:
+    large = toy_scene(PEOPLE).resize((640, 384))
+    found = tiny_searcher.detect(large)
+    assert found.image_size == (384, 640)
+    assert found.boxes.max() > 160
+    assert (found.boxes >= 0).all()
+    assert (found.boxes[:, [0, 2]] <= 640).all()
+    assert (found.boxes[:, [1, 3]] <= 384).all()
+
+
+def test_threshold_and_limit(tiny_searcher: PersonSearcher) -> None:
+    scene = toy_scene(PEOPLE)
+    assert len(tiny_searcher.detect(scene, threshold=1.0)) == 0
+    assert len(tiny_searcher.detect(scene, max_people=2)) == 2
+    with pytest.raises(ConfigError, match="0..1"):
+        tiny_searcher.detect(scene, threshold=2)
+
+
+def test_embedding_a_detected_box_gives_its_embedding(tiny_searcher: PersonSearcher) -> None:
+    scene = toy_scene(PEOPLE)
+    found = tiny_searcher.detect(scene)
+    again = tiny_searcher.embed_boxes(scene, found.boxes)
+    assert (found.embeddings * again).sum(axis=1) == pytest.approx(1, abs=1e-4)
+    assert tiny_searcher.embed_query(scene) == pytest.approx(found.embeddings[0])
+    assert tiny_searcher.embed_boxes(scene, np.zeros((0, 4))).shape == (0, 512)
+
+
+@pytest.mark.parametrize(
+    "box", [(200, 10, 220, 30), (10, 10, 10, 30), (30, 10, 10, 30), (0, 0, float("nan"), 5), (1, 2, 3), "box"]
+)
+def test_boxes_that_make_no_sense_are_named(tiny_searcher: PersonSearcher, box: tuple[float, ...]) -> None:
+    with pytest.raises(ImageError, match=r"has no area inside the 160x96 image|four numbers"):
+        tiny_searcher.embed_query(toy_scene(PEOPLE), box)
+
+
+def test_a_query_without_a_person(tiny_config: ModelConfig) -> None:
+    strict = tiny_config.model_copy(
+        update={"detector": tiny_config.detector.model_copy(update={"score_threshold": 0.999})}
+    )
+    with pytest.raises(ImageError, match="no person found to search for"):
+        PersonSearcher(build(strict), device="cpu").embed_query(toy_scene(PEOPLE))
+
+
+def test_a_bad_image_in_a_list_is_named_with_its_position(tiny_searcher: PersonSearcher) -> None:
+    with pytest.raises(ImageError, match=r"image 1: /nowhere\.jpg: no such file"):
+        tiny_searcher.detect([toy_scene(PEOPLE), "/nowhere.jpg"])
+
+
+def test_save_and_load_give_the_same_embeddings(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+    folder = tiny_searcher.save_pretrained(tmp_path / "weights")
+    again = PersonSearcher.from_pretrained(folder, device="cpu")
+    assert again.spec.fingerprint == tiny_searcher.spec.fingerprint
+    assert again.config == tiny_searcher.config
+    same(again.detect(toy_scene(PEOPLE)), tiny_searcher.detect(toy_scene(PEOPLE)))
+
+
+def test_unknown_dtype(tiny_config: ModelConfig) -> None:
+    with pytest.raises(ConfigError, match="float16, bfloat16, float32"):
+        PersonSearcher(build(tiny_config), dtype="int8")
+
+
+def test_index_skips_what_is_there_and_reports_what_is_broken(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for n in range(3):
+        toy_scene(PEOPLE, seed=n).save(photos / f"{n}.png")
+    (photos / "broken.jpg").write_bytes(b"no image")
+    report = tiny_searcher.index(photos, tmp_path / "g", cameras={"1.png": "c7"}, times={"1.png": 4.5})
+    assert (report.added, report.skipped, report.people) == (3, 0, 15)
+    [(name, reason)] = report.failed
+    assert name == "broken.jpg"
+    assert "cannot be read as an image" in reason
+    toy_scene(PEOPLE, seed=9).save(photos / "9.png")
+    again = tiny_searcher.index(photos, tmp_path / "g")
+    assert (again.added, again.skipped) == (1, 3)
+    matches = tiny_searcher.search(tmp_path / "g", photos / "1.png", k=3, cameras=["c7"])
+    assert {(m.image_id, m.camera, m.time) for m in matches} == {("1.png", "c7", 4.5)}
+    assert matches[0].similarity == pytest.approx(1, abs=1e-3)
+
+
+def test_a_gallery_of_other_weights_is_refused(
+    tiny_searcher: PersonSearcher, tiny_config: ModelConfig, tmp_path: Path
+) -> None:
+    tiny_searcher.index({"a": toy_scene(PEOPLE)}, tmp_path / "g")
+    torch.manual_seed(1)
+    other = PersonSearcher(build(tiny_config), device="cpu")
+    with pytest.raises(GalleryMismatchError):
+        other.search(tmp_path / "g", toy_scene(PEOPLE))
+    with Gallery.open(tmp_path / "g") as gallery, pytest.raises(GalleryMismatchError):
+        other.index({"b": toy_scene(PEOPLE)}, gallery)
+
+
+@pytest.mark.gpu
+def test_float16_is_the_default_on_cuda(tiny_config: ModelConfig) -> None:
+    torch.manual_seed(0)
+    network = build(tiny_config)
+    scene = toy_scene(PEOPLE)
+    boxes = [(10, 10, 30, 70), (60, 20, 80, 80)]
+    full = PersonSearcher(network, device="cpu").embed_boxes(scene, boxes)
+    half = PersonSearcher(network, device="cuda")
+    assert half.dtype == torch.float16
+    assert ((full * half.embed_boxes(scene, boxes)).sum(axis=1) > 0.98).all()

@@ -1,0 +1,125 @@
+import csv
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from personsearch import Match
+from personsearch.errors import ImageError
+from personsearch.sources import Sources, load_scene, read_sidecar, video_frames
+
+
+def wanted(_: str) -> bool:
+    return True
+
+
+def images(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path)
+
+
+def video(path: Path, frames: int = 20, fps: int = 10) -> Path:
+    """Write a video whose frame n has the grey value 10 n."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(frames):
+            grey = np.full((48, 64, 3), 10 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def ids(sources: Sources) -> list[str]:
+    return [s.image_id for entry in sources.entries for s in sources.scenes(entry, wanted) if s is not None]
+
+
+def test_a_folder_gives_paths_below_it_in_order(tmp_path: Path) -> None:
+    images(tmp_path, "b.jpg", "a/z.png", "a/k.jpg")
+    (tmp_path / "notes.txt").write_text("not an image")
+    assert ids(Sources.of(tmp_path)) == ["a/k.jpg", "a/z.png", "b.jpg"]
+    assert ids(Sources.of(str(tmp_path))) == ["a/k.jpg", "a/z.png", "b.jpg"]
+
+
+def test_a_glob_is_relative_to_its_fixed_part(tmp_path: Path) -> None:
+    images(tmp_path, "day1/a.jpg", "day2/a.jpg", "day2/b.png")
+    assert ids(Sources.of(f"{tmp_path}/*/a.jpg")) == ["day1/a.jpg", "day2/a.jpg"]
+    assert ids(Sources.of(f"{tmp_path}/**/*.png")) == ["day2/b.png"]
+
+
+def test_one_file_lists_and_mappings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images(tmp_path, "x/a.jpg", "x/b.jpg")
+    assert ids(Sources.of(tmp_path / "x" / "a.jpg")) == ["a.jpg"]
+    monkeypatch.chdir(tmp_path)
+    assert ids(Sources.of(["x/a.jpg", Path("x/b.jpg")])) == ["x/a.jpg", "x/b.jpg"]
+    assert ids(Sources.of({"one": np.zeros((4, 4, 3), np.uint8)})) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("/nowhere/at/all", "no such folder, file or glob"),
+        ("/nowhere/*.jpg", "matches no image or video"),
+        ([np.zeros((4, 4, 3), np.uint8)], "has no name; give a mapping"),
+        (["a.jpg", "a.jpg"], "'a.jpg' occurs twice"),
+    ],
+)
+def test_mistakes_are_named(given: object, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        Sources.of(given)  # type: ignore[arg-type]
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="holds no image or video"):
+        Sources.of(tmp_path)
+
+
+def test_video_frames_are_named_by_their_time(tmp_path: Path) -> None:
+    path = video(tmp_path / "clip.mp4")
+    sources = Sources.of(path, every=5, cameras={"clip.mp4": "door"}, times={"clip.mp4": 1000.0})
+    found = [s for entry in sources.entries for s in sources.scenes(entry, wanted)]
+    assert [s.image_id for s in found if s] == [f"clip.mp4#t={t:.3f}" for t in (0, 0.5, 1.0, 1.5)]
+    assert [(s.camera, s.time) for s in found if s] == [("door", 1000.0 + t) for t in (0, 0.5, 1.0, 1.5)]
+
+
+def test_unwanted_frames_are_not_converted(tmp_path: Path) -> None:
+    sources = Sources.of(video(tmp_path / "clip.mp4"), every=10)
+    [entry] = sources.entries
+    assert list(sources.scenes(entry, lambda _: False)) == [None, None]
+
+
+def test_a_match_in_a_video_finds_its_frame_again(tmp_path: Path) -> None:
+    path = video(tmp_path / "clip.mp4")
+    match = Match(
+        detection_id=1,
+        image_id="clip.mp4#t=1.200",
+        box=(0, 0, 1, 1),
+        similarity=1,
+        score=1,
+        extra={"path": str(path)},
+    )
+    assert abs(np.asarray(load_scene(match)).mean() - 120) < 6
+
+
+def test_a_broken_video_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"nothing like a video")
+    with pytest.raises(ImageError, match=r"clip\.mp4: cannot be read as a video"):
+        list(video_frames(str(path)))
+
+
+def test_sidecar(tmp_path: Path) -> None:
+    path = tmp_path / "sidecar.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("image_id", "camera", "time"), ("a.jpg", "c1", "2.5"), ("b.jpg", "", "")])
+    assert read_sidecar(path) == ({"a.jpg": "c1"}, {"a.jpg": 2.5})
+    path.write_text("image_id,camera,time\na.jpg,c1,noon\n")
+    with pytest.raises(ImageError, match="line 2: time 'noon'"):
+        read_sidecar(path)
+    path.write_text("a.jpg,c1,3\n")
+    with pytest.raises(ImageError, match="must name the columns"):
+        read_sidecar(path)

@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from personsearch.datasets import load_coco
+from personsearch.errors import DatasetError
+from personsearch.models import ModelConfig
+from personsearch.train.config import CropAugmentConfig, SceneAugmentConfig
+from personsearch.train.data import (
+    CropDataset,
+    EpochLoader,
+    SceneBatch,
+    SceneDataset,
+    collate_crops,
+    collate_scenes,
+    cut_crops,
+    erasing_box,
+    jitter_colour,
+    number_identities,
+    zoom_in,
+)
+
+
+def test_crops_are_of_labelled_people_only(toy_annotations: Path) -> None:
+    crops = cut_crops(load_coco(toy_annotations), 32, 16)
+    assert crops.pixels.shape == (16, 32, 16, 3)
+    assert set(crops.identities.tolist()) == {0, 1, 2, 3}
+    assert crops.names[0] == "000.png#0"
+
+
+def test_a_set_without_labels_cannot_be_cut(toy_annotations: Path) -> None:
+    scenes = load_coco(toy_annotations)
+    for scene in scenes:
+        scene.identities[:] = -1
+    with pytest.raises(DatasetError, match="person_id"):
+        cut_crops(scenes, 32, 16)
+
+
+def test_a_sample_depends_on_epoch_and_position_alone(toy_annotations: Path) -> None:
+    crops = cut_crops(load_coco(toy_annotations), 32, 16)
+    dataset = CropDataset(crops, {i: i for i in range(4)}, CropAugmentConfig(jitter=0.2), seed=1)
+    assert np.array_equal(dataset[1, 5, 3][0], dataset[1, 5, 3][0])
+    assert not np.array_equal(dataset[1, 5, 3][0], dataset[2, 5, 3][0])
+
+
+def test_workers_and_skipping_change_nothing(toy_annotations: Path, tiny_config: ModelConfig) -> None:
+    scenes = load_coco(toy_annotations)
+    dataset = SceneDataset(scenes, number_identities(scenes), tiny_config, SceneAugmentConfig(zoom=1.5), seed=1)
+    rows = [[0, 1, 2], [3, 4, 5], [6, 7]]
+
+    def batches(workers: int, skip: int = 0) -> list[SceneBatch]:
+        return list(EpochLoader(dataset, lambda _: rows, collate_scenes, workers).batches(2, skip))
+
+    here, there, late = batches(0), batches(2), batches(0, skip=2)
+    assert [b.names for b in here] == [b.names for b in there]
+    assert all((a.images == b.images).all() for a, b in zip(here, there, strict=True))
+    assert len(late) == 1
+    assert (late[0].images == here[2].images).all()
+    assert (late[0].targets[0].boxes == here[2].targets[0].boxes).all()
+
+
+def test_flipping_mirrors_boxes(toy_annotations: Path, tiny_config: ModelConfig) -> None:
+    scenes = load_coco(toy_annotations)
+    never = SceneDataset(scenes, {}, tiny_config, SceneAugmentConfig(flip=0), seed=1)[1, 0, 0]
+    always = SceneDataset(scenes, {}, tiny_config, SceneAugmentConfig(flip=1), seed=1)[1, 0, 0]
+    assert np.array_equal(always[0].numpy()[:, :, ::-1], never[0].numpy())
+    assert np.allclose(always[1].boxes[:, 0].numpy(), 160 - never[1].boxes[:, 2].numpy())
+
+
+def test_labels_outside_the_classes_count_as_unlabelled(toy_annotations: Path, tiny_config: ModelConfig) -> None:
+    scenes = load_coco(toy_annotations)
+    target = SceneDataset(scenes, {1: 0}, tiny_config, SceneAugmentConfig(), seed=1)[1, 0, 0][1]
+    assert target.identities.tolist() == [-1, 0, -1]
+
+
+def test_a_picture_of_another_size_is_named(toy_annotations: Path, tiny_config: ModelConfig) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (80, 48)).save(toy_annotations.parent / "000.png")
+    scenes = load_coco(toy_annotations)
+    with pytest.raises(DatasetError, match=r"000\.png: is 80x48, annotated as 160x96"):
+        SceneDataset(scenes, {}, tiny_config, SceneAugmentConfig(), seed=1)[1, 0, 0]
+
+
+def test_zooming_keeps_people_where_they_are() -> None:
+    image = np.zeros((96, 160, 3), np.uint8)
+    image[40:60, 70:90] = 255
+    boxes = np.array([[70, 40, 90, 60]], np.float32)
+    for seed in range(20):
+        picture, moved, lost = zoom_in(image, boxes, 2.0, np.random.default_rng(seed))
+        assert picture.shape == image.shape
+        x1, y1, x2, y2 = moved[0].round().astype(int)
+        if x2 - x1 > 4 and y2 - y1 > 4 and not lost[0]:
+            assert picture[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2].min() > 200
+            outside = picture.astype(int).sum() - picture[max(y1 - 1, 0) : y2 + 1, max(x1 - 1, 0) : x2 + 1].sum()
+            assert outside < 3000
+
+
+def test_what_zooming_cuts_off_is_ignored() -> None:
+    boxes = np.array([[0, 0, 20, 96]], np.float32)
+    lost = [zoom_in(np.zeros((96, 160, 3), np.uint8), boxes, 3.0, np.random.default_rng(s))[2][0] for s in range(30)]
+    assert any(lost)
+
+
+def test_erasing_boxes_are_inside_and_of_the_right_area() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        left, top, right, bottom = erasing_box(128, 64, rng)
+        assert 0 <= left < right <= 64
+        assert 0 <= top < bottom <= 128
+        assert 0.015 < (right - left) * (bottom - top) / (128 * 64) < 0.42
+
+
+def test_no_jitter_changes_nothing() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    assert jitter_colour(image, 0.0, np.random.default_rng(0)) is image
+
+
+def test_crop_batches(toy_annotations: Path) -> None:
+    crops = cut_crops(load_coco(toy_annotations), 32, 16)
+    dataset = CropDataset(crops, {i: i for i in range(4)}, CropAugmentConfig(), seed=1)
+    batch = collate_crops([dataset[1, i, i] for i in range(6)])
+    assert batch.images.shape == (6, 3, 32, 16)
+    assert 0 <= float(batch.images.min()) <= float(batch.images.max()) <= 1
+    assert batch.erase.shape == (6, 4)
