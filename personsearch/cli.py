@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
@@ -38,15 +39,21 @@ Recipe = Annotated[str, typer.Argument(help="TOML file, or the name of a recipe 
 Overrides = Annotated[list[str] | None, typer.Argument(help="Changes to the recipe: optimizer.lr=0.001 ...")]
 
 
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         import personsearch
 
         out.print(personsearch.__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -63,7 +70,7 @@ def demo(
     if as_json:
         _print_json([{"query": r.query, "rank": r.rank, "correct": r.correct, **asdict(r.match)} for r in rows])
         return
-    table = Table("query", "rank", "similarity", "scene", "camera", "box", "same person?")
+    table = _table("query", "rank", "similarity", "scene", "box", "same person?")
     last = 0
     for row in rows:
         if row.query != last and last:
@@ -71,9 +78,7 @@ def demo(
         match = row.match
         verdict = "[green]yes[/]" if row.correct else "[red]no[/]"
         name = str(row.query) if row.query != last else ""
-        table.add_row(
-            name, str(row.rank), f"{match.similarity:.3f}", match.image_id, match.camera or "", _box(match.box), verdict
-        )
+        table.add_row(name, str(row.rank), f"{match.similarity:.3f}", match.image_id, _box(match.box), verdict)
         last = row.query
     out.print(table)
     out.print(f"The ranking as a picture: [bold]{escape(str(picture))}[/]")
@@ -160,7 +165,7 @@ def search(
     if as_json:
         _print_json([asdict(match) for match in matches])
         return
-    table = Table("rank", "similarity", "scene", "camera", "time", "box", "score")
+    table = _table("rank", "similarity", "scene", "camera", "time", "box", "score")
     for rank, match in enumerate(matches, start=1):
         table.add_row(
             str(rank),
@@ -201,7 +206,7 @@ def detect(
     if as_json:
         _print_json(rows)
         return
-    table = Table("image", "person", "score", "box")
+    table = _table("image", "person", "score", "box")
     for name, people in zip(images, found, strict=True):
         for number, (corners, score) in enumerate(zip(people.boxes.tolist(), people.scores.tolist(), strict=True), 1):
             table.add_row(escape(name), str(number), f"{score:.2f}", _box(corners))
@@ -232,7 +237,7 @@ def evaluate(
     if as_json:
         _print_json([{**asdict(report), "figures": report.figures()} for report in reports])
         return
-    table = Table("", *reports[0].figures())
+    table = _table("", *reports[0].figures())
     for report in reports:
         table.add_row(report.name, *[f"{100 * value:.1f}" for value in report.figures().values()])
     out.print(table)
@@ -276,7 +281,7 @@ def weights_list(as_json: Json = False) -> None:
     if as_json:
         _print_json({name: entry.model_dump(mode="json") for name, entry in entries.items()})
         return
-    table = Table("name", "architecture", "MB", "trained on", "licence", "mAP", "top-1")
+    table = _table("name", "architecture", "MB", "trained on", "licence", "mAP", "top-1")
     for name, entry in entries.items():
         size = sum(file.bytes for file in entry.files) / 1e6
         figures = [f"{100 * entry.metrics[key]:.1f}" for key in ("mAP", "top1")]
@@ -317,6 +322,15 @@ def _parse_box(text: str) -> tuple[float, ...]:
     return corners
 
 
+def _table(*columns: str) -> Table:
+    """Return a table whose cells stay on one line: long names give way first."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        flexible = column in ("scene", "image", "trained on")
+        table.add_column(column, no_wrap=True, overflow="ellipsis" if flexible else "crop")
+    return table
+
+
 def _box(box: Any) -> str:
     return ", ".join(f"{value:.0f}" for value in box)
 
@@ -327,12 +341,11 @@ def _print_json(value: Any) -> None:
 
 def main() -> None:
     """Run the command line; the user's mistakes end with a message and exit status 2."""
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[RichHandler(console=err, show_path=False, show_level=False)],
-    )
+    handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="[%H:%M:%S]")
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    package = logging.getLogger("personsearch")
+    package.setLevel(logging.INFO)
+    package.handlers[:] = [handler]
     try:
         app()
     except PersonSearchError as error:

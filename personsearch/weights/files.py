@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from personsearch.config import parse
@@ -45,10 +45,8 @@ def save_folder(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{file}.{os.getpid()}"
     stored = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    save_file(stored, temporary, metadata={"format": "pt", **(metadata or {})})
-    replace_durably(temporary, folder / file)
+    write_durably(folder / file, save(stored, metadata={"format": "pt", **(metadata or {})}))
     write_durably(folder / CONFIG_FILE, config_json(config))
     return folder
 

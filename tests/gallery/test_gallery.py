@@ -11,7 +11,6 @@ from personsearch import Detections, Gallery
 from personsearch.errors import (
     GalleryCorruptError,
     GalleryError,
-    GalleryLockedError,
     GalleryMismatchError,
 )
 

@@ -17,7 +17,7 @@ from personsearch.weights.files import sha256_of
 from tests.conftest import TINY, toy_set
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a crash in the middle of a run."""
 
 
@@ -61,7 +61,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
             if self.param_groups[0]["lr"] != 1000:  # the centres' optimiser takes the second step of a batch
                 taken += 1
                 if taken > steps:
-                    raise Killed
+                    raise KilledError
             return _original(self, *args, **kwargs)
 
         monkeypatch.setattr(optimizer, "step", step)
@@ -74,7 +74,7 @@ def test_step_two_resumes_bit_for_bit(
     whole = finetune(finetune_config(tmp_path / "whole", toy_annotations))
     with monkeypatch.context() as broken:
         stop_after(broken, stop)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             finetune(finetune_config(tmp_path / "parts", toy_annotations))
     torch.manual_seed(99)  # whatever happened in between
     parts = finetune(finetune_config(tmp_path / "parts", toy_annotations))
@@ -89,7 +89,7 @@ def test_step_one_resumes_bit_for_bit(toy_annotations: Path, tmp_path: Path, mon
     whole = pretrain(pretrain_config(tmp_path / "whole", toy_annotations))
     with monkeypatch.context() as broken:
         stop_after(broken, 3)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             pretrain(pretrain_config(tmp_path / "parts", toy_annotations))
     parts = pretrain(pretrain_config(tmp_path / "parts", toy_annotations))
     assert sha256_of(parts / "backbone.safetensors") == sha256_of(whole / "backbone.safetensors")

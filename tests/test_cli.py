@@ -1,0 +1,199 @@
+"""The command line from end to end, in this process and, where it matters, in one of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from PIL import Image
+
+from personsearch import PersonSearcher
+from personsearch.cli import main
+from tests.conftest import toy_scene, toy_set
+from tests.test_sources import video
+
+PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["personsearch", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        code = 0
+        try:
+            main()
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        return Done(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def weights(tiny_searcher: PersonSearcher, tmp_path: Path) -> Path:
+    return tiny_searcher.save_pretrained(tmp_path / "weights")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for n in range(3):
+        toy_scene(PEOPLE, seed=n).save(folder / f"{n}.png")
+    return folder
+
+
+def test_index_then_search(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
+    gallery, picture = tmp_path / "g", tmp_path / "matches.png"
+    (photos / "broken.png").write_bytes(b"no")
+    first = run("index", photos, gallery, "--weights", weights)
+    assert first.code == 0
+    assert "3 scenes added with 15 people, 0 were there already" in first.out
+    assert "1 could not be used" in first.err
+    assert "broken.png: cannot be read" in first.err
+    again = run("index", photos, gallery, "--weights", weights, "--json")
+    assert json.loads(again.out)["skipped"] == 3
+
+    found = run("search", gallery, photos / "1.png", "--box", "10,10,30,70", "-k", 4, "--weights", weights, "--json")
+    matches = json.loads(found.out)
+    assert len(matches) == 4
+    assert [m["similarity"] for m in matches] == sorted((m["similarity"] for m in matches), reverse=True)
+    table = run("search", gallery, photos / "1.png", "--one-per-image", "--weights", weights, "--save", picture)
+    assert "1.png" in table.out
+    assert size_of(picture)[0] > 400
+
+
+def test_index_a_video(run: Run, weights: Path, tmp_path: Path) -> None:
+    clip = video(tmp_path / "clip.mp4")
+    done = run("index", clip, tmp_path / "g", "--every", 10, "--weights", weights, "--json")
+    assert json.loads(done.out)["added"] == 2
+    found = run("search", tmp_path / "g", clip.with_name("q.png"), "--weights", weights)
+    assert (found.code, found.out) == (2, "")
+    assert "q.png: no such file" in found.err
+
+
+def test_sidecar_and_filters(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
+    sidecar = tmp_path / "side.csv"
+    sidecar.write_text("image_id,camera,time\n0.png,door,5\n1.png,yard,6\n")
+    run("index", photos, tmp_path / "g", "--sidecar", sidecar, "--weights", weights)
+    query = ("search", tmp_path / "g", photos / "0.png", "--box", "10,10,30,70", "--weights", weights, "--json")
+    assert {m["camera"] for m in json.loads(run(*query, "--camera", "door").out)} == {"door"}
+    assert {m["time"] for m in json.loads(run(*query, "--since", 5.5).out)} == {6.0}
+    assert "0.png" not in run(*query, "--exclude", "0.png").out
+
+
+def test_detect(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
+    done = run("detect", photos / "0.png", photos / "1.png", "--weights", weights, "--save", tmp_path / "d", "--json")
+    rows = json.loads(done.out)
+    assert len(rows) == 2
+    assert len(rows[0]["boxes"][0]) == 4
+    assert size_of(tmp_path / "d" / "0.png") == (160, 96)
+    assert "nobody found" in run("detect", photos / "0.png", "--threshold", 1, "--weights", weights).out
+
+
+def test_train_both_steps_then_evaluate(run: Run, tmp_path: Path) -> None:
+    annotations = toy_set(tmp_path / "toy")
+    shape = [
+        "model.input.min_size=96",
+        "model.input.max_size=160",
+        "model.reid.roi_size=[8, 4]",
+        "model.detector.score_threshold=0.0",
+        f"data.annotations={annotations}",
+        "data.holdout_places=[]",
+        "schedule.epochs=1",
+        "run.num_workers=0",
+    ]
+    one = run("train", "pretrain", "small-pretrain", f"run.out={tmp_path / 'one'}", "num_identities=2", *shape)
+    assert one.code == 0, one.err
+    backbone = tmp_path / "one" / "weights"
+    two = run("train", "finetune", "small-finetune", f"run.out={tmp_path / 'two'}", f"init={backbone}", *shape)
+    assert two.code == 0, two.err
+    assert "left as built" in two.err
+    trained = tmp_path / "two" / "weights"
+
+    queries = tmp_path / "queries.json"
+    queries.write_text(json.dumps({"queries": [{"annotation_id": 1}, {"annotation_id": 2}]}))
+    done = run("evaluate", annotations, queries, "--weights", trained, "--baselines", "--json")
+    reports = json.loads(done.out)
+    assert [r["name"] for r in reports] == ["stl-mrfp-small", "same network, untrained", "colour histogram"]
+    assert reports[0]["figures"]["recall"] == reports[2]["figures"]["recall"]
+    assert reports[0]["preset"] == "standard"
+    table = run("evaluate", annotations, queries, "--weights", trained)
+    assert "8 scenes, 2 queries, preset standard" in table.out
+
+    wrong = run("detect", tmp_path / "toy" / "000.png", "--weights", backbone)
+    assert wrong.code == 2
+    assert "personsearch train finetune" in wrong.err.replace("\n", " ")
+
+
+def test_weights_list_and_show(run: Run) -> None:
+    assert "stl-mrfp-small" in run("weights", "list").out
+    assert json.loads(run("weights", "list", "--json").out)["stl-mrfp-small"]["license"] == "CC0-1.0"
+    assert json.loads(run("weights", "show", "stl-mrfp-small", "--json").out)["arch"] == "stl-mrfp-small"
+    assert "sha256" in run("weights", "show", "stl-mrfp-small").out
+    assert run("weights", "show", "nope").code == 2
+
+
+def test_recipes(run: Run) -> None:
+    assert run("train", "recipes").out.split() == ["small-finetune", "small-pretrain"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("search", "nowhere", "q.jpg", "--box", "1,2,3"), "must be four numbers"),
+        (("index", "photos"), "the gallery's folder last"),
+        (("index", "/nowhere", "g"), "/nowhere: no such folder, file or glob"),
+        (("detect", "x.jpg", "--weights", "./none"), "no such folder"),
+        (("train", "finetune", "small-finetune", "optimizer.rate=1"), "unknown key"),
+        (("train", "pretrain", "none.toml"), "cannot be read"),
+        (("index", "/nowhere", "g", "--sidecar", "/none.csv"), "cannot be read"),
+    ],
+)
+def test_mistakes_end_with_a_message_and_two(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    done = run(*arguments)
+    assert done.code == 2
+    assert message in done.err.replace("\n", " ")
+    assert "Traceback" not in done.err
+
+
+def test_in_a_process_of_its_own() -> None:
+    command = [sys.executable, "-m", "personsearch.cli"]
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.strip() == "0.1.0"
+    wrong = subprocess.run([*command, "detect", "/nowhere.jpg"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "/nowhere.jpg: no such file" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+    assert wrong.stdout == ""
+
+
+def test_demo(run: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "demo.png"
+    rows = json.loads(run("demo", "--out", picture, "--json").out)
+    assert {row["query"] for row in rows} == {1, 2, 3}
+    assert all(row["rank"] <= 5 for row in rows)
+    # Trained weights put the right person first; chance would be about one in eight.
+    assert sum(row["correct"] for row in rows if row["rank"] == 1) >= 2
+    assert size_of(picture)[1] > 700
+    shown = run("demo", "--out", picture)
+    assert "same person?" in shown.out
+    assert "personsearch index photos/ my-gallery/" in shown.out

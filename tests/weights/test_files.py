@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
+from personsearch.models import ModelConfig, build
+from personsearch.weights.files import (
+    BACKBONE_FILE,
+    CONFIG_FILE,
+    MODEL_FILE,
+    fingerprint,
+    load_network,
+    save_folder,
+)
+
+
+@pytest.fixture
+def folder(tiny_config: ModelConfig, tmp_path: Path) -> Path:
+    return save_folder(tmp_path / "weights", tiny_config, build(tiny_config).state_dict())
+
+
+def rewrite(folder: Path, **changes: torch.Tensor | None) -> None:
+    tensors = load_file(folder / MODEL_FILE)
+    for key, value in changes.items():
+        name = key.replace("__", ".")
+        if value is None:
+            del tensors[name]
+        else:
+            tensors[name] = value
+    save_file(tensors, folder / MODEL_FILE)
+
+
+def test_round_trip(folder: Path, tiny_config: ModelConfig) -> None:
+    network, digest = load_network(folder)
+    assert network.config == tiny_config
+    assert not network.training
+    assert len(digest) == 64
+    assert sorted(file.name for file in folder.iterdir()) == [CONFIG_FILE, MODEL_FILE]
+
+
+def test_fingerprint_follows_tensors_and_preprocessing_but_not_the_name(tiny_config: ModelConfig) -> None:
+    state = build(tiny_config).state_dict()
+    digest = fingerprint(tiny_config, state)
+    assert digest == fingerprint(tiny_config.model_copy(update={"name": "other"}), dict(reversed(state.items())))
+    sizes = tiny_config.input.model_copy(update={"min_size": 64})
+    assert digest != fingerprint(tiny_config.model_copy(update={"input": sizes}), state)
+    assert digest != fingerprint(tiny_config, {**state, "base.bn1.bias": state["base.bn1.bias"] + 1})
+    assert digest != fingerprint(tiny_config, {key: value.half() for key, value in state.items()})
+
+
+def test_missing_unexpected_and_misshapen_tensors_are_listed(folder: Path) -> None:
+    rewrite(folder, base__bn1__bias=None, extra=torch.zeros(1), base__bn1__weight=torch.zeros(3))
+    with pytest.raises(WeightsMismatchError) as error:
+        load_network(folder)
+    for part in ("missing base.bn1.bias", "unexpected extra", "base.bn1.weight is (3,), expected (64,)"):
+        assert part in str(error.value)
+
+
+def test_numbers_that_are_not_finite_are_refused(folder: Path) -> None:
+    rewrite(folder, base__bn1__bias=torch.full((64,), float("nan")))
+    with pytest.raises(WeightsMismatchError, match=r"base\.bn1\.bias has values that are not finite"):
+        load_network(folder)
+
+
+def test_a_damaged_file_is_refused(folder: Path) -> None:
+    path = folder / MODEL_FILE
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(WeightsMismatchError, match="damaged or not a safetensors file"):
+        load_network(folder)
+
+
+def test_a_misspelt_config_key_is_named(folder: Path) -> None:
+    config = json.loads((folder / CONFIG_FILE).read_text())
+    config["backbon"] = config.pop("backbone")
+    (folder / CONFIG_FILE).write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match="did you mean 'backbone'"):
+        load_network(folder)
+    (folder / CONFIG_FILE).write_text("{")
+    with pytest.raises(WeightsMismatchError, match="not valid JSON"):
+        load_network(folder)
+
+
+def test_missing_folders_and_files(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsNotFoundError, match="no such folder"):
+        load_network(tmp_path / "none")
+    (folder / MODEL_FILE).unlink()
+    with pytest.raises(WeightsNotFoundError, match="no such file"):
+        load_network(folder)
+    (folder / CONFIG_FILE).unlink()
+    with pytest.raises(WeightsNotFoundError, match=r"config\.json"):
+        load_network(folder)
+
+
+def test_a_backbone_of_step_one_is_refused_with_the_next_command(tiny_config: ModelConfig, tmp_path: Path) -> None:
+    save_folder(tmp_path, tiny_config, {"a": torch.zeros(1)}, file=BACKBONE_FILE)
+    with pytest.raises(WeightsNotFoundError, match="personsearch train finetune RECIPE init="):
+        load_network(tmp_path)
