@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from personsearch.batching import run_in_batches
 from personsearch.errors import ConfigError, ImageError
 from personsearch.gallery import Gallery
 from personsearch.images import Canvas, ChannelOrder, ImageInput, describe, load_image, to_canvas
@@ -27,9 +27,6 @@ from personsearch.weights.files import fingerprint, save_folder
 from personsearch.weights.registry import DEFAULT, resolve
 
 logger = logging.getLogger(__name__)
-
-#: Images waiting for company of their canvas size, in batches; bounds what ``stream`` holds.
-MAX_WAITING_BATCHES = 4
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
@@ -335,36 +332,22 @@ class PersonSearcher:
             return opened.search(embedding, k, **filters)
 
     def _detect(self, prepared: Iterable[_Ready], settings: _Settings) -> Iterator[Detections]:
-        """Run batches of equal canvases, and yield results in the order of the input."""
-        waiting: dict[tuple[int, ...], list[tuple[int, _Ready]]] = {}
-        done: dict[int, Detections] = {}
-        following = 0
-        for number, ready in enumerate(prepared):
-            group = waiting.setdefault(tuple(ready.canvas.pixels.shape), [])
-            group.append((number, ready))
-            if len(group) >= settings.batch_size:
-                done.update(self._run(waiting.pop(tuple(ready.canvas.pixels.shape)), settings))
-            elif sum(map(len, waiting.values())) >= MAX_WAITING_BATCHES * settings.batch_size:
-                oldest = min(waiting, key=lambda shape: waiting[shape][0][0])
-                done.update(self._run(waiting.pop(oldest), settings))
-            while following in done:
-                yield done.pop(following)
-                following += 1
-        for group in waiting.values():
-            done.update(self._run(group, settings))
-        for number in itertools.count(following):
-            if number not in done:
-                return
-            yield done.pop(number)
+        """Yield results in the order of the input; only equal canvases share a batch."""
+        return run_in_batches(
+            prepared,
+            kind=lambda ready: tuple(ready.canvas.pixels.shape),
+            run=lambda batch: self._run(batch, settings),
+            batch_size=settings.batch_size,
+        )
 
-    def _run(self, group: list[tuple[int, _Ready]], settings: _Settings) -> dict[int, Detections]:
+    def _run(self, batch: list[_Ready], settings: _Settings) -> list[Detections]:
         with torch.inference_mode():
             found = self._network(
-                self._batch([ready.canvas for _, ready in group]),
+                self._batch([ready.canvas for ready in batch]),
                 score_threshold=settings.threshold,
                 max_people=settings.max_people,
             )
-        return {number: _detections(people, ready) for (number, ready), people in zip(group, found, strict=True)}
+        return [_detections(people, ready) for people, ready in zip(found, batch, strict=True)]
 
     def _batch(self, canvases: list[Canvas]) -> Tensor:
         pixels = torch.stack([canvas.pixels for canvas in canvases]).to(self.device)

@@ -148,6 +148,8 @@ def main() -> None:
     scenes, queries = load_coco(test), load_queries(arguments.synth_mini / "queries.json", test)
     searcher = PersonSearcher.from_pretrained(folder, device="cpu", dtype="float32")
     reports = compare(searcher, scenes, queries, baselines=True)
+    names = [NAME, *(report.name for report in reports[1:])]
+    rows = [{"": name, **percent(report.figures())} for name, report in zip(names, reports, strict=True)]
     recipe = json.loads((arguments.finetune / "recipe.json").read_text())
     training = load_coco(arguments.synth_mini / "train.json")
     held_out = recipe["data"]["holdout_places"]
@@ -161,9 +163,7 @@ def main() -> None:
             scenes_train=sum(scene.place not in held_out for scene in training),
             scenes=len(scenes),
             queries=len(queries),
-            table=table(
-                [{"": report.name, **percent(report.figures())} for report in reports], ["", *reports[0].figures()]
-            ),
+            table=table(rows, ["", *reports[0].figures()]),
             command=MEASURED_WITH,
             date=datetime.now(UTC).date().isoformat(),
             version=__version__,

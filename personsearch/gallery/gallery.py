@@ -197,7 +197,7 @@ class Gallery:
                         f"{self.path}: image {image_id!r} is stored with other content; "
                         "give replace=True to exchange it, or another image_id"
                     )
-                self._store.delete("image_id = ?", [image_id])
+                self._store.delete([image_id])
             self._store.insert(row, detections.boxes, detections.scores, detections.embeddings)
         return True
 
@@ -222,10 +222,10 @@ class Gallery:
         count = 0
         with self._threads:
             with self._store.transaction():
-                for image_id in image_ids or ():
-                    count += self._store.delete("image_id = ?", [image_id])
+                if image_ids is not None:
+                    count += self._store.delete(list(image_ids))
                 if before is not None:
-                    count += self._store.delete("time < ?", [before])
+                    count += self._store.delete_before(before)
             self._store.truncate_log()
         return count
 
@@ -276,10 +276,9 @@ class Gallery:
         self._check_vectors(embeddings, "query")
         if k < 1:
             raise GalleryError(f"k must be at least 1, got {k}")
-        where, values = _condition(cameras, since, until, exclude_images)
         with self._threads:
             self._refresh()
-            allowed = self._store.matching(where, values) if where else None
+            allowed = self._store.matching(cameras, since, until, exclude_images)
             return [self._matches(embedding, k, allowed, min_similarity, one_per_image) for embedding in embeddings]
 
     def rebuild(self) -> None:
@@ -380,27 +379,3 @@ def _digest(detections: Detections, camera: str | None, time: float | None, extr
     for array in (detections.boxes, detections.scores, detections.embeddings.astype(STORED)):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.digest()
-
-
-def _condition(
-    cameras: Sequence[str] | None, since: float | None, until: float | None, exclude: Sequence[str] | None
-) -> tuple[str, list[object]]:
-    """Return the filters as an SQL condition on ``image`` and its values."""
-    parts: list[str] = []
-    values: list[object] = []
-    # json_each takes any number of values; SQL's own parameters are limited.
-    if cameras is not None:
-        names = [cameras] if isinstance(cameras, str) else list(cameras)
-        parts.append("image.camera IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(names))
-    if since is not None:
-        parts.append("image.time >= ?")
-        values.append(since)
-    if until is not None:
-        parts.append("image.time <= ?")
-        values.append(until)
-    if exclude is not None:
-        names = [exclude] if isinstance(exclude, str) else list(exclude)
-        parts.append("image.image_id NOT IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(names))
-    return " AND ".join(parts), values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,9 +141,16 @@ class Store:
             ((cursor.lastrowid, *box, score, embedding.tobytes()) for box, score, embedding in rows),
         )
 
-    def delete(self, where: str, values: Iterable[object]) -> int:
-        """Delete scenes with their people; call inside a transaction. Returns the number of scenes."""
-        count = self._db.execute(f"DELETE FROM image WHERE {where}", tuple(values)).rowcount
+    def delete(self, image_ids: Sequence[str]) -> int:
+        """Delete scenes with their people; call inside a transaction. Returns how many there were."""
+        return self._delete("image_id IN (SELECT value FROM json_each(?))", json.dumps(list(image_ids)))
+
+    def delete_before(self, time: float) -> int:
+        """Delete scenes of an earlier time with their people; call inside a transaction. Returns how many."""
+        return self._delete("time < ?", time)
+
+    def _delete(self, where: str, value: object) -> int:
+        count = self._db.execute(f"DELETE FROM image WHERE {where}", (value,)).rowcount
         if count:
             self._db.execute(
                 "INSERT INTO meta VALUES ('deletions', '1') "
@@ -188,12 +195,27 @@ class Store:
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return ids, (vectors / np.maximum(norms, np.finfo(np.float32).tiny)).astype(np.float32)
 
-    def matching(self, where: str, values: Iterable[object]) -> NDArray[np.int64]:
-        """Return the ids of people whose scene fulfils an SQL condition."""
+    def matching(
+        self,
+        cameras: Sequence[str] | None,
+        since: float | None,
+        until: float | None,
+        exclude_images: Sequence[str] | None,
+    ) -> NDArray[np.int64] | None:
+        """Return the ids of people whose scene passes the filters; None where there is no filter."""
+        # json_each takes any number of values; SQL's own parameters are limited.
+        conditions = {
+            "image.camera IN (SELECT value FROM json_each(?))": _json_list(cameras),
+            "image.time >= ?": since,
+            "image.time <= ?": until,
+            "image.image_id NOT IN (SELECT value FROM json_each(?))": _json_list(exclude_images),
+        }
+        used = {condition: value for condition, value in conditions.items() if value is not None}
+        if not used:
+            return None
+        query = f"SELECT person.id FROM person JOIN image ON image.id = person.image WHERE {' AND '.join(used)}"
         with self._translated():
-            rows = self._db.execute(
-                f"SELECT person.id FROM person JOIN image ON image.id = person.image WHERE {where}", tuple(values)
-            ).fetchall()
+            rows = self._db.execute(query, tuple(used.values())).fetchall()
         return np.array([row[0] for row in rows], dtype=np.int64)
 
     def people(self, ids: Iterable[int]) -> dict[int, PersonRow]:
@@ -250,3 +272,10 @@ class Store:
             raise GalleryError(f"{file}: {error}") from error
         except sqlite3.DatabaseError as error:
             raise GalleryCorruptError(f"{file}: damaged, or not a gallery ({error})") from None
+
+
+def _json_list(names: Sequence[str] | None) -> str | None:
+    """Return names as a JSON array; a single text counts as one name."""
+    if names is None:
+        return None
+    return json.dumps([names] if isinstance(names, str) else list(names))

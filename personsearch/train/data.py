@@ -6,7 +6,7 @@ run sees what the undisturbed one would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -17,11 +17,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from personsearch.datasets import Scene
+from personsearch.datasets import Scene, load_coco
 from personsearch.errors import DatasetError
 from personsearch.images import load_image, to_canvas
 from personsearch.models import ModelConfig, Target
-from personsearch.train.config import CropAugmentConfig, SceneAugmentConfig
+from personsearch.train.config import CropAugmentConfig, DataConfig, SceneAugmentConfig
 from personsearch.train.samplers import Batches
 
 Image8 = NDArray[np.uint8]
@@ -76,6 +76,24 @@ class Crops:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+
+def split_scenes(data: DataConfig) -> tuple[list[Scene], list[Scene]]:
+    """Return (training scenes, scenes of the held-out places).
+
+    Raises:
+        DatasetError: a held-out place is not in the set, or nothing is left to train on.
+    """
+    scenes = load_coco(data.annotations, data.images)
+    places = {scene.place for scene in scenes}
+    unknown = set(data.holdout_places) - places
+    if unknown:
+        known = ", ".join(sorted(place for place in places if place)) or "none"
+        raise DatasetError(f"{data.annotations}: no place {sorted(unknown)[0]!r} to hold out; places are: {known}")
+    training = [scene for scene in scenes if scene.place not in data.holdout_places]
+    if not training:
+        raise DatasetError(f"{data.annotations}: holding out {', '.join(data.holdout_places)} leaves nothing")
+    return training, [scene for scene in scenes if scene.place in data.holdout_places]
 
 
 def cut_crops(scenes: Sequence[Scene], height: int, width: int) -> Crops:
@@ -247,7 +265,13 @@ Batch = TypeVar("Batch", CropBatch, SceneBatch)
 class EpochLoader(Generic[Batch]):
     """The batches of an epoch, from any one of them on."""
 
-    def __init__(self, dataset: Dataset[Any], plan: Any, collate: Any, num_workers: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        plan: Callable[[int], Batches],
+        collate: Callable[[list[Any]], Batch],
+        num_workers: int,
+    ) -> None:
         """Wrap a data set.
 
         Args:
@@ -256,7 +280,10 @@ class EpochLoader(Generic[Batch]):
             collate: list of samples -> batch.
             num_workers: loading processes.
         """
-        self.dataset, self.plan, self.collate, self.num_workers = dataset, plan, collate, num_workers
+        self.dataset = dataset
+        self.plan = plan
+        self.collate: Callable[[list[Any]], Batch] = collate
+        self.num_workers = num_workers
 
     def steps(self, epoch: int) -> int:
         """Return the number of batches of an epoch."""
@@ -264,10 +291,9 @@ class EpochLoader(Generic[Batch]):
 
     def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch after the first ``skip``."""
-        plan: Batches = self.plan(epoch)
         keys: list[list[tuple[int, int, int]]] = []
         position = 0
-        for rows in plan:
+        for rows in self.plan(epoch):
             keys.append([(epoch, position + i, row) for i, row in enumerate(rows)])
             position += len(rows)
         loader: DataLoader[Any] = DataLoader(

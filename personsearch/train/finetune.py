@@ -17,9 +17,8 @@ from personsearch.images import resized_size
 from personsearch.searcher import PersonSearcher
 from personsearch.train.checkpoint import load_checkpoint
 from personsearch.train.config import FinetuneConfig
-from personsearch.train.data import EpochLoader, SceneDataset, collate_scenes, number_identities
-from personsearch.train.loop import fit, pick_device, seed_everything
-from personsearch.train.pretrain import WEIGHTS, split_scenes
+from personsearch.train.data import EpochLoader, SceneDataset, collate_scenes, number_identities, split_scenes
+from personsearch.train.loop import WEIGHTS, fit, pick_device, seed_everything
 from personsearch.train.samplers import shuffled_batches
 from personsearch.train.tasks import SearchTask
 from personsearch.train.transfer import transfer

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
 RECIPE = "recipe.json"
+#: Where in the run's folder the finished weights go.
+WEIGHTS = "weights"
 
 #: Validates a task and returns figures; the first one decides which epoch is best.
 Validate = Callable[[nn.Module], dict[str, float]]

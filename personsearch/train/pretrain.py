@@ -10,20 +10,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from personsearch.datasets import Scene, load_coco
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_reid
 from personsearch.train.checkpoint import load_checkpoint
-from personsearch.train.config import DataConfig, PretrainConfig
-from personsearch.train.data import CropDataset, Crops, EpochLoader, collate_crops, cut_crops, number_identities
-from personsearch.train.loop import fit, pick_device, seed_everything
+from personsearch.train.config import PretrainConfig
+from personsearch.train.data import (
+    CropDataset,
+    Crops,
+    EpochLoader,
+    collate_crops,
+    cut_crops,
+    number_identities,
+    split_scenes,
+)
+from personsearch.train.loop import WEIGHTS, fit, pick_device, seed_everything
 from personsearch.train.samplers import class_aware_batches
 from personsearch.train.tasks import ReidTask
 from personsearch.weights.files import BACKBONE_FILE, save_folder
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS = "weights"
 VALIDATION_BATCH = 64
 
 
@@ -68,24 +74,6 @@ def pretrain(config: PretrainConfig) -> Path:
     state = load_checkpoint(best)["task"]
     backbone = {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
     return save_folder(Path(run.out) / WEIGHTS, config.model, backbone, file=BACKBONE_FILE)
-
-
-def split_scenes(data: DataConfig) -> tuple[list[Scene], list[Scene]]:
-    """Return (training scenes, scenes of the held-out places).
-
-    Raises:
-        DatasetError: a held-out place is not in the set, or nothing is left to train on.
-    """
-    scenes = load_coco(data.annotations, data.images)
-    places = {scene.place for scene in scenes}
-    unknown = set(data.holdout_places) - places
-    if unknown:
-        known = ", ".join(sorted(place for place in places if place)) or "none"
-        raise DatasetError(f"{data.annotations}: no place {sorted(unknown)[0]!r} to hold out; places are: {known}")
-    training = [scene for scene in scenes if scene.place not in data.holdout_places]
-    if not training:
-        raise DatasetError(f"{data.annotations}: holding out {', '.join(data.holdout_places)} leaves nothing")
-    return training, [scene for scene in scenes if scene.place in data.holdout_places]
 
 
 def reid_figures(task: nn.Module, *, crops: Crops, known: set[int]) -> dict[str, float]:

@@ -70,10 +70,7 @@ def list_weights() -> Mapping[str, WeightsEntry]:
     packed = Path(str(files("personsearch"))) / "weights.toml"
     path = packed if packed.exists() else packed.parent.parent / "weights.toml"  # in a checkout it lies at the root
     data = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {
-        name: parse(WeightsEntry, {**entry, "files": [WeightsFile(**f) for f in entry["files"]]}, f"{path} [{name}]")
-        for name, entry in data.items()
-    }
+    return {name: parse(WeightsEntry, entry, f"{path} [{name}]") for name, entry in data.items()}
 
 
 def entry_of(name: str) -> WeightsEntry:
@@ -110,7 +107,7 @@ def resolve(
     if isinstance(name, os.PathLike) or name.startswith((".", "/", "~")):
         folder = Path(name).expanduser()
         network, digest = load_network(folder)
-        return FoundWeights(network.config.name, None, digest, network)
+        return FoundWeights(str(name), None, digest, network)
     if "/" in name:
         raise WeightsNotFoundError(
             f"{name}: the Hugging Face Hub is not supported yet; download the folder and give its path (./{name})"

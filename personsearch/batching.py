@@ -1,0 +1,51 @@
+"""Work in batches of equals, results in the order of the input, memory bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Items taken and not yet given back, in batches: one of a rare kind must not hold up all that follow.
+MAX_BATCHES_HELD = 4
+
+
+def run_in_batches(
+    items: Iterable[Item],
+    kind: Callable[[Item], Hashable],
+    run: Callable[[list[Item]], list[Result]],
+    batch_size: int,
+) -> Iterator[Result]:
+    """Yield the result of every item, in order.
+
+    Args:
+        items: taken one by one, as results are asked for.
+        kind: only items of one kind share a batch.
+        run: batch -> a result per item.
+        batch_size: items of a batch at the most.
+    """
+    waiting: dict[Hashable, list[tuple[int, Item]]] = {}
+    done: dict[int, Result] = {}
+    following = 0
+
+    def flush(key: Hashable) -> None:
+        numbers, batch = zip(*waiting.pop(key), strict=True)
+        done.update(zip(numbers, run(list(batch)), strict=True))
+
+    for number, item in enumerate(items):
+        key = kind(item)
+        waiting.setdefault(key, []).append((number, item))
+        if len(waiting[key]) == batch_size:
+            flush(key)
+        if following not in done and number - following >= MAX_BATCHES_HELD * batch_size:
+            flush(min(waiting, key=lambda other: waiting[other][0][0]))  # it holds the item that all wait for
+        while following in done:
+            yield done.pop(following)
+            following += 1
+    for key in list(waiting):
+        flush(key)
+    while following in done:
+        yield done.pop(following)
+        following += 1
