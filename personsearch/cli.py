@@ -165,17 +165,19 @@ def search(
     if as_json:
         _print_json([asdict(match) for match in matches])
         return
-    table = _table("rank", "similarity", "scene", "camera", "time", "box", "score")
-    for rank, match in enumerate(matches, start=1):
-        table.add_row(
-            str(rank),
-            f"{match.similarity:.3f}",
-            escape(match.image_id),
-            escape(match.camera or ""),
-            "" if match.time is None else f"{match.time:.2f}",
-            _box(match.box),
-            f"{match.score:.2f}",
-        )
+    cells: dict[str, list[str]] = {
+        "rank": [str(rank) for rank in range(1, len(matches) + 1)],
+        "similarity": [f"{match.similarity:.3f}" for match in matches],
+        "scene": [escape(match.image_id) for match in matches],
+        "camera": [escape(match.camera or "") for match in matches],
+        "time": ["" if match.time is None else f"{match.time:.2f}" for match in matches],
+        "box": [_box(match.box) for match in matches],
+        "score": [f"{match.score:.2f}" for match in matches],
+    }
+    known = {name: column for name, column in cells.items() if any(column)}
+    table = _table(*known)
+    for row in zip(*known.values(), strict=True):
+        table.add_row(*row)
     out.print(table if matches else "no match")
     if save is not None:
         out.print(f"drawn into [bold]{escape(str(save))}[/]")
@@ -323,11 +325,10 @@ def _parse_box(text: str) -> tuple[float, ...]:
 
 
 def _table(*columns: str) -> Table:
-    """Return a table whose cells stay on one line: long names give way first."""
+    """Return a table whose names, and only they, are shortened where the terminal is narrow."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        flexible = column in ("scene", "image", "trained on")
-        table.add_column(column, no_wrap=True, overflow="ellipsis" if flexible else "crop")
+        table.add_column(column, no_wrap=column not in ("scene", "image", "trained on"), overflow="ellipsis")
     return table
 
 
