@@ -307,6 +307,35 @@ def weights_show(name: Annotated[str, typer.Argument(help="A name from the list.
     out.print(table)
 
 
+@weights_app.command("fetch")
+def weights_fetch(
+    name: Annotated[str, typer.Argument(help="A name from the list, or org/repo[@revision].")],
+    cache_dir: Annotated[Path | None, typer.Option(help="Where to keep the files; default: the Hub's cache.")] = None,
+) -> None:
+    """Download and verify weights, so that they can be used offline."""
+    from personsearch.weights.registry import locate
+
+    out.print(escape(str(locate(name, cache_dir=cache_dir))))
+
+
+@weights_app.command("publish")
+def weights_publish(
+    folder: Annotated[str, typer.Argument(help="Weights folder (./folder).")],
+    repo: Annotated[str, typer.Argument(help="org/repo on the Hugging Face Hub.")],
+    licence: Annotated[str, typer.Option("--license", help="SPDX identifier of the weights' licence.")],
+    train_data: Annotated[str, typer.Option(help="What they were trained on, in words.")],
+    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Upload a weights folder to the Hub in one commit and print how to pin it."""
+    searcher = _searcher(folder, "cpu")
+    commit = searcher.push_to_hub(repo, license=licence, train_data=train_data, private=private or None)
+    if as_json:
+        _print_json({"repo": repo, "revision": commit, "fingerprint": searcher.spec.fingerprint})
+        return
+    out.print(f"published; pinned name: [bold]{escape(f'{repo}@{commit}')}[/]")
+
+
 def _searcher(weights: str | None, device: str | None) -> Any:
     from personsearch.searcher import PersonSearcher
     from personsearch.weights.registry import DEFAULT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,9 @@ from personsearch.models import ModelConfig, People, PersonSearchNetwork
 from personsearch.progress import Progress
 from personsearch.results import Detections, Floats, IndexReport, Match
 from personsearch.sources import Sources
+from personsearch.weights.card import model_card
 from personsearch.weights.files import fingerprint, save_folder
+from personsearch.weights.hub import publish
 from personsearch.weights.registry import DEFAULT, resolve
 
 logger = logging.getLogger(__name__)
@@ -109,8 +112,8 @@ class PersonSearcher:
         """Load weights.
 
         Args:
-            name: an entry of ``weights.toml``, or a folder: a ``Path``, or a string that begins with ``.``, ``/``
-                or ``~``.
+            name: an entry of ``weights.toml``; ``org/repo[@revision]`` on the Hugging Face Hub; or a folder: a
+                ``Path``, or a string that begins with ``.``, ``/`` or ``~``.
             revision: of a Hub repository.
             device: see the constructor.
             dtype: see the constructor.
@@ -119,7 +122,8 @@ class PersonSearcher:
             token: of the Hub.
 
         Raises:
-            WeightsNotFoundError: nothing of that name.
+            ConfigError: a revision is given where none belongs, or a configuration has a wrong key.
+            WeightsNotFoundError: nothing of that name, or it cannot be fetched.
             WeightsMismatchError: keys, shapes or hash are wrong.
         """
         found = resolve(name, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
@@ -133,6 +137,59 @@ class PersonSearcher:
             The folder, which :meth:`from_pretrained` opens.
         """
         return save_folder(Path(folder), self.config, self._network.state_dict())
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        license: str,
+        train_data: str,
+        metrics: Mapping[str, float] | None = None,
+        private: bool | None = None,
+        token: str | None = None,
+        branch: str | None = None,
+        create_pr: bool = False,
+        commit_message: str = "Upload weights with personsearch",
+    ) -> str:
+        """Publish the weights on the Hugging Face Hub in one commit.
+
+        A model card is written where the repository has none; an existing one stays as it is.
+
+        Args:
+            repo_id: ``org/repo``, made if need be.
+            license: SPDX identifier of the weights; those trained on research-only data inherit its terms.
+            train_data: what they were trained on, in words.
+            metrics: figure -> fraction, for the card.
+            private: of a new repository.
+            token: default the one of ``hf auth login``.
+            branch: default ``main``.
+            create_pr: open a pull request instead of committing.
+            commit_message: of the commit.
+
+        Returns:
+            The commit, 40 hex digits: ``from_pretrained(f"{repo_id}@{commit}")`` is pinned to it.
+
+        Raises:
+            WeightsError: the Hub refused or cannot be reached.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            return publish(
+                self.save_pretrained(folder),
+                repo_id,
+                private=private,
+                token=token,
+                branch=branch,
+                create_pr=create_pr,
+                commit_message=commit_message,
+                card=model_card(
+                    repo_id,
+                    self.config,
+                    self.spec.fingerprint,
+                    license=license,
+                    train_data=train_data,
+                    metrics=metrics,
+                ),
+            )
 
     @overload
     def detect(  # type: ignore[overload-overlap]  # a str is one image, though a sequence too

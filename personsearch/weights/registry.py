@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from personsearch.config import StrictModel, parse
-from personsearch.errors import WeightsMismatchError, WeightsNotFoundError
+from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.models import PersonSearchNetwork
 from personsearch.weights.files import load_network, sha256_of
+from personsearch.weights.hub import HubName, fetch, revision_of
 
 logger = logging.getLogger(__name__)
 
@@ -36,15 +38,22 @@ class WeightsEntry(StrictModel):
 
     Attributes:
         arch: name of the model preset.
-        package: folder of the files inside the package.
+        package: folder of the files inside the package, or None.
+        repo: repository on the Hub, or None; one of the two is given.
+        revision: commit in ``repo``, 40 hex digits.
         files: with hash and size.
         train_data: what they were trained on.
         license: SPDX identifier of the weights.
-        metrics: figure -> value, measured as ``measured_with`` says.
+        license_link: where it can be read.
+        commercial: whether it allows commercial use.
+        metrics: figure -> fraction, measured as ``measured_with`` says.
+        measured_with: the command.
     """
 
     arch: str
-    package: str
+    package: str | None = None
+    repo: str | None = None
+    revision: str | None = Field(None, pattern="^[0-9a-f]{40}$")
     files: tuple[WeightsFile, ...] = Field(min_length=1)
     train_data: str
     license: str
@@ -52,6 +61,14 @@ class WeightsEntry(StrictModel):
     commercial: bool
     metrics: dict[str, float]
     measured_with: str
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> WeightsEntry:
+        if (self.package is None) == (self.repo is None):
+            raise ValueError("give either package or repo")
+        if self.repo is not None and self.revision is None:
+            raise ValueError("a repo needs its revision: 40 hex digits")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,35 +114,56 @@ def resolve(
 ) -> FoundWeights:
     """Find weights by the rule of names and load them.
 
-    Without ``/`` a name is an entry of ``weights.toml``; a ``Path``, or a string that begins with ``.``, ``/`` or
-    ``~``, is a folder. The disk is never guessed at.
+    Without ``/`` a name is an entry of ``weights.toml``; ``org/repo[@revision]`` is a repository on the Hub; a
+    ``Path``, or a string that begins with ``.``, ``/`` or ``~``, is a folder. The disk is never guessed at.
 
     Raises:
+        ConfigError: a revision is given where none belongs, or twice.
         WeightsNotFoundError: nothing of that name.
         WeightsMismatchError: a hash, key or shape is wrong.
     """
-    if isinstance(name, os.PathLike) or name.startswith((".", "/", "~")):
-        folder = Path(name).expanduser()
-        network, digest = load_network(folder)
-        return FoundWeights(str(name), None, digest, network)
-    if "/" in name:
-        raise WeightsNotFoundError(
-            f"{name}: the Hugging Face Hub is not supported yet; download the folder and give its path (./{name})"
-        )
-    entry = entry_of(name)
-    folder = Path(str(files("personsearch"))) / entry.package
-    for file in entry.files:
-        _verify(folder / file.name, file)
+    is_folder = isinstance(name, os.PathLike) or name.startswith((".", "/", "~"))
+    if is_folder or "/" not in os.fspath(name):
+        if revision is not None:
+            raise ConfigError(f"{name}: revision={revision!r} is for repositories on the Hub (org/repo) only")
+        if is_folder:
+            network, digest = load_network(Path(name).expanduser())
+            return FoundWeights(str(name), None, digest, network)
+    hub_options = {"cache_dir": cache_dir, "local_files_only": local_files_only, "token": token}
+    folder = locate(os.fspath(name), revision=revision, **hub_options)
     network, digest = load_network(folder)
+    if "/" in os.fspath(name):
+        return FoundWeights(HubName.parse(os.fspath(name)).repo, revision_of(folder), digest, network)
+    entry = entry_of(os.fspath(name))
     logger.info("weights %s: licence %s", name, entry.license)
-    return FoundWeights(name, None, digest, network)
+    return FoundWeights(os.fspath(name), entry.revision, digest, network)
 
 
-def _verify(path: Path, expected: WeightsFile) -> None:
+def locate(name: str, *, revision: str | None = None, **hub_options: Any) -> Path:
+    """Return the folder of an entry of ``weights.toml`` or of ``org/repo[@revision]``, fetched and verified.
+
+    Args:
+        name: see :func:`resolve`; no folders.
+        revision: of a repository.
+        **hub_options: cache_dir, local_files_only, token.
+    """
+    if "/" in name:
+        return fetch(HubName.parse(name, revision), **hub_options)
+    entry = entry_of(name)
+    if entry.repo is not None:
+        folder = fetch(HubName(entry.repo, entry.revision), **hub_options)
+        advice = "delete the cached file and fetch again"
+    else:
+        folder = Path(str(files("personsearch"))) / str(entry.package)
+        advice = "install personsearch again"
+    for file in entry.files:
+        _verify(folder / file.name, file, advice)
+    return folder
+
+
+def _verify(path: Path, expected: WeightsFile, advice: str) -> None:
     if not path.is_file():
-        raise WeightsNotFoundError(f"{path}: missing from the installed package; install personsearch again")
+        raise WeightsNotFoundError(f"{path}: missing; {advice}")
     actual = sha256_of(path)
     if actual != expected.sha256:
-        raise WeightsMismatchError(
-            f"{path}: sha256 is {actual}, weights.toml says {expected.sha256}; install personsearch again"
-        )
+        raise WeightsMismatchError(f"{path}: sha256 is {actual}, weights.toml says {expected.sha256}; {advice}")

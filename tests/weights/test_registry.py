@@ -40,7 +40,6 @@ def test_a_folder_copy_has_the_same_fingerprint(searcher: PersonSearcher, tmp_pa
     [
         ("stl-mrfp-smal", "no such weights; there are stl-mrfp-small"),
         ("./nowhere", "no such folder"),
-        ("org/repo", "not supported yet"),
     ],
 )
 def test_names_that_lead_nowhere(name: str, message: str) -> None:

@@ -1,0 +1,192 @@
+"""Weights on the Hugging Face Hub: fetched with the real client, checked, and published in one commit."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from personsearch.errors import ConfigError, WeightsError, WeightsMismatchError, WeightsNotFoundError
+from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, sha256_of
+
+LIBRARY = "personsearch"
+CARD_FILE = "README.md"
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class HubName:
+    """``org/repo`` and the revision of it, if one was named."""
+
+    repo: str
+    revision: str | None
+
+    @classmethod
+    def parse(cls, text: str, revision: str | None = None) -> HubName:
+        """Read ``org/repo[@revision]``.
+
+        Raises:
+            ConfigError: ``revision`` is given twice, and differently.
+        """
+        repo, _, inline = text.partition("@")
+        if inline and revision and inline != revision:
+            raise ConfigError(f"{text}: names revision {inline!r}, but revision={revision!r} was given too")
+        return cls(repo, revision or inline or None)
+
+    def __str__(self) -> str:
+        return self.repo if self.revision is None else f"{self.repo}@{self.revision}"
+
+
+def fetch(
+    name: HubName,
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: str | None = None,
+) -> Path:
+    """Return the cached folder of a repository's weights, downloading what is missing.
+
+    A revision of 40 hex digits that is cached makes no network call.
+
+    Raises:
+        WeightsNotFoundError: names repository, revision, file, cache and what to do.
+        WeightsMismatchError: a cached file is damaged.
+    """
+    paths = [
+        _download(name, file, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
+        for file in (CONFIG_FILE, MODEL_FILE)
+    ]
+    for path in paths:
+        _check_blob(path)
+    return paths[0].parent
+
+
+def revision_of(folder: Path) -> str:
+    """Return the commit that a cached folder holds: the cache names its folders by it."""
+    return folder.name
+
+
+def publish(
+    folder: Path,
+    repo_id: str,
+    *,
+    private: bool | None = None,
+    token: str | None = None,
+    branch: str | None = None,
+    create_pr: bool = False,
+    commit_message: str = "Upload weights with personsearch",
+    card: str,
+) -> str:
+    """Upload a weights folder in one commit; an existing model card is never overwritten.
+
+    Returns:
+        The commit, 40 hex digits: pin it.
+
+    Raises:
+        WeightsError: the Hub refused or cannot be reached.
+    """
+    api = HfApi(token=token, library_name=LIBRARY)
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        if branch is not None:
+            api.create_branch(repo_id, branch=branch, exist_ok=True)
+        with tempfile.TemporaryDirectory() as staged:
+            for file in (CONFIG_FILE, MODEL_FILE):
+                os.symlink((folder / file).absolute(), Path(staged) / file)
+            if not api.file_exists(repo_id, CARD_FILE, revision=branch):
+                (Path(staged) / CARD_FILE).write_text(card, encoding="utf-8")
+            done = api.upload_folder(
+                repo_id=repo_id,
+                folder_path=staged,
+                revision=branch,
+                create_pr=create_pr,
+                commit_message=commit_message,
+            )
+    except HFValidationError as error:
+        raise ConfigError(f"{repo_id}: no repository name ({error}); write org/repo") from None
+    except RepositoryNotFoundError:
+        raise WeightsError(
+            f"{repo_id}: the Hub refused; log in with 'hf auth login', or give a token that may write there"
+        ) from None
+    except (OSError, RuntimeError) as error:  # HfHubHTTPError is an OSError; failed uploads raise RuntimeError
+        raise WeightsError(f"{repo_id}: the upload failed ({_short(error)}); nothing was committed, retry") from None
+    return str(done.oid)
+
+
+def _download(
+    name: HubName,
+    file: str,
+    *,
+    cache_dir: str | os.PathLike[str] | None,
+    local_files_only: bool,
+    token: str | None,
+) -> Path:
+    from personsearch import __version__
+
+    try:
+        return Path(
+            hf_hub_download(
+                name.repo,
+                file,
+                revision=name.revision,
+                cache_dir=None if cache_dir is None else os.fspath(cache_dir),
+                local_files_only=local_files_only,
+                token=token,
+                library_name=LIBRARY,
+                library_version=__version__,
+            )
+        )
+    except Exception as error:  # the client raises its own, httpx's and the system's errors
+        _explain(name, file, cache_dir, error)
+
+
+def _explain(name: HubName, file: str, cache_dir: str | os.PathLike[str] | None, error: Exception) -> NoReturn:
+    """Turn the client's error into one that says what to do."""
+    where = f"{name}: {file}"
+    if isinstance(error, HFValidationError):
+        raise ConfigError(f"{name}: no repository name; write org/repo or org/repo@revision") from None
+    if isinstance(error, RepositoryNotFoundError):
+        raise WeightsNotFoundError(
+            f"{name}: no such repository, or it is private; check the name, log in with 'hf auth login' or give token="
+        ) from None
+    if isinstance(error, RevisionNotFoundError):
+        raise WeightsNotFoundError(f"{name}: no such revision in {name.repo}") from None
+    if isinstance(error, LocalEntryNotFoundError):
+        cache = "the Hub's cache" if cache_dir is None else os.fspath(cache_dir)
+        raise WeightsNotFoundError(
+            f"{where}: not in {cache}, and the Hub cannot be asked (offline, or it does not answer); "
+            f"with a connection run: personsearch weights fetch {name}"
+        ) from None
+    if isinstance(error, EntryNotFoundError):
+        raise WeightsNotFoundError(f"{where}: not in the repository; it holds no weights of this package") from None
+    if isinstance(error, HfHubHTTPError):
+        raise WeightsNotFoundError(f"{where}: the Hub answered with an error ({_short(error)}); try again") from None
+    raise WeightsNotFoundError(
+        f"{where}: the download broke off ({_short(error)}); nothing was kept of this file, run it again"
+    ) from None
+
+
+def _check_blob(path: Path) -> None:
+    """Compare a cached large file with the sha256 that the cache names it by."""
+    expected = path.resolve().name
+    if _SHA256.fullmatch(expected) and sha256_of(path) != expected:
+        raise WeightsMismatchError(
+            f"{path}: the cached file is damaged (its sha256 is not {expected}); delete it and fetch again"
+        )
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
