@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.request import Request, urlopen
@@ -29,13 +31,14 @@ PAD_COLOUR = (124, 116, 104)
 
 URL_TIMEOUT_SECONDS = 20.0
 URL_MAX_BYTES = 64 * 2**20
+URL_PIECE_BYTES = 2**16
 
 
 def load_image(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> NDArray[np.uint8]:
     """Decode any accepted input.
 
-    EXIF orientation of encoded inputs is applied: boxes are in the upright frame. Alpha is dropped, 16-bit and
-    palette images are converted.
+    EXIF orientation of encoded and PIL images is applied: boxes are in the upright frame. Of an animation the first
+    picture counts. Alpha is dropped, 16-bit and palette images are converted.
 
     Args:
         source: see :data:`ImageInput`.
@@ -69,6 +72,14 @@ def load_image(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> ND
         raise
     except FileNotFoundError:
         raise ImageError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise ImageError(f"{name}: is a folder, not an image") from None
+    except Image.DecompressionBombError:
+        raise ImageError(
+            f"{name}: has too many pixels ({MAX_PIXELS / 1e6:.0f} million are allowed); shrink it"
+        ) from None
+    except Image.UnidentifiedImageError:
+        raise ImageError(f"{name}: cannot be read as an image: empty, damaged or of an unknown format") from None
     except Exception as error:  # Pillow raises many types for broken files
         raise ImageError(f"{name}: cannot be read as an image ({error})") from None
 
@@ -110,6 +121,8 @@ def _reordered(array: NDArray[np.uint8], order: ChannelOrder) -> NDArray[np.uint
 
 
 def _from_pil(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    if 0 in image.size:
+        raise ImageError(f"{name}: is empty ({image.width}x{image.height})")
     try:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith(("I", "F")):  # 16-bit grey: Pillow would clip, not scale
@@ -123,14 +136,24 @@ def _from_pil(image: Image.Image, name: str) -> NDArray[np.uint8]:
 def _download(url: str) -> bytes:
     # Callers pass http(s) only, so no file: or ftp: address gets here.
     request = Request(url, headers={"User-Agent": "personsearch"})  # noqa: S310
+    data = bytearray()
+    end = time.monotonic() + URL_TIMEOUT_SECONDS
     try:
         with urlopen(request, timeout=URL_TIMEOUT_SECONDS) as response:  # noqa: S310
-            data: bytes = response.read(URL_MAX_BYTES + 1)
-    except OSError as error:
+            # In pieces, because the socket's own time limit starts anew with every byte that arrives.
+            while piece := response.read1(URL_PIECE_BYTES):
+                data += piece
+                if len(data) > URL_MAX_BYTES:
+                    raise ImageError(
+                        f"{url}: larger than {URL_MAX_BYTES // 2**20} MiB; download it yourself and give the file"
+                    )
+                if time.monotonic() > end:
+                    raise ImageError(
+                        f"{url}: not there after {URL_TIMEOUT_SECONDS:.0f} s; download it yourself and give the file"
+                    )
+    except (OSError, HTTPException, ValueError) as error:
         raise ImageError(f"{url}: cannot be fetched ({error})") from None
-    if len(data) > URL_MAX_BYTES:
-        raise ImageError(f"{url}: larger than {URL_MAX_BYTES // 2**20} MiB; download it yourself and give the file")
-    return data
+    return bytes(data)
 
 
 @dataclass(frozen=True)
