@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
@@ -75,10 +75,9 @@ def load_image(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> ND
     except IsADirectoryError:
         raise ImageError(f"{name}: is a folder, not an image") from None
     except Image.DecompressionBombError:
-        raise ImageError(
-            f"{name}: has too many pixels ({MAX_PIXELS / 1e6:.0f} million are allowed); shrink it"
-        ) from None
-    except Image.UnidentifiedImageError:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise ImageError(f"{name}: has too many pixels, more than {limit:.0f} million; shrink it") from None
+    except UnidentifiedImageError:
         raise ImageError(f"{name}: cannot be read as an image: empty, damaged or of an unknown format") from None
     except Exception as error:  # Pillow raises many types for broken files
         raise ImageError(f"{name}: cannot be read as an image ({error})") from None
