@@ -1,7 +1,6 @@
 import sqlite3
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +12,7 @@ from personsearch.errors import (
     GalleryError,
     GalleryMismatchError,
 )
-
-DIM = 16
-
-
-@dataclass(frozen=True)
-class Spec:
-    name: str = "toy"
-    fingerprint: str = "f" * 64
-    embedding_size: int = DIM
-
-
-def people(n: int, seed: int) -> Detections:
-    rng = np.random.default_rng(seed)
-    embeddings = rng.normal(size=(n, DIM)).astype(np.float32)
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    boxes = np.array([[i, 0, i + 10, 30] for i in range(n)], np.float32).reshape(-1, 4)
-    return Detections(boxes=boxes, scores=np.full(n, 0.75, np.float32), embeddings=embeddings, image_size=(100, 200))
+from tests.gallery.toy import DIM, Spec, people
 
 
 @pytest.fixture
@@ -53,7 +36,7 @@ def test_matches_carry_what_was_stored(gallery: Gallery) -> None:
     wanted = people(4, seed=4)
     [match] = gallery.search(wanted.embeddings[2], k=1)
     assert match.image_id == "4.jpg"
-    assert match.box == (2.0, 0.0, 12.0, 30.0)
+    assert match.box == (2.0, 4.0, 12.0, 34.0)
     assert match.similarity == pytest.approx(1, abs=1e-3)
     assert (match.score, match.camera, match.time, match.extra) == (0.75, "c0", 4.0, {"n": 4})
     assert match.probability is None

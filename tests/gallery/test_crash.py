@@ -1,0 +1,197 @@
+"""Processes killed with SIGKILL, many at once, and a disk that is full."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from personsearch import Gallery
+from personsearch.errors import GalleryFullError
+from tests.gallery.toy import Spec, people, scene
+
+SCENES = 300
+
+WRITE = """
+import sys, time
+from personsearch import Gallery
+from tests.gallery.toy import Spec, scene
+with Gallery.open(sys.argv[1], Spec()) as gallery:
+    for number in range(int(sys.argv[2])):
+        name = f"{number}.jpg"
+        if name not in gallery:
+            gallery.add(name, scene(name), camera=f"c{number % 3}", time=float(number))
+            print(name, flush=True)
+            time.sleep(0.002)  # so that the run is long enough to be killed in its middle
+"""
+
+CHURN = """
+import random, sys, time
+from personsearch import Gallery
+from tests.gallery.toy import Spec, scene
+end, number = time.time() + float(sys.argv[2]), 0
+with Gallery.open(sys.argv[1], Spec()) as gallery:
+    while time.time() < end:
+        gallery.add(f"{number}.jpg", scene(f"{number}.jpg"), time=time.time())
+        if number % 3 == 2:
+            gallery.remove(f"{random.randrange(number)}.jpg")
+        number += 1
+print(number)
+"""
+
+READ = """
+import sys, time
+import numpy as np
+from personsearch import Gallery
+from tests.gallery.toy import Spec, people, scene
+end, searches, latest = time.time() + float(sys.argv[2]), 0, 0.0
+with Gallery.open(sys.argv[1], Spec(), mode="r") as gallery:
+    while time.time() < end:
+        query = people(1, searches).embeddings[0]
+        for match in gallery.search(query, k=20):
+            truth = scene(match.image_id)
+            row = [tuple(box) for box in truth.boxes.tolist()].index(match.box)  # raises if it was never true
+            assert abs(float(truth.embeddings[row] @ query) - match.similarity) < 2e-3
+            latest = max(latest, match.time)
+        searches += 1
+print(searches)
+"""
+
+
+def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def content(path: Path) -> list[tuple[str, str | None, float | None, list[tuple[float, ...]]]]:
+    """Everything a gallery holds, by scene."""
+    with Gallery.open(path, mode="r") as gallery:
+        assert gallery.check() == []
+        matches = gallery.search(people(1, 0).embeddings[0], k=100_000)
+        by_scene: dict[str, list[tuple[float, ...]]] = {name: [] for name in gallery.image_ids()}
+        known = {match.image_id: (match.camera, match.time) for match in matches}
+        for match in matches:
+            by_scene[match.image_id].append((*match.box, match.similarity))
+        return [(name, *known.get(name, (None, None)), sorted(rows)) for name, rows in sorted(by_scene.items())]
+
+
+def finish(path: Path) -> None:
+    child = start(WRITE, path, SCENES)
+    _, err = child.communicate(timeout=120)
+    assert child.returncode == 0, err
+
+
+def kill_and_check(path: Path, moments: list[float]) -> None:
+    """Kill a writer at each moment after its start; whatever it acknowledged is there, whole, and it can go on."""
+    acknowledged: set[str] = set()
+    for moment in moments:
+        child = start(WRITE, path, SCENES)
+        time.sleep(moment)
+        child.send_signal(signal.SIGKILL)
+        acknowledged |= set(child.communicate()[0].split("\n")[:-1])
+        if not (path / "gallery.sqlite").exists() or not acknowledged:
+            continue
+        there = content(path)
+        assert acknowledged <= {name for name, *_ in there}
+        for name, _, _, rows in there:
+            assert len(rows) == len(scene(name)), f"{name} is half there"
+    finish(path)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("undisturbed") / "g"
+    finish(path)
+    return path
+
+
+def moments(count: int) -> list[float]:
+    rng = np.random.default_rng(7)
+    return rng.uniform(0.1, 0.5, count).tolist()
+
+
+def test_a_killed_writer_loses_nothing_that_it_acknowledged(undisturbed: Path, tmp_path: Path) -> None:
+    kill_and_check(tmp_path / "g", moments(8))
+    assert content(tmp_path / "g") == content(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_hundred_kills(undisturbed: Path, tmp_path: Path) -> None:
+    for part in range(10):
+        kill_and_check(tmp_path / str(part), moments(100)[part * 10 : part * 10 + 10])
+        assert content(tmp_path / str(part)) == content(undisturbed)
+
+
+def many_at_once(path: Path, seconds: float) -> None:
+    Gallery.open(path, Spec()).close()
+    writer = start(CHURN, path, seconds)
+    readers = [start(READ, path, seconds) for _ in range(8)]
+    for child in (writer, *readers):
+        out, err = child.communicate(timeout=seconds + 60)
+        assert child.returncode == 0, err
+        assert int(out) > 0
+    with Gallery.open(path) as gallery:
+        assert gallery.check() == []
+
+
+def test_one_writer_and_eight_readers(tmp_path: Path) -> None:
+    many_at_once(tmp_path / "g", seconds=5)
+
+
+@pytest.mark.slow
+def test_one_writer_and_eight_readers_for_minutes(tmp_path: Path) -> None:
+    many_at_once(tmp_path / "g", seconds=180)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield mount
+    subprocess.run(["umount", mount], check=True)
+
+
+def test_a_full_disk_loses_nothing_and_goes_on(small_disk: Path) -> None:
+    stored: list[str] = []
+    with Gallery.open(small_disk / "g", Spec()) as gallery:
+
+        def fill() -> None:
+            for number in range(100_000):
+                gallery.add(f"{number}.jpg", people(20, number))
+                stored.append(f"{number}.jpg")
+
+        with pytest.raises(GalleryFullError, match="the disk is full"):
+            fill()
+        assert len(stored) > 10
+        assert gallery.image_ids() == stored
+        subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+        assert gallery.add("after.jpg", people(20, 1))
+    with Gallery.open(small_disk / "g", mode="r") as gallery:
+        assert gallery.image_ids() == [*stored, "after.jpg"]
+        assert gallery.check() == []
+
+
+def test_what_a_reader_can_see_is_json_and_plain(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path, Spec()) as gallery:
+        gallery.add("a.jpg", people(2, 3), extra={"deep": [1, {"x": None}]})
+        [match, _] = gallery.search(people(2, 3).embeddings[0])
+    assert json.loads(json.dumps(match.extra)) == {"deep": [1, {"x": None}]}
+    assert isinstance(match.similarity, float)
+    assert not isinstance(match.similarity, np.floating)
+    assert os.listdir(tmp_path).count("gallery.sqlite") == 1
