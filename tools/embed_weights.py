@@ -18,6 +18,7 @@ import torch
 from personsearch import PersonSearcher, __version__
 from personsearch.datasets import load_coco, load_queries
 from personsearch.evaluation.run import Report, compare
+from personsearch.models import ModelConfig, preset
 from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, read_tensors, save_folder, sha256_of
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +84,14 @@ Licence: CC0-1.0.
 """
 
 
+def training_part(config: ModelConfig) -> dict[str, Any]:
+    """Return a configuration without the settings that only inference reads."""
+    fields = config.model_dump()
+    for name in ("rpn_pre_nms_test", "rpn_post_nms_test", "nms", "score_threshold", "max_people"):
+        del fields["detector"][name]
+    return fields
+
+
 def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
     """Return a Markdown table."""
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
@@ -137,7 +146,11 @@ def main() -> None:
     arguments = parser.parse_args()
     source = arguments.finetune / "weights"
     folder = ROOT / "personsearch" / PACKAGE
-    config = read_config(source)
+    # What only matters at test time follows the preset as it is now; the rest must be what was trained.
+    trained = read_config(source)
+    config = preset(trained.name)
+    if training_part(config) != training_part(trained):
+        raise SystemExit(f"{source}: was trained with another configuration than the preset {trained.name!r}")
     tensors = {
         key: tensor.to(torch.float16) if tensor.is_floating_point() else tensor
         for key, tensor in read_tensors(source / MODEL_FILE).items()
