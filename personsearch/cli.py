@@ -315,7 +315,7 @@ def weights_fetch(
     """Download and verify weights, so that they can be used offline."""
     from personsearch.weights.registry import locate
 
-    out.print(escape(str(locate(name, cache_dir=cache_dir))))
+    sys.stdout.write(f"{locate(name, cache_dir=cache_dir)}\n")  # a path must not be wrapped
 
 
 @weights_app.command("publish")

@@ -26,6 +26,15 @@ def test_filter_by_score_and_height() -> None:
     assert len(found.filter(min_height=22)) == 2
 
 
+def test_conversion_to_supervision() -> None:
+    pytest.importorskip("supervision", reason="supervision is not installed")
+    found = detections(3)
+    converted = found.to_supervision()
+    assert converted.xyxy.tolist() == found.boxes.tolist()
+    assert converted.confidence.tolist() == found.scores.tolist()
+    assert (converted[1:].data["embedding"] == found.embeddings[1:]).all()
+
+
 def test_wrong_shapes_are_refused() -> None:
     good = detections(2)
     with pytest.raises(ValueError, match="scores"):

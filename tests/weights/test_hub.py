@@ -246,6 +246,33 @@ def test_push_then_pull_gives_equal_embeddings(
     assert hub.repos["org/new"].commits[str(again)]["README.md"] == b"written by hand"
 
 
+def test_publish_and_fetch_on_the_command_line(hub: Hub, tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+    folder = tiny_searcher.save_pretrained(tmp_path / "mine")
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_TOKEN": "hf_toy",
+    }
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "personsearch.cli", "weights", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    done = run("publish", str(folder), "org/new", "--license", "cc0-1.0", "--train-data", "toys", "--json")
+    published = json.loads(done.stdout)
+    assert published["fingerprint"] == tiny_searcher.spec.fingerprint
+    assert published["revision"] in hub.repos["org/new"].commits
+    fetched = run("fetch", f"org/new@{published['revision']}", "--cache-dir", str(tmp_path / "kept"))
+    where = Path(fetched.stdout.strip())
+    assert {CONFIG_FILE, MODEL_FILE} <= {file.name for file in where.iterdir()}
+    wrong = run("fetch", "org/none")
+    assert wrong.returncode == 2
+    assert "no such repository" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
 def test_names_with_revisions() -> None:
     assert HubName.parse("org/repo@abc") == HubName("org/repo", "abc")
     assert HubName.parse("org/repo", "abc") == HubName("org/repo", "abc")
