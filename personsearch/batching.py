@@ -1,8 +1,10 @@
-"""Work in batches of equals, results in the order of the input, memory bounded."""
+"""Work ahead in threads, and in batches of equals: results in the order of the input, memory bounded."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -10,6 +12,34 @@ Result = TypeVar("Result")
 
 #: Items taken and not yet given back, in batches: one of a rare kind must not hold up all that follow.
 MAX_BATCHES_HELD = 4
+
+
+#: Threads that decode while the network computes; Pillow and the resize let go of Python's lock.
+WORKERS = 2
+
+
+def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int) -> Iterator[Result]:
+    """Yield ``work(item)`` of every item in order, a few of them done before they are asked for.
+
+    Items are taken in the caller's thread. When the caller stops, what has not begun is dropped.
+
+    Args:
+        work: called in threads; its exception is raised where its result would have been.
+        items: taken at most ``ahead`` before their result is asked for.
+        ahead: how many.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="personsearch") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def run_in_batches(

@@ -121,9 +121,7 @@ def index(
         return
     out.print(f"{report.added} scenes added with {report.people} people, {report.skipped} were there already")
     if report.failed:
-        err.print(f"[yellow]{len(report.failed)} could not be used:[/]")
-        for name, reason in report.failed:
-            err.print(f"  {escape(reason if name in reason else f'{name}: {reason}')}")
+        err.print(f"[yellow]{len(report.failed)} could not be used; they are named above[/]")
 
 
 @app.command()

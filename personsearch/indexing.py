@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from personsearch.errors import ImageError, MissingExtraError
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.batching import map_ahead
+from personsearch.errors import ImageError
 from personsearch.gallery import Gallery
 from personsearch.images import load_image
 from personsearch.progress import Progress
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Decoded: TypeAlias = tuple[Source, NDArray[np.uint8] | ImageError]
+
 
 def index_sources(
     searcher: PersonSearcher, sources: Sources, gallery: Gallery, *, batch_size: int, progress: bool | None
@@ -25,8 +32,8 @@ def index_sources(
     """Detect everybody in the sources and store them; see ``PersonSearcher.index``."""
     gallery.require(searcher.spec)
     failed: list[tuple[str, str]] = []
-    skipped = 0
-    added = people = 0
+    added = skipped = people = 0
+    under_way: deque[Source] = deque()
     stills_only = not any(entry.is_video for entry in sources.entries)
     with Progress(total=len(sources.entries) if stills_only else None, label="index", shown=progress) as bar:
 
@@ -40,40 +47,32 @@ def index_sources(
                             bar.advance()
                         else:
                             yield source
-                except MissingExtraError:
-                    raise
-                except ImageError as error:
+                except ImageError as error:  # a video that cannot be opened, or breaks in the middle
                     failed.append((entry.image_id, str(error)))
                     bar.advance()
 
-        for batch in _batches(fresh(), batch_size):
-            readable, pixels = [], []
-            for source in batch:
-                try:
-                    pixels.append(load_image(source.image))
-                    readable.append(source)
-                except ImageError as error:
-                    failed.append((source.image_id, str(error)))
+        def readable() -> Iterator[NDArray[np.uint8]]:
+            for source, pixels in map_ahead(_decode, fresh(), ahead=batch_size):
+                if isinstance(pixels, ImageError):
+                    failed.append((source.image_id, str(pixels)))
                     bar.advance()
-            found = searcher.stream(pixels, batch_size=batch_size)
-            for source, detections in zip(readable, found, strict=True):
-                stored = gallery.add(
-                    source.image_id, detections, camera=source.camera, time=source.time, extra=source.extra
-                )
-                added += stored
-                people += len(detections) if stored else 0
-                bar.advance()
+                else:
+                    under_way.append(source)
+                    yield pixels
+
+        for detections in searcher.stream(readable(), batch_size=batch_size):
+            source = under_way.popleft()
+            if gallery.add(source.image_id, detections, camera=source.camera, time=source.time, extra=source.extra):
+                added += 1
+                people += len(detections)
+            bar.advance()
     for name, reason in failed:
-        logger.warning("not indexed: %s: %s", name, reason)
+        logger.warning("not indexed: %s", reason if name in reason else f"{name}: {reason}")
     return IndexReport(added=added, skipped=skipped, people=people, failed=tuple(failed))
 
 
-def _batches(sources: Iterator[Source], size: int) -> Iterator[list[Source]]:
-    batch: list[Source] = []
-    for source in sources:
-        batch.append(source)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _decode(source: Source) -> Decoded:
+    try:
+        return source, load_image(source.image)
+    except ImageError as error:
+        return source, error

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from personsearch.batching import run_in_batches
+from personsearch.batching import map_ahead, run_in_batches
 from personsearch.errors import ConfigError, ImageError
 from personsearch.gallery import Gallery
 from personsearch.images import Canvas, ChannelOrder, ImageInput, describe, load_image, to_canvas
@@ -247,10 +247,9 @@ class PersonSearcher:
         if not isinstance(images, (list, tuple)):
             one = _prepare(cast(ImageInput, images), self.config, channel_order)
             return next(self._detect([one], settings))
-        prepared = (_prepare(image, self.config, channel_order, i) for i, image in enumerate(images))
         found = []
         with Progress(total=len(images), label="detect", shown=progress) as bar:
-            for detections in self._detect(prepared, settings):
+            for detections in self._detect(self._prepared(images, channel_order, batch_size), settings):
                 found.append(detections)
                 bar.advance()
         return found
@@ -260,11 +259,17 @@ class PersonSearcher:
     ) -> Iterator[Detections]:
         """Yield the detections of each image in order, holding a few batches at a time.
 
+        Images are decoded in threads while the network computes.
+
+        Args:
+            images: any iterable of inputs, also an endless one; taken as results are asked for.
+            batch_size: images of one canvas size that go through the network together.
+            channel_order: of arrays and tensors.
+
         Raises:
             ImageError: an input cannot be used; the message gives its position.
         """
-        prepared = (_prepare(image, self.config, channel_order, i) for i, image in enumerate(images))
-        return self._detect(prepared, _Settings(None, None, batch_size))
+        return self._detect(self._prepared(images, channel_order, batch_size), _Settings(None, None, batch_size))
 
     def embed_query(
         self, image: ImageInput, box: Sequence[float] | None = None, *, channel_order: ChannelOrder = "RGB"
@@ -387,6 +392,13 @@ class PersonSearcher:
             return gallery.search(embedding, k, **filters)
         with Gallery.open(gallery, self.spec, mode="r") as opened:
             return opened.search(embedding, k, **filters)
+
+    def _prepared(self, images: Iterable[ImageInput], order: ChannelOrder, batch_size: int) -> Iterator[_Ready]:
+        def prepare(numbered: tuple[int, ImageInput]) -> _Ready:
+            number, image = numbered
+            return _prepare(image, self.config, order, number)
+
+        return map_ahead(prepare, enumerate(images), ahead=batch_size)
 
     def _detect(self, prepared: Iterable[_Ready], settings: _Settings) -> Iterator[Detections]:
         """Yield results in the order of the input; only equal canvases share a batch."""

@@ -22,7 +22,7 @@ ALLOWED = {
     "sources": {"images"},
     "datasets": set(),
     "weights": {"models"},
-    "indexing": {"gallery", "images", "sources", "searcher"},
+    "indexing": {"batching", "gallery", "images", "sources", "searcher"},
     "searcher": {"batching", "gallery", "images", "indexing", "models", "sources", "weights"},
     "matches": {"drawing", "images", "sources", "searcher"},
     "evaluation": {"datasets", "images", "models", "searcher"},
