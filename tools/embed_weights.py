@@ -62,7 +62,7 @@ training never saw), preset `standard`, per cent. The two lower rows rank the ve
 
 Reproduce: `{command}` (on the CPU in float32; {date}, personsearch {version}).
 
-Held-out place while training. Step 2, by which the epoch was chosen (mean of AP and mAP):
+Held-out place while training. Step 2, by which the epoch was chosen (mean of AP and mAP).{curve_note}
 
 {curve}
 
@@ -84,12 +84,23 @@ Licence: CC0-1.0.
 """
 
 
+#: Fields of the detector that only inference reads.
+TEST_TIME = ("rpn_pre_nms_test", "rpn_post_nms_test", "nms", "score_threshold", "max_people")
+
+
 def training_part(config: ModelConfig) -> dict[str, Any]:
     """Return a configuration without the settings that only inference reads."""
     fields = config.model_dump()
-    for name in ("rpn_pre_nms_test", "rpn_post_nms_test", "nms", "score_threshold", "max_people"):
+    for name in TEST_TIME:
         del fields["detector"][name]
     return fields
+
+
+def curve_note(trained: ModelConfig, config: ModelConfig) -> str:
+    """Say with which test-time settings the curve was measured, where they are not the card's."""
+    then, now = trained.detector.model_dump(), config.detector.model_dump()
+    changed = [f"{name} {then[name]} instead of {now[name]}" for name in TEST_TIME if then[name] != now[name]]
+    return f" Measured with {', '.join(changed)}, which was chosen on the same place afterwards." if changed else ""
 
 
 def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
@@ -180,6 +191,7 @@ def main() -> None:
             command=MEASURED_WITH,
             date=datetime.now(UTC).date().isoformat(),
             version=__version__,
+            curve_note=curve_note(trained, config),
             curve=curve(arguments.finetune, ["AP", "recall", "mAP", "top1"]),
             pretrain_curve=curve(arguments.pretrain, ["reid_map", "reid_top1"]),
         )
