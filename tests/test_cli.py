@@ -153,7 +153,7 @@ def test_weights_list_and_show(run: Run) -> None:
 
 
 def test_recipes(run: Run) -> None:
-    assert run("train", "recipes").out.split() == ["small-finetune", "small-harden", "small-pretrain"]
+    assert run("train", "recipes").out.split() == ["small-finetune", "small-pretrain"]
 
 
 @pytest.mark.parametrize(

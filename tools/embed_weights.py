@@ -1,6 +1,6 @@
 """Put trained weights into the package: float16 tensors, measured figures, model card and registry entry.
 
-    python tools/embed_weights.py runs/small-pretrain runs/small-finetune ../shared/data/synth-mini
+    python tools/embed_weights.py ../shared/data/synth-mini runs/small-pretrain runs/small-finetune
 
 Everything in the card and in ``weights.toml`` is measured or read here; edit the texts below, not the results.
 """
@@ -49,9 +49,13 @@ searcher = PersonSearcher.from_pretrained()
 ## What it was trained on
 
 Rendered scenes of synthetic people (synth-mini, training split: {scenes_train} frames of 5 places, 281 identities; a
-sixth place held out for choosing the epoch). No real person was ever shown to it. Recipes: `small-pretrain` (STL
-step 1) and `small-finetune` (STL step 2), both in the package; `personsearch train pretrain small-pretrain`, then
-`personsearch train finetune small-finetune`.
+sixth place held out for choosing the epoch). No real person was ever shown to it. The recipes are in the
+package:
+
+```sh
+personsearch train pretrain small-pretrain   # STL step 1
+personsearch train finetune small-finetune   # STL step 2
+```
 
 ## How good it is
 
@@ -60,15 +64,13 @@ training never saw), preset `standard`, per cent. The two lower rows rank the ve
 
 {table}
 
-Reproduce: `{command}` (on the CPU in float32; {date}, personsearch {version}).
+Reproduce: `{command}`
+(on the CPU in float32; {date}, personsearch {version}).
 
-Held-out place while training. Step 2, by which the epoch was chosen (mean of AP and mAP).{curve_note}
+Learning curves on the held-out place, per cent; the epoch with the best mean of AP and mAP is taken. The people
+queried with were never seen in training; the Re-ID figures of step 1 leave out matches of the same camera.
 
-{curve}
-
-Step 1, Re-ID on crops of people that training never saw, matches of the same camera left out:
-
-{pretrain_curve}
+{curves}
 
 ## What it must not be used for, and where it fails
 
@@ -84,6 +86,8 @@ Licence: CC0-1.0.
 """
 
 
+#: Figures of a validation that the card shows.
+SHOWN = ("AP", "recall", "mAP", "top1", "reid_map", "reid_top1")
 #: Fields of the detector that only inference reads.
 TEST_TIME = ("rpn_pre_nms_test", "rpn_post_nms_test", "nms", "score_threshold", "max_people")
 
@@ -94,13 +98,6 @@ def training_part(config: ModelConfig) -> dict[str, Any]:
     for name in TEST_TIME:
         del fields["detector"][name]
     return fields
-
-
-def curve_note(trained: ModelConfig, config: ModelConfig) -> str:
-    """Say with which test-time settings the curve was measured, where they are not the card's."""
-    then, now = trained.detector.model_dump(), config.detector.model_dump()
-    changed = [f"{name} {then[name]} instead of {now[name]}" for name in TEST_TIME if then[name] != now[name]]
-    return f" Measured with {', '.join(changed)}, which was chosen on the same place afterwards." if changed else ""
 
 
 def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
@@ -115,12 +112,17 @@ def percent(figures: dict[str, float]) -> dict[str, str]:
     return {key: f"{100 * value:.1f}" for key, value in figures.items()}
 
 
-def curve(run: Path, keys: list[str]) -> str:
-    """Return the validations of a run's metrics.jsonl as a table."""
+def curve(run: Path, config: ModelConfig) -> str:
+    """Return the validations of a run as a table, and the test-time settings where they were not the card's."""
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     validated = [row for row in rows if "validation" in row]
+    keys = [key for key in SHOWN if key in validated[0]["validation"]]
     shown = [{"epoch": row["epoch"], **percent({k: row["validation"][k] for k in keys})} for row in validated]
-    return table(shown, ["epoch", *keys])
+    then = read_config(run / "weights").detector.model_dump()
+    now = config.detector.model_dump()
+    changed = [f"{name} {then[name]} instead of {now[name]}" for name in TEST_TIME if then[name] != now[name]]
+    note = f" ({', '.join(changed)})" if changed and "AP" in keys else ""
+    return f"`{run.name}`{note}:\n\n{table(shown, ['epoch', *keys])}"
 
 
 def registry_entry(folder: Path, report: Report) -> str:
@@ -151,11 +153,10 @@ def registry_entry(folder: Path, report: Report) -> str:
 def main() -> None:
     """Convert, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pretrain", type=Path, help="run folder of STL step 1")
-    parser.add_argument("finetune", type=Path, help="run folder of STL step 2")
     parser.add_argument("synth_mini", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+", help="run folders in order; the last one's weights are taken")
     arguments = parser.parse_args()
-    source = arguments.finetune / "weights"
+    source = arguments.runs[-1] / "weights"
     folder = ROOT / "personsearch" / PACKAGE
     # What only matters at test time follows the preset as it is now; the rest must be what was trained.
     trained = read_config(source)
@@ -174,7 +175,7 @@ def main() -> None:
     reports = compare(searcher, scenes, queries, baselines=True)
     names = [NAME, *(report.name for report in reports[1:])]
     rows = [{"": name, **percent(report.figures())} for name, report in zip(names, reports, strict=True)]
-    recipe = json.loads((arguments.finetune / "recipe.json").read_text())
+    recipe = json.loads((arguments.runs[-1] / "recipe.json").read_text())
     training = load_coco(arguments.synth_mini / "train.json")
     held_out = recipe["data"]["holdout_places"]
     (folder / "README.md").write_text(
@@ -191,9 +192,7 @@ def main() -> None:
             command=MEASURED_WITH,
             date=datetime.now(UTC).date().isoformat(),
             version=__version__,
-            curve_note=curve_note(trained, config),
-            curve=curve(arguments.finetune, ["AP", "recall", "mAP", "top1"]),
-            pretrain_curve=curve(arguments.pretrain, ["reid_map", "reid_top1"]),
+            curves="\n\n".join(curve(run, config) for run in arguments.runs),
         )
     )
     (ROOT / "weights.toml").write_text(

@@ -82,10 +82,6 @@ class SceneAugmentConfig(StrictModel):
     flip: float = Field(0.5, ge=0, le=1)
     zoom: float = Field(1.0, ge=1, description="a random window down to 1/zoom of each side becomes the scene")
     zoom_share: float = Field(0.5, ge=0, le=1, description="share of scenes that are zoomed into")
-    clutter_share: float = Field(0.0, ge=0, le=1, description="share of scenes that get patches of made-up texture")
-    empty_share: float = Field(
-        0.0, ge=0, lt=1, description="share of scenes replaced by a made-up place without people"
-    )
     jitter: float = Field(0.0, ge=0, lt=1, description="brightness, contrast and colour change by up to this share")
 
 

@@ -21,7 +21,6 @@ from personsearch.datasets import Scene, load_coco
 from personsearch.errors import DatasetError
 from personsearch.images import load_image, to_canvas
 from personsearch.models import ModelConfig, Target
-from personsearch.train.clutter import add_clutter, empty_place
 from personsearch.train.config import CropAugmentConfig, DataConfig, SceneAugmentConfig
 from personsearch.train.samplers import Batches
 
@@ -216,16 +215,11 @@ class SceneDataset(Dataset[tuple[Tensor, Target, str]]):
                 f"{scene.path}: is {image.shape[1]}x{image.shape[0]}, annotated as {scene.width}x{scene.height}"
             )
         identities = np.array([self.classes.get(label, -1) for label in scene.identities.tolist()], dtype=np.int64)
-        if self.augment.empty_share and rng.random() < self.augment.empty_share:
-            image = empty_place(scene.height, scene.width, rng)
-            boxes, identities, ignore = boxes[:0], identities[:0], ignore[:0]
         if self.augment.zoom > 1 and rng.random() < self.augment.zoom_share:
             image, boxes, lost = zoom_in(image, boxes, self.augment.zoom, rng)
             gone = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) < 1
             ignore |= lost
             boxes, identities, ignore = boxes[~gone], identities[~gone], ignore[~gone]
-        if self.augment.clutter_share and rng.random() < self.augment.clutter_share:
-            image = add_clutter(image, boxes, rng)
         if rng.random() < self.augment.flip:
             image = image[:, ::-1]
             boxes = np.stack([scene.width - boxes[:, 2], boxes[:, 1], scene.width - boxes[:, 0], boxes[:, 3]], axis=1)
