@@ -90,12 +90,16 @@ class Gallery:
             lock = _acquire(folder)
         try:
             gallery = cls(folder, Store(folder, readonly=mode == "r", create=create), lock)
-            if spec is not None:
-                gallery.require(spec)
         except BaseException:
             if lock is not None:
                 lock.release()
             raise
+        if spec is not None:
+            try:
+                gallery.require(spec)
+            except GalleryMismatchError:
+                gallery.close()
+                raise
         return gallery
 
     def require(self, spec: Spec) -> None:

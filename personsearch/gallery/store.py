@@ -92,6 +92,14 @@ class Store:
                 )
             else:
                 self._db = sqlite3.connect(file, timeout=BUSY_SECONDS, check_same_thread=False)
+        try:
+            self._prepare(readonly, create)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, readonly: bool, create: Mapping[str, str] | None) -> None:
+        with self._translated():
             self._db.isolation_level = None  # transactions are begun and ended here, never by the driver
             self._db.execute("PRAGMA foreign_keys = ON")
             if not readonly:
@@ -103,7 +111,7 @@ class Store:
             self.meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
         if self.meta.get("format") != FORMAT:
             raise GalleryMismatchError(
-                f"{path}: gallery format {self.meta.get('format')!r}, this version reads {FORMAT!r}; index anew"
+                f"{self.path}: gallery format {self.meta.get('format')!r}, this version reads {FORMAT!r}; index anew"
             )
 
     def close(self) -> None:

@@ -1,6 +1,8 @@
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,11 @@ from tests.gallery.toy import DIM, Spec, people
 
 
 @pytest.fixture
-def gallery(tmp_path: Path) -> Gallery:
-    gallery = Gallery.open(tmp_path / "g", Spec())
-    for i in range(6):
-        gallery.add(f"{i}.jpg", people(i, seed=i), camera=f"c{i % 2}", time=float(i), extra={"n": i})
-    return gallery
+def gallery(tmp_path: Path) -> Iterator[Gallery]:
+    with Gallery.open(tmp_path / "g", Spec()) as gallery:
+        for i in range(6):
+            gallery.add(f"{i}.jpg", people(i, seed=i), camera=f"c{i % 2}", time=float(i), extra={"n": i})
+        yield gallery
 
 
 def test_counts_and_membership(gallery: Gallery) -> None:
@@ -185,9 +187,8 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 def test_another_format_is_refused(gallery: Gallery) -> None:
     gallery.close()
-    with sqlite3.connect(gallery.path / "gallery.sqlite") as db:
+    with closing(sqlite3.connect(gallery.path / "gallery.sqlite")) as db, db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
-    db.close()
     with pytest.raises(GalleryMismatchError, match="format '99'"):
         Gallery.open(gallery.path, mode="r")
 
