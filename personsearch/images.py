@@ -7,7 +7,6 @@ import os
 import time
 from dataclasses import dataclass
 from http.client import HTTPException
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.request import Request, urlopen
 
@@ -215,8 +214,3 @@ def to_canvas(image: NDArray[np.uint8], min_size: int, max_size: int) -> Canvas:
 
 def _round_up(size: int) -> int:
     return -(-size // MULTIPLE) * MULTIPLE
-
-
-def image_name(path: Path, root: Path) -> str:
-    """Return the image_id of a file: its path below ``root`` with ``/``."""
-    return path.relative_to(root).as_posix()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from PIL import Image
 from personsearch.errors import ImageError, MissingExtraError
 from personsearch.images import ImageInput, describe, load_image
 from personsearch.results import Match
-
-logger = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts"})
 
@@ -37,7 +34,7 @@ class Source:
         return {"path": str(self.file.absolute())} if self.file is not None else {}
 
 
-#: Yields the scenes of one entry; ``wanted(image_id)`` says which are not there yet.
+#: Tells of an image_id whether it is still to be indexed.
 Wanted = Callable[[str], bool]
 
 

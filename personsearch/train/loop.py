@@ -129,7 +129,9 @@ def fit(
                 value = next(iter(figures_now.values()))
                 if best is None or value > best:
                     best = value
-                    save_checkpoint(folder / BEST, {"task": task.state_dict(), "epoch": epoch, **_floats(figures_now)})
+                    save_checkpoint(
+                        folder / BEST, {"task": task.state_dict(), "epoch": epoch, "validation": figures_now}
+                    )
             _Position(epoch + 1, 0, step, best).save(folder, config, task, optimizers)
     return folder / (BEST if (folder / BEST).exists() else LAST)
 
@@ -141,10 +143,6 @@ def _validated(task: nn.Module, validate: Validate) -> dict[str, float]:
         figures = validate(task)
     task.train()
     return figures
-
-
-def _floats(figures: dict[str, float]) -> dict[str, Any]:
-    return {"validation": {key: float(value) for key, value in figures.items()}}
 
 
 class _Position:

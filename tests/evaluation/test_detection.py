@@ -1,27 +1,9 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from personsearch import Detections
-from personsearch.datasets import Scene
 from personsearch.evaluation import evaluate_detection
-
-
-def scene(name: str, boxes: list[list[float]], ignore: list[bool] | None = None) -> Scene:
-    n = len(boxes)
-    return Scene(
-        image_id=name,
-        path=Path(name),
-        width=100,
-        height=100,
-        camera=None,
-        time=None,
-        place=None,
-        boxes=np.array(boxes, np.float32).reshape(-1, 4),
-        identities=np.full(n, -1, np.int64),
-        ignore=np.array(ignore or [False] * n, dtype=bool),
-    )
+from tests.evaluation.toy import scene
 
 
 def found(boxes: list[list[float]], scores: list[float]) -> Detections:
@@ -71,7 +53,7 @@ def test_low_scores_are_dropped_first() -> None:
 
 
 def test_ignored_boxes_count_neither_way() -> None:
-    ignoring = scene("x", [A, B], [False, True])
+    ignoring = scene("x", [A, B], ignore=[False, True])
     inside = [52.0, 52, 58, 58]
     result = evaluate_detection({"x": found([B, inside, A], [0.9, 0.85, 0.8])}, [ignoring])
     assert (result.ap, result.recall, result.people, result.detections) == (1.0, 1.0, 1, 1)

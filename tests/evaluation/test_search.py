@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -7,24 +5,14 @@ from personsearch import Detections
 from personsearch.datasets import Query, Scene
 from personsearch.evaluation import evaluate_search
 from personsearch.evaluation.search import iou_threshold
+from tests.evaluation import toy
 
 A, B = [0.0, 0, 20, 40], [50.0, 0, 70, 40]
 
 
-def scene(name: str, identities: list[int], boxes: list[list[float]] | None = None) -> Scene:
-    boxes = boxes or [A, B][: len(identities)]
-    return Scene(
-        image_id=name,
-        path=Path(name),
-        width=100,
-        height=100,
-        camera=None,
-        time=None,
-        place=None,
-        boxes=np.array(boxes, np.float32).reshape(-1, 4),
-        identities=np.array(identities, np.int64),
-        ignore=np.zeros(len(identities), bool),
-    )
+def scene(name: str, identities: list[int]) -> Scene:
+    """Return a scene with the first person at A and the second at B."""
+    return toy.scene(name, [A, B][: len(identities)], identities)
 
 
 def found(similarities: list[float], boxes: list[list[float]] | None = None) -> Detections:
