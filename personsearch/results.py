@@ -122,3 +122,39 @@ class IndexReport:
     skipped: int
     people: int
     failed: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryInfo:
+    """What a gallery holds.
+
+    Attributes:
+        images: scenes, those without people included.
+        people: people in them.
+        weights: name of the weights whose embeddings these are.
+        fingerprint: of those weights.
+        embedding_size: length of an embedding.
+        index: how it is searched, in words.
+    """
+
+    images: int
+    people: int
+    weights: str
+    fingerprint: str
+    embedding_size: int
+    index: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RescueReport:
+    """What was saved of a damaged gallery.
+
+    Attributes:
+        saved: scenes that are in the new gallery, as they were stored.
+        people: people in them.
+        lost: image_ids of the others, as far as they can be read.
+    """
+
+    saved: int
+    people: int
+    lost: tuple[str, ...] = ()

@@ -28,7 +28,18 @@ ALLOWED = {
     "evaluation": {"datasets", "images", "models", "searcher"},
     "train": {"datasets", "evaluation", "images", "models", "searcher", "weights"},
     "demo": {"datasets", "drawing", "evaluation", "gallery", "searcher"},
-    "cli": {"datasets", "demo", "drawing", "evaluation", "matches", "searcher", "sources", "train", "weights"},
+    "cli": {
+        "datasets",
+        "demo",
+        "drawing",
+        "evaluation",
+        "gallery",
+        "matches",
+        "searcher",
+        "sources",
+        "train",
+        "weights",
+    },
 }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import logging
+import math
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -12,16 +13,20 @@ from types import TracebackType
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from personsearch.errors import GalleryError, GalleryLockedError, GalleryMismatchError
-from personsearch.gallery.index import ExactIndex
-from personsearch.gallery.store import STORED, ImageRow, Store
-from personsearch.results import Detections, Floats, Match
+from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
+from personsearch.gallery.catalogue import Filters
+from personsearch.gallery.index import KINDS, IndexKind
+from personsearch.gallery.lock import acquire_writer_lock
+from personsearch.gallery.rows import ImageRow, content_digest
+from personsearch.gallery.store import Store
+from personsearch.gallery.view import View
+from personsearch.results import Detections, Floats, GalleryInfo, Match
+
+logger = logging.getLogger(__name__)
 
 UNIT_TOLERANCE = 1e-2
-LOCK = "writer.lock"
-OWNER = "writer.pid"
 
 
 class Spec(Protocol):
@@ -51,10 +56,10 @@ class Gallery:
         self.path = path
         self._store = store
         self._lock = lock
+        self._closed = False
         self._threads = threading.RLock()
         self.embedding_size = int(store.meta["embedding_size"])
-        self._index = ExactIndex(self.embedding_size)
-        self._indexed = (0, 0)
+        self._view = View(path, store, self.embedding_size)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], spec: Spec | None = None, *, mode: Literal["a", "r"] = "a") -> Gallery:
@@ -87,7 +92,7 @@ class Gallery:
                 }
             elif not folder.is_dir():
                 raise GalleryError(f"{folder}: no gallery here; give the spec of the weights to make one")
-            lock = _acquire(folder)
+            lock = acquire_writer_lock(folder)
         try:
             gallery = cls(folder, Store(folder, readonly=mode == "r", create=create), lock)
         except BaseException:
@@ -116,11 +121,29 @@ class Gallery:
             )
 
     def close(self) -> None:
-        """Close the gallery and let others write."""
-        self._store.close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        """Close the gallery and let others write. The writer leaves a cache of the index, so that opening is quick."""
+        self._close(save=True)
+
+    def _close(self, *, save: bool) -> None:
+        with self._threads:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                if self._lock is not None and save:
+                    self._save_cache()
+            finally:
+                self._store.close()
+                if self._lock is not None:
+                    self._lock.release()
+                    self._lock = None
+
+    def _save_cache(self) -> None:
+        try:
+            self._store.truncate_log()
+            self._view.save()
+        except (OSError, GalleryError) as error:  # nothing is lost but time; a damaged database is told when it is used
+            logger.warning("%s: no cache of the index is left (%s); the next opening takes longer", self.path, error)
 
     def __enter__(self) -> Gallery:
         return self
@@ -128,7 +151,7 @@ class Gallery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._close(save=kind is None)  # on Ctrl-C, be quick
 
     def __contains__(self, image_id: object) -> bool:
         with self._threads:
@@ -137,13 +160,13 @@ class Gallery:
     def __len__(self) -> int:
         """Return the number of people."""
         with self._threads:
-            return self._store.counts()[1]
+            return self._store.state().people
 
     @property
     def num_images(self) -> int:
         """Number of scenes, those without people included."""
         with self._threads:
-            return self._store.counts()[0]
+            return self._store.state().images
 
     def image_ids(self) -> list[str]:
         """Return the ids of all scenes, in the order they were added."""
@@ -180,17 +203,11 @@ class Gallery:
         """
         self._writable()
         self._check(image_id, detections)
+        time = _seconds(image_id, time)
         height, width = detections.image_size
         text = json.dumps(extra or {}, sort_keys=True)
-        row = ImageRow(
-            image_id=image_id,
-            camera=camera,
-            time=time,
-            width=width,
-            height=height,
-            extra=text,
-            digest=_digest(detections, camera, time, text),
-        )
+        digest = content_digest(detections, camera, time, text)
+        row = ImageRow(0, image_id, camera, time, width, height, text, digest)
         with self._threads, self._store.transaction():
             stored = self._store.digest(image_id)
             if stored == row.digest:
@@ -201,6 +218,7 @@ class Gallery:
                         f"{self.path}: image {image_id!r} is stored with other content; "
                         "give replace=True to exchange it, or another image_id"
                     )
+                self._view.drop_cache()
                 self._store.delete([image_id])
             self._store.insert(row, detections.boxes, detections.scores, detections.embeddings)
         return True
@@ -230,7 +248,14 @@ class Gallery:
                     count += self._store.delete(list(image_ids))
                 if before is not None:
                     count += self._store.delete_before(before)
-            self._store.truncate_log()
+                if count:
+                    self._view.drop_cache()
+            if count and not self._store.truncate_log():
+                logger.warning(
+                    "%s: a reader is still searching; the erased rows leave the write-ahead log when the gallery is "
+                    "closed after it is done",
+                    self.path,
+                )
         return count
 
     def search(self, embedding: Floats, k: int = 10, **filters: Any) -> list[Match]:
@@ -280,67 +305,64 @@ class Gallery:
         self._check_vectors(embeddings, "query")
         if k < 1:
             raise GalleryError(f"k must be at least 1, got {k}")
-        with self._threads:
-            self._refresh()
-            allowed = self._store.matching(cameras, since, until, exclude_images)
-            return [self._matches(embedding, k, allowed, min_similarity, one_per_image) for embedding in embeddings]
+        filters = Filters(cameras=cameras, since=since, until=until, exclude_images=exclude_images)
+        with self._threads, self._store.snapshot():
+            return self._view.search(embeddings, k, filters, min_similarity, one_per_image)
 
-    def rebuild(self) -> None:
-        """Throw the index away and make it anew from the database."""
+    def rebuild(self, index: IndexKind | None = None) -> str:
+        """Make the search index anew from the database.
+
+        Args:
+            index: what it is to be from now on: ``"exact"``, ``"ivf"`` (inverted lists: fast, and may miss somebody;
+                needs faiss) or ``"auto"`` (exact up to 200,000 people, inverted lists above); default as it is. Kept
+                in the gallery, so for its writer only.
+
+        Returns:
+            What it is now, in words.
+
+        Raises:
+            GalleryError: there is no such kind, or it needs faiss.
+        """
+        if index is not None:
+            self._writable()
+            if index not in KINDS:
+                raise GalleryError(f"index must be one of {', '.join(KINDS)}, got {index!r}")
         with self._threads:
-            self._index = ExactIndex(self.embedding_size)
-            self._indexed = (0, 0)
-            self._refresh()
+            if self._lock is not None:
+                self._view.save(force=True, kind=index)
+            else:
+                self._view = View(self.path, self._store, self.embedding_size)
+            return self._described()
+
+    def info(self) -> GalleryInfo:
+        """Return what the gallery holds and how it is searched."""
+        with self._threads:
+            index = self._described()
+            state, meta = self._store.state(), self._store.meta
+            return GalleryInfo(
+                images=state.images,
+                people=state.people,
+                weights=meta["weights"],
+                fingerprint=meta["fingerprint"],
+                embedding_size=self.embedding_size,
+                index=index,
+            )
 
     def check(self) -> list[str]:
-        """Examine database and index; return the problems, none when all is well."""
-        with self._threads:
-            problems = self._store.problems()
-            if problems:
-                return problems
-            self._refresh()
-            ids, vectors = self._store.vectors(0, self.embedding_size)
-            if not np.isfinite(vectors).all():
-                problems.append("some embeddings are not finite")
-            if not np.array_equal(ids, self._index.ids) or not np.array_equal(vectors, self._index.vectors):
-                problems.append("the index differs from the database; rebuild() mends it")
-            return problems
+        """Examine every row of the database, the index and its cache.
 
-    def _matches(
-        self, embedding: Floats, k: int, allowed: Any, min_similarity: float | None, one_per_image: bool
-    ) -> list[Match]:
-        wanted = k
-        while True:
-            [(ids, similarities)] = self._index.search(embedding[None], wanted, allowed)
-            people = self._store.people(ids.tolist())
-            matches: list[Match] = []
-            seen: set[str] = set()
-            for detection_id, similarity in zip(ids.tolist(), similarities.tolist(), strict=True):
-                person = people.get(detection_id)
-                if person is None or (min_similarity is not None and similarity < min_similarity):
-                    continue
-                if one_per_image and person.image_id in seen:
-                    continue
-                seen.add(person.image_id)
-                matches.append(Match(similarity=similarity, **vars(person)))
-            if len(matches) >= k or len(ids) < wanted:
-                return matches[:k]
-            if min_similarity is not None and similarities[-1] < min_similarity:
-                return matches
-            wanted *= 4  # several people of one scene crowded others out
+        Returns:
+            The problems; none when all is well.
+        """
+        with self._threads, self._store.snapshot():
+            try:
+                return self._store.problems() or self._view.problems()
+            except GalleryCorruptError as error:
+                return [str(error)]
 
-    def _refresh(self) -> None:
-        """Bring the index up to what the database holds."""
-        state = self._store.state()
-        if state == self._indexed:
-            return
-        if state[0] != self._indexed[0]:
-            self._index = ExactIndex(self.embedding_size)
-            self._indexed = (state[0], 0)
-        ids, vectors = self._store.vectors(self._indexed[1], self.embedding_size)
-        if len(ids):
-            self._index.add(ids, vectors)
-        self._indexed = (state[0], int(ids[-1]) if len(ids) else self._indexed[1])
+    def _described(self) -> str:
+        with self._store.snapshot():
+            return self._view.refresh().describe()
 
     def _writable(self) -> None:
         if self._lock is None:
@@ -363,23 +385,9 @@ class Gallery:
             raise GalleryError(f"{name}: embeddings must be of unit length")
 
 
-def _acquire(folder: Path) -> FileLock:
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        owner = folder / OWNER
-        pid = owner.read_text(encoding="ascii").strip() if owner.exists() else "unknown"
-        raise GalleryLockedError(
-            f"{folder}: process {pid} has it open for writing; close it there, or open it with mode='r'"
-        ) from None
-    (folder / OWNER).write_text(str(os.getpid()), encoding="ascii")
-    return lock
-
-
-def _digest(detections: Detections, camera: str | None, time: float | None, extra: str) -> bytes:
-    """Identify a scene's content as it will be stored."""
-    digest = hashlib.sha256(json.dumps([camera, time, extra, *detections.image_size]).encode())
-    for array in (detections.boxes, detections.scores, detections.embeddings.astype(STORED)):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.digest()
+def _seconds(image_id: str, time: float | None) -> float | None:
+    if time is None:
+        return None
+    if not math.isfinite(time):
+        raise GalleryError(f"image {image_id!r}: time must be a finite number of seconds, got {time}")
+    return float(time) + 0.0  # SQLite keeps -0.0 as 0.0

@@ -1,57 +1,240 @@
-"""Nearest neighbours over the gallery's embeddings: exact, in numpy.
+"""Nearest neighbours over the gallery's embeddings, exact: in FAISS, or in numpy without it.
 
-A rebuildable cache of what the database holds. FAISS indexes belong here, behind the same three calls.
+What an index returns are candidates; ``view.py`` computes their similarity anew from the database, so an index can be
+slow or miss somebody, but never report a similarity that is not true. This is the only file that imports faiss.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import logging
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Literal, Protocol, TypeAlias, get_args
+
 import numpy as np
 from numpy.typing import NDArray
 
+from personsearch.gallery.growing import GrowingArray
 from personsearch.results import Floats
 
+logger = logging.getLogger(__name__)
 
-class ExactIndex:
-    """All embeddings in memory, compared one by one."""
+IndexKind: TypeAlias = Literal["auto", "exact", "ivf"]
+KINDS = get_args(IndexKind)
+Ids: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
 
-    def __init__(self, dim: int) -> None:
-        self.ids: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self.vectors: Floats = np.zeros((0, dim), dtype=np.float32)
+#: Exact vectors above this many bytes are held in half precision; a machine with a GPU has the memory for more.
+HALF_ABOVE = 1 << 30
+HALF_ABOVE_GPU = 1 << 34
+#: Largest k of FAISS's GPU search.
+GPU_MAX_K = 2048
+#: People from whom on FAISS is worth a word to those who lack it.
+FAISS_PAYS_FROM = 20_000
+CHUNK = 50_000
+QUERIES_AT_ONCE = 64
 
-    def __len__(self) -> int:
-        return len(self.ids)
 
-    def add(self, ids: NDArray[np.int64], vectors: Floats) -> None:
-        """Take in embeddings (N, D) float32 under rising ids (N,)."""
-        self.ids = np.concatenate([self.ids, ids])
-        self.vectors = np.concatenate([self.vectors, vectors])
+class Index(Protocol):
+    """Embeddings under rising ids, and the search among them.
 
-    def search(
-        self, queries: Floats, k: int, allowed: NDArray[np.int64] | None = None
-    ) -> list[tuple[NDArray[np.int64], Floats]]:
-        """Return per query the ids and similarities of its k nearest, by falling similarity, then rising id.
+    Attributes:
+        ids: (N,) int64 rising.
+        margin: how far a returned similarity may be from the true one.
+    """
+
+    margin: float
+
+    @property
+    def ids(self) -> Ids:
+        """Return the ids held."""
+
+    def add(self, ids: Ids, vectors: Floats) -> None:
+        """Take in embeddings (N, D) float32 under ids (N,) above all that are held."""
+
+    def keep(self, wanted: Mask) -> None:
+        """Drop the rows that are not wanted."""
+
+    def search(self, queries: Floats, k: int, allowed: Mask | None = None) -> tuple[Ids, Floats]:
+        """Return the ids and similarities, (Q, k) each, of each query's nearest, by falling similarity.
 
         Args:
             queries: (Q, D) float32.
-            k: at the most.
-            allowed: ids to choose from; None = all.
+            k: at the most; rows with fewer end in id -1.
+            allowed: (N,) which rows to choose from; None = all.
         """
-        rows = np.arange(len(self.ids)) if allowed is None else np.flatnonzero(np.isin(self.ids, allowed))
-        vectors = self.vectors if allowed is None else self.vectors[rows]
-        results = []
-        for similarities in queries @ vectors.T:
-            best = _top(similarities, k)
-            results.append((self.ids[rows[best]], similarities[best]))
-        return results
+
+    def stored(self) -> Iterator[tuple[Ids, Floats]]:
+        """Yield what is held, some thousands of rows at a time, in any order."""
+
+    def describe(self) -> str:
+        """Say in a few words what this is."""
 
 
-def _top(values: Floats, k: int) -> NDArray[np.intp]:
-    """Return the positions of the k largest values, largest first, ties by position."""
-    if k < len(values):
-        # Everything that ties with the k-th value competes, so that the tie rule holds at the border.
-        border = -np.partition(-values, k - 1)[k - 1]
-        candidates = np.flatnonzero(values >= border)
-    else:
-        candidates = np.arange(len(values))
-    order = np.argsort(-values[candidates], kind="stable")
-    return np.asarray(candidates[order][:k])
+@cache
+def faiss_module() -> Any | None:
+    """Return faiss where it is installed, set up.
+
+    FAISS takes its thread count from OpenMP, which it shares with a torch that was imported before it: setting it here
+    would change torch's too, so it is left alone.
+    """
+    if importlib.util.find_spec("faiss") is None:
+        return None
+    import faiss
+
+    if not hasattr(faiss, "IndexFlatIP"):  # an uninstalled build leaves an empty folder behind
+        logger.warning("faiss is installed without its library; reinstall it: pip install 'personsearch[cpu]'")
+        return None
+    # Through BLAS always: several times as fast for batches. By default it is used from 250 queries on at 512-d.
+    faiss.cvar.distance_compute_blas_threshold = 1
+    return faiss
+
+
+def exact_index(dim: int, expected: int) -> Index:
+    """Return an empty exact index for about ``expected`` people: FAISS where it is installed, else numpy."""
+    faiss = faiss_module()
+    if faiss is None:
+        if expected >= FAISS_PAYS_FROM:
+            _praise_faiss()
+        return NumpyIndex(dim)
+    return FlatIndex(faiss, dim, half=half_precision(expected, dim, on_gpu=_gpus(faiss) > 0))
+
+
+def half_precision(people: int, dim: int, *, on_gpu: bool = False) -> bool:
+    """Return whether so many embeddings are held in half precision."""
+    return people * dim * 4 > (HALF_ABOVE_GPU if on_gpu else HALF_ABOVE)
+
+
+@cache
+def _praise_faiss() -> None:
+    logger.info(
+        "searching with numpy: exact, but slow for galleries of this size; "
+        "faiss is several times as fast: pip install 'personsearch[cpu]' (or [gpu])"
+    )
+
+
+class NumpyIndex:
+    """All embeddings in memory, compared one by one."""
+
+    margin = 1e-5
+
+    def __init__(self, dim: int) -> None:
+        self._ids = GrowingArray(np.int64)
+        self._vectors = GrowingArray(np.float32, (dim,))
+
+    @property
+    def ids(self) -> Ids:
+        """Return the ids held."""
+        return self._ids.array
+
+    def add(self, ids: Ids, vectors: Floats) -> None:
+        """See Index."""
+        self._ids.extend(ids)
+        self._vectors.extend(vectors)
+
+    def keep(self, wanted: Mask) -> None:
+        """See Index."""
+        self._ids.keep(wanted)
+        self._vectors.keep(wanted)
+
+    def search(self, queries: Floats, k: int, allowed: Mask | None = None) -> tuple[Ids, Floats]:
+        """See Index."""
+        rows = np.arange(len(self._ids)) if allowed is None else np.flatnonzero(allowed)
+        vectors = self._vectors.array if allowed is None else self._vectors.array[rows]
+        ids = np.full((len(queries), k), -1, dtype=np.int64)
+        best = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        for start in range(0, len(queries), QUERIES_AT_ONCE):
+            for number, similarities in enumerate(queries[start : start + QUERIES_AT_ONCE] @ vectors.T, start):
+                top = np.argpartition(-similarities, k - 1)[:k] if k < len(rows) else np.arange(len(rows))
+                top = top[np.argsort(-similarities[top], kind="stable")]
+                ids[number, : len(top)] = self.ids[rows[top]]
+                best[number, : len(top)] = similarities[top]
+        return ids, best
+
+    def stored(self) -> Iterator[tuple[Ids, Floats]]:
+        """See Index."""
+        yield self.ids, self._vectors.array
+
+    def describe(self) -> str:
+        """See Index."""
+        return "exact, numpy"
+
+
+class FlatIndex:
+    """All embeddings in FAISS, compared one by one; on a GPU where faiss has one."""
+
+    def __init__(self, faiss: Any, dim: int, *, half: bool) -> None:
+        self._faiss = faiss
+        self._half = half
+        if half:
+            codes = faiss.ScalarQuantizer.QT_fp16
+            self._flat = faiss.IndexScalarQuantizer(dim, codes, faiss.METRIC_INNER_PRODUCT)
+        else:
+            self._flat = faiss.IndexFlatIP(dim)
+        self.margin = 1e-3 if half else 1e-5
+        self._ids = GrowingArray(np.int64)
+        self._gpu: Any | None = None
+
+    @property
+    def ids(self) -> Ids:
+        """Return the ids held."""
+        return self._ids.array
+
+    def add(self, ids: Ids, vectors: Floats) -> None:
+        """See Index."""
+        self._flat.add(np.ascontiguousarray(vectors))
+        self._ids.extend(ids)
+        self._gpu = None
+
+    def keep(self, wanted: Mask) -> None:
+        """See Index."""
+        self._flat.remove_ids(selector(self._faiss, ~wanted))  # moves the others up, in their order
+        self._ids.keep(wanted)
+        self._gpu = None
+
+    def search(self, queries: Floats, k: int, allowed: Mask | None = None) -> tuple[Ids, Floats]:
+        """See Index."""
+        if not len(self._ids):
+            return nothing(len(queries), k)
+        if allowed is None:
+            index = self._on_gpu() if k <= GPU_MAX_K else self._flat
+            similarities, rows = index.search(queries, min(k, len(self._ids)))
+        else:
+            chosen = self._faiss.SearchParameters(sel=selector(self._faiss, allowed))
+            similarities, rows = self._flat.search(queries, min(k, len(self._ids)), params=chosen)
+        return np.where(rows < 0, -1, self.ids[rows]), similarities
+
+    def stored(self) -> Iterator[tuple[Ids, Floats]]:
+        """See Index."""
+        for start in range(0, len(self._ids), CHUNK):
+            ids = self.ids[start : start + CHUNK]
+            yield ids, self._flat.reconstruct_n(start, len(ids))
+
+    def describe(self) -> str:
+        """See Index."""
+        where = "FAISS on the GPU" if _gpus(self._faiss) and not self._half else "FAISS"
+        return f"exact, {where}{', half precision' if self._half else ''}"
+
+    def _on_gpu(self) -> Any:
+        """Return the copy on the GPU, made anew after a change; the index itself where there is no GPU."""
+        if self._half or not _gpus(self._faiss):
+            return self._flat
+        if self._gpu is None:
+            resources = self._faiss.StandardGpuResources()
+            self._gpu = self._faiss.index_cpu_to_gpu(resources, 0, self._flat)
+        return self._gpu
+
+
+def selector(faiss: Any, mask: Mask) -> Any:
+    """Return FAISS's filter that lets those pass whose number the mask has."""
+    return faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
+
+
+def nothing(queries: int, k: int) -> tuple[Ids, Floats]:
+    """Return the answer of an empty index."""
+    return np.full((queries, k), -1, dtype=np.int64), np.full((queries, k), -np.inf, dtype=np.float32)
+
+
+def _gpus(faiss: Any) -> int:
+    return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0

@@ -1,14 +1,15 @@
-"""SQLite, the truth: one transaction per image, nothing acknowledged that is not on the disk."""
+"""SQLite, the truth: one transaction per image, nothing acknowledged that is not on the disk, every row checksummed."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,54 +21,59 @@ from personsearch.errors import (
     GalleryLockedError,
     GalleryMismatchError,
 )
+from personsearch.gallery.rows import EMBEDDING, IMAGE_COLUMNS, PERSON_COLUMNS, ImageRow, PersonRow
 from personsearch.results import Floats
 
-DATABASE = "gallery.sqlite"
-FORMAT = "1"
-BUSY_SECONDS = 10.0
+Row = TypeVar("Row", ImageRow, PersonRow)
 
-#: Embeddings are stored in half precision: 1 kB a person at 512-d, similarities exact to about 1e-4.
-STORED = np.float16
+DATABASE = "gallery.sqlite"
+FORMAT = "2"
+BUSY_SECONDS = 10.0
+CHUNK = 20_000
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE image (
-    id INTEGER PRIMARY KEY, image_id TEXT NOT NULL UNIQUE, camera TEXT, time REAL,
-    width INTEGER NOT NULL, height INTEGER NOT NULL, extra TEXT NOT NULL, digest BLOB NOT NULL);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, image_id TEXT NOT NULL UNIQUE, camera TEXT, time REAL,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, extra TEXT NOT NULL, digest BLOB NOT NULL,
+    checksum INTEGER NOT NULL);
 CREATE TABLE person (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, image INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, image INTEGER NOT NULL REFERENCES image (id),
     x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,
-    score REAL NOT NULL, embedding BLOB NOT NULL);
+    score REAL NOT NULL, embedding BLOB NOT NULL, checksum INTEGER NOT NULL);
 CREATE INDEX person_of_image ON person (image);
-CREATE INDEX image_of_camera ON image (camera);
-CREATE INDEX image_of_time ON image (time);
+INSERT INTO meta VALUES ('images', '0'), ('people', '0'), ('deletions', '0'), ('cache', '');
 """
 
-
-@dataclass(frozen=True, kw_only=True)
-class ImageRow:
-    """A scene as stored."""
-
-    image_id: str
-    camera: str | None
-    time: float | None
-    width: int
-    height: int
-    extra: str
-    digest: bytes
+#: What SQLite says of the machine rather than of the file.
+_ENVIRONMENT = {
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+    sqlite3.SQLITE_READONLY: "cannot be written to",
+    sqlite3.SQLITE_PERM: "access is not permitted",
+    sqlite3.SQLITE_NOMEM: "memory is used up",
+    sqlite3.SQLITE_IOERR: "the disk failed to read or write",
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class PersonRow:
-    """A person as stored, with what is known of the scene."""
+@dataclass(frozen=True)
+class State:
+    """What an index compares itself with.
 
-    detection_id: int
-    image_id: str
-    box: tuple[float, float, float, float]
-    score: float
-    camera: str | None
-    time: float | None
-    extra: dict[str, Any]
+    Attributes:
+        images: scenes stored.
+        people: people stored.
+        deletions: how often scenes were erased, ever.
+        last_image: highest row of a scene.
+        last_person: highest detection_id.
+        cache: what the cache was last written as; see ``cache.py``.
+    """
+
+    images: int
+    people: int
+    deletions: int
+    last_image: int
+    last_person: int
+    cache: str
 
 
 class Store:
@@ -85,13 +91,9 @@ class Store:
         file = path / DATABASE
         if create is None and not file.exists():
             raise GalleryError(f"{path}: no gallery here; index some images into it first")
+        target = f"{file.absolute().as_uri()}?mode=ro" if readonly else file
         with self._translated():
-            if readonly:
-                self._db = sqlite3.connect(
-                    f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
-                )
-            else:
-                self._db = sqlite3.connect(file, timeout=BUSY_SECONDS, check_same_thread=False)
+            self._db = sqlite3.connect(target, uri=readonly, timeout=BUSY_SECONDS, check_same_thread=False)
         try:
             self._prepare(readonly, create)
         except BaseException:
@@ -101,11 +103,11 @@ class Store:
     def _prepare(self, readonly: bool, create: Mapping[str, str] | None) -> None:
         with self._translated():
             self._db.isolation_level = None  # transactions are begun and ended here, never by the driver
-            self._db.execute("PRAGMA foreign_keys = ON")
+            for pragma in ("foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON"):
+                self._db.execute(f"PRAGMA {pragma}")
             if not readonly:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute("PRAGMA synchronous = FULL")
-                self._db.execute("PRAGMA secure_delete = ON")
+                for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+                    self._db.execute(f"PRAGMA {pragma}")
             if create is not None:
                 self._create(create)
             self.meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
@@ -113,6 +115,8 @@ class Store:
             raise GalleryMismatchError(
                 f"{self.path}: gallery format {self.meta.get('format')!r}, this version reads {FORMAT!r}; index anew"
             )
+        if self.meta.get("checksum") != meta_checksum(self.meta):
+            raise GalleryCorruptError(damaged(self.path, "what it says of its weights has changed"))
 
     def close(self) -> None:
         """Close the database."""
@@ -121,15 +125,14 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit on success, roll back on any error."""
-        with self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._between("BEGIN IMMEDIATE"):
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read everything in the block from one state of the database, whatever is committed meanwhile."""
+        with self._between("BEGIN"):
+            yield
 
     def digest(self, image_id: str) -> bytes | None:
         """Return what identifies a stored scene's content, or None where it is not stored."""
@@ -140,14 +143,18 @@ class Store:
     def insert(self, image: ImageRow, boxes: Floats, scores: Floats, embeddings: Floats) -> None:
         """Store a scene and its people; call inside a transaction."""
         cursor = self._db.execute(
-            "INSERT INTO image (image_id, camera, time, width, height, extra, digest) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (image.image_id, image.camera, image.time, image.width, image.height, image.extra, image.digest),
+            f"INSERT INTO image ({', '.join(IMAGE_COLUMNS[1:])}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", image.values()
         )
-        rows = zip(boxes.tolist(), scores.tolist(), embeddings.astype(STORED), strict=True)
+        number = cursor.lastrowid
+        if number is None:
+            raise RuntimeError("SQLite gave no row number")
+        # + 0.0: SQLite keeps -0.0 as 0.0, and the checksum would differ.
+        people = zip((boxes + 0.0).tolist(), (scores + 0.0).tolist(), embeddings.astype(EMBEDDING), strict=True)
         self._db.executemany(
-            "INSERT INTO person (image, x1, y1, x2, y2, score, embedding) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((cursor.lastrowid, *box, score, embedding.tobytes()) for box, score, embedding in rows),
+            f"INSERT INTO person ({', '.join(PERSON_COLUMNS[1:])}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (PersonRow(0, number, tuple(box), score, vector.tobytes()).values() for box, score, vector in people),
         )
+        self._count(images=1, people=len(boxes))
 
     def delete(self, image_ids: Sequence[str]) -> int:
         """Delete scenes with their people; call inside a transaction. Returns how many there were."""
@@ -158,103 +165,105 @@ class Store:
         return self._delete("time < ?", time)
 
     def _delete(self, where: str, value: object) -> int:
-        count = self._db.execute(f"DELETE FROM image WHERE {where}", (value,)).rowcount
-        if count:
-            self._db.execute(
-                "INSERT INTO meta VALUES ('deletions', '1') "
-                "ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
-            )
-        return count
+        people = self._db.execute(
+            f"DELETE FROM person WHERE image IN (SELECT id FROM image WHERE {where})", (value,)
+        ).rowcount
+        images = self._db.execute(f"DELETE FROM image WHERE {where}", (value,)).rowcount
+        if images:
+            self._count(images=-images, people=-people, deletions=1)
+        return images
 
-    def truncate_log(self) -> None:
-        """Fold the write-ahead log into the database, so that erased rows are in neither file."""
-        with self._translated():
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def _count(self, **changes: int) -> None:
+        for key, change in changes.items():
+            self._db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE key = ?", (change, key))
 
-    def counts(self) -> tuple[int, int]:
-        """Return (scenes, people)."""
+    def write_meta(self, key: str, value: str) -> None:
+        """Note something about the gallery; call inside a transaction."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        self.meta[key] = value
+
+    def truncate_log(self) -> bool:
+        """Fold the write-ahead log into the database, so that erased rows are in neither file.
+
+        Returns:
+            False where a reader held on to the log for too long; it is folded in later.
+        """
         with self._translated():
-            images, people = self._db.execute(
-                "SELECT (SELECT COUNT(*) FROM image), (SELECT COUNT(*) FROM person)"
-            ).fetchone()
-        return images, people
+            busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def image_ids(self) -> list[str]:
         """Return the ids of all scenes, in the order they were added."""
         with self._translated():
             return [row[0] for row in self._db.execute("SELECT image_id FROM image ORDER BY id")]
 
-    def state(self) -> tuple[int, int]:
-        """Return (deletions so far, highest detection_id): what an index compares itself with."""
+    def state(self) -> State:
+        """Return how things stand."""
         with self._translated():
-            deletions = self._db.execute("SELECT value FROM meta WHERE key = 'deletions'").fetchone()
-            highest = self._db.execute("SELECT MAX(id) FROM person").fetchone()
-        return int(deletions[0]) if deletions else 0, highest[0] or 0
+            meta = dict(self._db.execute("SELECT key, value FROM meta"))
+            last_image, last_person = self._db.execute(
+                "SELECT (SELECT MAX(id) FROM image), (SELECT MAX(id) FROM person)"
+            ).fetchone()
+        try:
+            images, people, deletions = (int(meta[key]) for key in ("images", "people", "deletions"))
+            return State(images, people, deletions, last_image or 0, last_person or 0, meta["cache"])
+        except (KeyError, ValueError) as error:
+            raise GalleryCorruptError(damaged(self.path, f"counts: {error}")) from None
 
-    def vectors(self, after: int, dim: int) -> tuple[NDArray[np.int64], Floats]:
-        """Return the ids and embeddings (N, D) float32, unit length, of people with an id above ``after``."""
+    def ids(self, table: str) -> NDArray[np.int64]:
+        """Return the row numbers of ``"image"`` or ``"person"``, rising."""
         with self._translated():
-            rows = self._db.execute("SELECT id, embedding FROM person WHERE id > ? ORDER BY id", (after,)).fetchall()
-        ids = np.array([row[0] for row in rows], dtype=np.int64)
-        raw = b"".join(row[1] for row in rows)
-        if len(raw) != len(rows) * dim * np.dtype(STORED).itemsize:
-            raise GalleryCorruptError(f"{self.path / DATABASE}: an embedding is not {dim} numbers long")
-        vectors = np.frombuffer(raw, dtype=STORED).astype(np.float32).reshape(-1, dim)
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return ids, (vectors / np.maximum(norms, np.finfo(np.float32).tiny)).astype(np.float32)
+            rows = self._db.execute(f"SELECT id FROM {table}")
+            return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64))
 
-    def matching(
-        self,
-        cameras: Sequence[str] | None,
-        since: float | None,
-        until: float | None,
-        exclude_images: Sequence[str] | None,
-    ) -> NDArray[np.int64] | None:
-        """Return the ids of people whose scene passes the filters; None where there is no filter."""
-        # json_each takes any number of values; SQL's own parameters are limited.
-        conditions = {
-            "image.camera IN (SELECT value FROM json_each(?))": _json_list(cameras),
-            "image.time >= ?": since,
-            "image.time <= ?": until,
-            "image.image_id NOT IN (SELECT value FROM json_each(?))": _json_list(exclude_images),
-        }
-        used = {condition: value for condition, value in conditions.items() if value is not None}
-        if not used:
-            return None
-        query = f"SELECT person.id FROM person JOIN image ON image.id = person.image WHERE {' AND '.join(used)}"
+    def images(self, after: int) -> Iterator[ImageRow]:
+        """Yield the scenes with a row number above ``after``, rising."""
         with self._translated():
-            rows = self._db.execute(query, tuple(used.values())).fetchall()
-        return np.array([row[0] for row in rows], dtype=np.int64)
+            rows = self._db.execute(f"SELECT {', '.join(IMAGE_COLUMNS)} FROM image WHERE id > ? ORDER BY id", (after,))
+            for row in rows:
+                yield self._checked(ImageRow(*row))
 
-    def people(self, ids: Iterable[int]) -> dict[int, PersonRow]:
-        """Return the stored people among ``ids``; ids that are gone are absent."""
+    def people(self, after: int) -> Iterator[list[PersonRow]]:
+        """Yield the people with an id above ``after``, rising, some thousands at a time."""
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT {', '.join(PERSON_COLUMNS)} FROM person WHERE id > ? ORDER BY id", (after,)
+            )
+            while chunk := rows.fetchmany(CHUNK):
+                yield [self._checked(PersonRow.of(row)) for row in chunk]
+
+    def find_people(self, ids: Iterable[int]) -> dict[int, tuple[PersonRow, ImageRow]]:
+        """Return the stored people among ``ids`` with their scenes; ids that are gone are absent."""
+        columns = [f"person.{name}" for name in PERSON_COLUMNS] + [f"image.{name}" for name in IMAGE_COLUMNS]
+        query = (
+            f"SELECT {', '.join(columns)} FROM json_each(?) AS wanted JOIN person ON person.id = wanted.value "
+            "JOIN image ON image.id = person.image"
+        )
         found = {}
         with self._translated():
-            for detection_id in ids:
-                row = self._db.execute(
-                    "SELECT image_id, x1, y1, x2, y2, score, camera, time, extra FROM person "
-                    "JOIN image ON image.id = person.image WHERE person.id = ?",
-                    (detection_id,),
-                ).fetchone()
-                if row is not None:
-                    found[detection_id] = PersonRow(
-                        detection_id=detection_id,
-                        image_id=row[0],
-                        box=(row[1], row[2], row[3], row[4]),
-                        score=row[5],
-                        camera=row[6],
-                        time=row[7],
-                        extra=json.loads(row[8]),
-                    )
+            for row in self._db.execute(query, (json.dumps(list(ids)),)):
+                person = self._checked(PersonRow.of(row[: len(PERSON_COLUMNS)]))
+                found[person.id] = person, self._checked(ImageRow(*row[len(PERSON_COLUMNS) :]))
         return found
 
     def problems(self) -> list[str]:
-        """Return what SQLite's integrity check and the foreign keys complain of; nothing when all is well."""
+        """Return what is wrong with the file and its rows; nothing when all is well."""
         with self._translated():
             integrity = [row[0] for row in self._db.execute("PRAGMA integrity_check")]
             orphans = self._db.execute("PRAGMA foreign_key_check").fetchall()
         found = [] if integrity == ["ok"] else integrity
-        return found + [f"person {row[1]} belongs to no scene" for row in orphans]
+        found += [f"person {row[1]} belongs to no scene" for row in orphans]
+        if found:
+            return found
+        try:
+            images = sum(1 for _ in self.images(0))
+            people = sum(len(chunk) for chunk in self.people(0))
+        except GalleryCorruptError as error:
+            return [str(error)]
+        state = self.state()
+        if (images, people) != (state.images, state.people):
+            found.append(f"holds {images} scenes and {people} people, {state.images} and {state.people} were stored")
+        return found
 
     def _create(self, meta: Mapping[str, str]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
@@ -262,8 +271,29 @@ class Store:
             for statement in _SCHEMA.split(";"):
                 if statement.strip():
                     self._db.execute(statement)
-            self._db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", FORMAT), *meta.items()])
+            meta = {"format": FORMAT, **meta}
+            meta["checksum"] = meta_checksum(meta)
+            self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         self._db.execute("COMMIT")
+
+    def _checked(self, row: Row) -> Row:
+        """Return a row whose checksum is right."""
+        if not row.intact:
+            kind = "person" if isinstance(row, PersonRow) else "scene"
+            raise GalleryCorruptError(damaged(self.path, f"{kind} {row.id} differs from what was stored"))
+        return row
+
+    @contextmanager
+    def _between(self, begin: str) -> Iterator[None]:
+        with self._translated():
+            self._db.execute(begin)
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -271,19 +301,26 @@ class Store:
         file = self.path / DATABASE
         try:
             yield
-        except sqlite3.OperationalError as error:
-            code = getattr(error, "sqlite_errorcode", None)
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise GalleryLockedError(f"{file}: another process is writing to it; try again later") from None
             if code == sqlite3.SQLITE_FULL:
                 raise GalleryFullError(f"{file}: the disk is full; what was acknowledged is kept") from None
-            raise GalleryError(f"{file}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise GalleryCorruptError(f"{file}: damaged, or not a gallery ({error})") from None
+            if code in _ENVIRONMENT:
+                raise GalleryError(f"{file}: {_ENVIRONMENT[code]} ({error})") from error
+            raise GalleryCorruptError(damaged(self.path, str(error))) from None
 
 
-def _json_list(names: Sequence[str] | None) -> str | None:
-    """Return names as a JSON array; a single text counts as one name."""
-    if names is None:
-        return None
-    return json.dumps([names] if isinstance(names, str) else list(names))
+def meta_checksum(meta: Mapping[str, str]) -> str:
+    """Return the checksum over what a gallery says of itself for good."""
+    said = [meta.get(key) for key in ("format", "fingerprint", "weights", "embedding_size")]
+    return str(zlib.crc32(json.dumps(said).encode()))
+
+
+def damaged(gallery: Path, what: str) -> str:
+    """Say that a gallery is damaged, and what to do."""
+    return (
+        f"{gallery / DATABASE}: damaged, or not a gallery ({what}). Restore a backup, or save what can still be read: "
+        f"personsearch gallery rescue {gallery} NEW-GALLERY"
+    )

@@ -1,0 +1,60 @@
+"""The command line: parses, prints, exits."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from personsearch.cli import gallery, search, train, weights
+from personsearch.cli.common import err, out
+from personsearch.errors import PersonSearchError
+
+app = typer.Typer(
+    help="Find a person across a gallery of scene images.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (search.demo, search.index, search.search, search.detect, search.evaluate):
+    app.command()(command)
+for name, group in (("gallery", gallery.app), ("train", train.app), ("weights", weights.app)):
+    app.add_typer(group, name=name)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import personsearch
+
+        out.print(personsearch.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; the user's mistakes end with a message and exit status 2."""
+    handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="[%H:%M:%S]")
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    package = logging.getLogger("personsearch")
+    package.setLevel(logging.INFO)
+    package.handlers[:] = [handler]
+    try:
+        app()
+    except PersonSearchError as error:
+        err.print(f"[red]error:[/] {escape(str(error))}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("stopped; run the same command again to go on")
+        sys.exit(130)

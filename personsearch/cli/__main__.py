@@ -1,0 +1,5 @@
+"""``python -m personsearch.cli``."""
+
+from personsearch.cli import main
+
+main()

@@ -1,0 +1,60 @@
+"""What the commands share: options, tables, printing. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from personsearch.errors import ImageError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+Weights = Annotated[str | None, typer.Option("--weights", help="Name of weights, or a folder (./folder).")]
+Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best there is.")]
+Recipe = Annotated[str, typer.Argument(help="TOML file, or the name of a recipe of the package.")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Changes to the recipe: optimizer.lr=0.001 ...")]
+
+
+def searcher_for(weights: str | None, device: str | None) -> Any:
+    """Load weights by name or folder; None = the default."""
+    from personsearch.searcher import PersonSearcher
+    from personsearch.weights.registry import DEFAULT
+
+    return PersonSearcher.from_pretrained(weights or DEFAULT, device=device)
+
+
+def parse_box(text: str) -> tuple[float, ...]:
+    """Read x1,y1,x2,y2."""
+    try:
+        corners = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        corners = ()
+    if len(corners) != 4:
+        raise ImageError(f"--box {text!r} must be four numbers x1,y1,x2,y2 in pixels")
+    return corners
+
+
+def table_of(*columns: str) -> Table:
+    """Return a table whose names, and only they, are shortened where the terminal is narrow."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=column not in ("scene", "image", "trained on"), overflow="ellipsis")
+    return table
+
+
+def box_text(box: Any) -> str:
+    """Write a box in whole pixels."""
+    return ", ".join(f"{value:.0f}" for value in box)
+
+
+def print_json(value: Any) -> None:
+    """Write one line for programs."""
+    sys.stdout.write(json.dumps(value) + "\n")

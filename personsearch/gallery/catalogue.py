@@ -1,0 +1,92 @@
+"""Which scene each person belongs to, and the filters over scenes, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.gallery.growing import GrowingArray
+from personsearch.gallery.rows import ImageRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which scenes to search; see ``Gallery.search_batch``."""
+
+    cameras: Sequence[str] | None = None
+    since: float | None = None
+    until: float | None = None
+    exclude_images: Sequence[str] | None = None
+
+    @property
+    def pass_all(self) -> bool:
+        """Whether nothing is filtered out."""
+        return all(value is None for value in (self.cameras, self.since, self.until)) and not self.exclude_images
+
+
+class Catalogue:
+    """The scenes of a gallery by rising row number, and the scene of each person.
+
+    Attributes:
+        scene_of: row number of the scene of each person, in the order of the index.
+    """
+
+    def __init__(self) -> None:
+        self.scene_of = GrowingArray(np.int64)
+        self._ids = GrowingArray(np.int64)
+        self._times = GrowingArray(np.float64)
+        self._cameras = GrowingArray(np.int64)
+        self._camera_codes: dict[str | None, int] = {None: 0}
+        self._rows: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def last_image(self) -> int:
+        """Highest row number of a scene."""
+        return int(self._ids.array[-1]) if len(self._ids) else 0
+
+    def add(self, scene: ImageRow) -> None:
+        """Take in a scene with a row number above all others."""
+        self._ids.extend(np.array([scene.id]))
+        self._times.extend(np.array([np.nan if scene.time is None else scene.time]))
+        self._cameras.extend(np.array([self._camera_codes.setdefault(scene.camera, len(self._camera_codes))]))
+        self._rows[scene.image_id] = scene.id
+
+    def keep(self, ids: NDArray[np.int64]) -> None:
+        """Forget the scenes that are not among these row numbers."""
+        wanted = np.isin(self._ids.array, ids)
+        if wanted.all():
+            return
+        for column in (self._ids, self._times, self._cameras):
+            column.keep(wanted)
+        there = set(self._ids.array.tolist())
+        self._rows = {name: row for name, row in self._rows.items() if row in there}
+
+    def allowed(self, filters: Filters) -> NDArray[np.bool_] | None:
+        """Return which people (N,) are in scenes that pass; None where all do."""
+        if filters.pass_all:
+            return None
+        passing = np.ones(len(self._ids), dtype=bool)
+        if filters.cameras is not None:
+            codes = [self._camera_codes.get(name, -1) for name in _names(filters.cameras)]
+            passing &= np.isin(self._cameras.array, codes)
+        # A scene without a time passes neither bound: comparisons with NaN are false.
+        if filters.since is not None:
+            passing &= self._times.array >= filters.since
+        if filters.until is not None:
+            passing &= self._times.array <= filters.until
+        if filters.exclude_images is not None:
+            excluded = [self._rows[name] for name in _names(filters.exclude_images) if name in self._rows]
+            passing[np.searchsorted(self._ids.array, excluded)] = False
+        positions = np.searchsorted(self._ids.array, self.scene_of.array)
+        return np.asarray(passing[positions])
+
+
+def _names(names: Sequence[str]) -> list[str]:
+    """Return names as a list; a single text counts as one name."""
+    return [names] if isinstance(names, str) else list(names)

@@ -1,0 +1,137 @@
+"""A scene and a person as rows of the database, each with a checksum over all that it says.
+
+SQLite notices a broken page but not a changed byte inside a value; these do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.results import Detections, Floats
+
+#: Embeddings are stored in half precision: 1 kB a person at 512-d, similarities exact to about 1e-4.
+EMBEDDING = np.float16
+
+IMAGE_COLUMNS = ("id", "image_id", "camera", "time", "width", "height", "extra", "digest", "checksum")
+PERSON_COLUMNS = ("id", "image", "x1", "y1", "x2", "y2", "score", "embedding", "checksum")
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """A scene as stored.
+
+    Attributes:
+        id: row number.
+        image_id: the caller's name of it.
+        camera: which took it, if known.
+        time: seconds, if known.
+        width: pixels.
+        height: pixels.
+        extra: the caller's JSON.
+        digest: sha256 of the scene's content with its people; tells whether the same comes again.
+        checksum: as read; computed for a row yet to be written.
+    """
+
+    id: int
+    image_id: str
+    camera: str | None
+    time: float | None
+    width: int
+    height: int
+    extra: str
+    digest: bytes
+    checksum: int | None = None
+
+    def values(self) -> tuple[Any, ...]:
+        """Return what is inserted, without the row number."""
+        said = (self.image_id, self.camera, self.time, self.width, self.height, self.extra, self.digest)
+        return *said, self._sum()
+
+    @property
+    def intact(self) -> bool:
+        """Whether the row is what was written."""
+        try:
+            return self.checksum == self._sum()
+        except TypeError:  # a damaged value may have any type
+            return False
+
+    def _sum(self) -> int:
+        said = [self.image_id, self.camera, self.time, self.width, self.height, self.extra]
+        return zlib.crc32(json.dumps(said).encode(), zlib.crc32(self.digest))
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person as stored.
+
+    Attributes:
+        id: detection_id.
+        image: row number of the scene.
+        box: x1, y1, x2, y2 in pixels of the scene.
+        score: detector confidence.
+        embedding: float16 numbers as bytes.
+        checksum: as read; computed for a row yet to be written.
+    """
+
+    id: int
+    image: int
+    box: tuple[float, ...]
+    score: float
+    embedding: bytes
+    checksum: int | None = None
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> PersonRow:
+        """Make one of the values of PERSON_COLUMNS."""
+        return cls(row[0], row[1], tuple(row[2:6]), row[6], row[7], row[8])
+
+    def values(self) -> tuple[Any, ...]:
+        """Return what is inserted, without the row number."""
+        return self.image, *self.box, self.score, self.embedding, self._sum()
+
+    @property
+    def intact(self) -> bool:
+        """Whether the row is what was written."""
+        try:
+            return self.checksum == self._sum()
+        except TypeError:
+            return False
+
+    def _sum(self) -> int:
+        return zlib.crc32(repr((self.image, self.box, self.score)).encode(), zlib.crc32(self.embedding))
+
+
+def stored_vectors(raw: Sequence[bytes], dim: int) -> NDArray[np.float16]:
+    """Return embeddings (N, dim) as stored.
+
+    Raises:
+        ValueError: one has another length.
+    """
+    if any(len(one) != dim * np.dtype(EMBEDDING).itemsize for one in raw):
+        raise ValueError(f"an embedding is not {dim} numbers long")
+    return np.frombuffer(b"".join(raw), dtype=EMBEDDING).reshape(-1, dim)
+
+
+def unit(stored: NDArray[np.float16]) -> Floats:
+    """Return stored embeddings as float32 of unit length again, which rounding to half precision takes away."""
+    vectors = stored.astype(np.float32)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors /= np.maximum(norms, np.finfo(np.float32).tiny)
+    return vectors
+
+
+def content_digest(detections: Detections, camera: str | None, time: float | None, extra: str) -> bytes:
+    """Identify a scene's content as it will be stored."""
+    digest = hashlib.sha256(json.dumps([camera, time, extra, *detections.image_size]).encode())
+    # + 0.0, because SQLite keeps -0.0 as 0.0.
+    for array in (detections.boxes + 0.0, detections.scores + 0.0, detections.embeddings.astype(EMBEDDING)):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.digest()
