@@ -153,8 +153,10 @@ class RescueReport:
         saved: scenes that are in the new gallery, as they were stored.
         people: people in them.
         lost: image_ids of the others, as far as they can be read.
+        stored: how many scenes the damaged gallery says it held, if it can.
     """
 
     saved: int
     people: int
     lost: tuple[str, ...] = ()
+    stored: int | None = None

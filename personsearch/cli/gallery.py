@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import Json, err, out, print_json, table_of
+from personsearch.cli.common import Json, err, out, print_json, searcher_for, table_of
 from personsearch.errors import GalleryError
 from personsearch.gallery import Gallery, rescue
 
@@ -83,17 +83,21 @@ def rebuild(
 def rescue_command(
     gallery: Folder,
     new: Annotated[Path, typer.Argument(help="Folder of the gallery to be made.")],
+    weights: Annotated[
+        str | None, typer.Option(help="What it was made with, where that cannot be read any more.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Copy what can still be read of a damaged gallery into a new one; the damaged one is left as it is."""
     if new.exists() and any(new.iterdir()):
         raise GalleryError(f"{new}: is not empty; name a new folder")
-    report = rescue(gallery, new)
+    report = rescue(gallery, new, searcher_for(weights, "cpu").spec if weights else None)
     if as_json:
         print_json(asdict(report))
         return
-    out.print(f"{report.saved} scenes with {report.people} people saved")
+    of = "" if report.stored is None else f" of {report.stored}"
+    out.print(f"{report.saved}{of} scenes saved, with {report.people} people; index the same images again for the rest")
     if report.lost:
-        err.print(f"[yellow]{len(report.lost)} scenes are lost; index them again:[/]")
+        err.print("[yellow]lost, as far as the names can be read:[/]")
         for name in report.lost:
             err.print(f"  {escape(name)}")

@@ -141,11 +141,11 @@ def read_cache(gallery: Path, note: CacheNote) -> Cached:
 
 
 def sweep(gallery: Path, keep: CacheNote | None = None) -> None:
-    """Delete all caches but one, with what a killed process left half written."""
+    """Delete all files of the cache's folder but one cache: older ones, and what a killed process left."""
     wanted = None if keep is None else _path(gallery, keep.sha256)
     folder = gallery / FOLDER
     for path in folder.glob("*") if folder.is_dir() else ():
-        if path != wanted and (path.suffix == SUFFIX or path.name.startswith("writing-")):
+        if path != wanted:
             path.unlink(missing_ok=True)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from personsearch.errors import GalleryCorruptError, GalleryError
-from personsearch.gallery.gallery import Gallery
+from personsearch.gallery.gallery import Gallery, Spec
 from personsearch.gallery.rows import (
     EMBEDDING,
     IMAGE_COLUMNS,
@@ -38,14 +38,19 @@ class _Spec:
     embedding_size: int
 
 
-def rescue(damaged: Path, new: Path) -> RescueReport:
+def rescue(damaged: Path, new: Path, spec: Spec | None = None) -> RescueReport:
     """Copy every scene that can be read and whose checksums are right into a new gallery.
 
     Reads by row number only, around broken pages and indexes. The damaged gallery is not changed.
 
+    Args:
+        damaged: folder of the damaged gallery.
+        new: folder of the gallery to be made.
+        spec: of the weights that it was made with, where it cannot even say that any more.
+
     Raises:
         GalleryError: there is no database, or the new folder holds one.
-        GalleryCorruptError: not even its description can be read.
+        GalleryCorruptError: its description cannot be read, and there is no ``spec``.
     """
     file = damaged / DATABASE
     if not file.exists():
@@ -56,7 +61,8 @@ def rescue(damaged: Path, new: Path) -> RescueReport:
     lost: list[str] = []
     with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db:
         db.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        spec = _spec(db, file)
+        spec = _spec(db, file, spec)
+        stored = _stored(db)
         of_scene: dict[int, list[int]] = defaultdict(list)
         for number in _row_numbers(db, "person"):
             person = _person(db, number)
@@ -78,20 +84,29 @@ def rescue(damaged: Path, new: Path) -> RescueReport:
                 gallery.add(scene.image_id, detections, camera=scene.camera, time=scene.time, extra=extra)
                 saved += 1
                 people += len(detections)
-    return RescueReport(saved=saved, people=people, lost=tuple(lost))
+    return RescueReport(saved=saved, people=people, lost=tuple(lost), stored=stored)
 
 
-def _spec(db: sqlite3.Connection, file: Path) -> _Spec:
+def _spec(db: sqlite3.Connection, file: Path, given: Spec | None) -> Spec:
     try:
         meta = dict(db.execute("SELECT key, value FROM meta"))
         if meta["checksum"] != meta_checksum(meta):
             raise ValueError("a letter of it has changed")
         return _Spec(meta["weights"], meta["fingerprint"], int(meta["embedding_size"]))
     except (sqlite3.DatabaseError, KeyError, ValueError) as error:
+        if given is not None:
+            return given
         raise GalleryCorruptError(
-            f"{file}: nothing can be saved, not even which weights it was made with can be read ({error}); "
-            "restore a backup or index anew"
+            f"{file}: cannot be read so far as to tell which weights it was made with ({error}); name them "
+            "(--weights), restore a backup, or index anew"
         ) from None
+
+
+def _stored(db: sqlite3.Connection) -> int | None:
+    try:
+        return int(db.execute("SELECT value FROM meta WHERE key = 'images'").fetchone()[0])
+    except (sqlite3.DatabaseError, TypeError, ValueError):
+        return None
 
 
 def _row_numbers(db: sqlite3.Connection, table: str) -> Iterator[int]:

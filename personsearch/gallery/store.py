@@ -6,7 +6,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -125,14 +125,29 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit on success, roll back on any error."""
-        with self._between("BEGIN IMMEDIATE"):
-            yield
+        with self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read everything in the block from one state of the database, whatever is committed meanwhile."""
-        with self._between("BEGIN"):
-            yield
+        with self._translated():
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._roll_back()
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.DatabaseError):  # a damaged file fails here too, and was told already
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     def digest(self, image_id: str) -> bytes | None:
         """Return what identifies a stored scene's content, or None where it is not stored."""
@@ -282,18 +297,6 @@ class Store:
             kind = "person" if isinstance(row, PersonRow) else "scene"
             raise GalleryCorruptError(damaged(self.path, f"{kind} {row.id} differs from what was stored"))
         return row
-
-    @contextmanager
-    def _between(self, begin: str) -> Iterator[None]:
-        with self._translated():
-            self._db.execute(begin)
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

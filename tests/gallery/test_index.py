@@ -94,9 +94,8 @@ def test_inverted_lists_reach_the_recall_that_they_report() -> None:
     queries = vectors[::31]
     found, _ = ivf.search(queries, 11)
     tenth = np.sort(queries @ vectors.T, axis=1)[:, -11]
-    hits = [
-        (vectors[(row[1:] - 7) // 2] @ query >= tenth[n] - 1e-6) for n, (row, query) in enumerate(zip(found, queries))
-    ]
+    pairs = zip(found, queries, tenth, strict=True)
+    hits = [vectors[(row[1:] - 7) // 2] @ query >= least - 1e-6 for row, query, least in pairs]
     assert np.mean(hits) >= 0.97  # other queries than those it was tuned with
     assert f"recall@10 {ivf.recall:.3f}" in ivf.describe()
 
