@@ -47,8 +47,8 @@ def index_sources(
                             bar.advance()
                         else:
                             yield source
-                except ImageError as error:  # a video that cannot be opened, or breaks in the middle
-                    failed.append((entry.image_id, str(error)))
+                except ImageError as error:  # see Sources.scenes
+                    failed.append((entry.printable, str(error)))
                     bar.advance()
 
         def readable() -> Iterator[NDArray[np.uint8]]:

@@ -46,6 +46,11 @@ class Entry:
     image: ImageInput
     is_video: bool = False
 
+    @property
+    def printable(self) -> str:
+        """The image_id with what is no text written out; file names may hold any bytes."""
+        return self.image_id.encode("utf-8", "backslashreplace").decode()
+
 
 @dataclass(frozen=True, eq=False)
 class Sources:
@@ -96,8 +101,10 @@ class Sources:
         """Yield the scenes of an entry, and None for each that is not wanted.
 
         Raises:
-            ImageError: a video cannot be opened, or breaks in the middle.
+            ImageError: the name is no text, or a video cannot be opened, or breaks in the middle.
         """
+        if not _is_text(entry.image_id):
+            raise ImageError(f"{entry.printable}: the file's name is no text (UTF-8); rename it")
         if not entry.is_video:
             yield self._source(entry.image_id, entry.image, entry) if wanted(entry.image_id) else None
             return
@@ -217,6 +224,10 @@ def _listed(image: ImageInput) -> list[Entry]:
 
 def _file(path: Path, image_id: str) -> Entry:
     return Entry(image_id, path, is_video=path.suffix.lower() in VIDEO_SUFFIXES)
+
+
+def _is_text(name: str) -> bool:
+    return name.isascii() or name == name.encode("utf-8", "replace").decode()
 
 
 def is_media(path: Path) -> bool:

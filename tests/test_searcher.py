@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from personsearch import Detections, Gallery, PersonSearcher
 from personsearch.errors import ConfigError, GalleryMismatchError, ImageError
@@ -38,6 +41,90 @@ def test_batches_of_mixed_sizes_equal_one_by_one(tiny_searcher: PersonSearcher, 
     assert [found.image_size for found in together] == sizes
     for found, scene in zip(together, scenes, strict=True):
         same(found, tiny_searcher.detect(scene))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_mode_size_and_batch_gives_what_each_image_gives_alone(
+    tiny_searcher: PersonSearcher, data: st.DataObject
+) -> None:
+    modes = st.sampled_from(["RGB", "L", "P", "RGBA", "LA", "1", "CMYK", "I;16", "YCbCr"])
+    sides = st.sampled_from([1, 2, 31, 64, 97, 160, 333])
+    pictures = []
+    for mode, width, height in data.draw(st.lists(st.tuples(modes, sides, sides), min_size=1, max_size=6)):
+        noise = np.random.default_rng(width * height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        rgb = Image.fromarray(noise)
+        pictures.append(Image.fromarray(noise[..., 0].astype(np.uint16) * 256) if mode == "I;16" else rgb.convert(mode))
+    together = tiny_searcher.detect(pictures, batch_size=data.draw(st.integers(1, 4)))
+    for picture, found in zip(pictures, together, strict=True):
+        alone = tiny_searcher.detect(picture)
+        width, height = picture.size
+        assert found.image_size == (height, width)
+        assert np.isfinite(found.boxes).all()
+        assert (found.boxes >= 0).all()
+        assert (found.boxes <= [width, height, width, height]).all()
+        assert np.allclose(np.linalg.norm(found.embeddings, axis=1), 1, atol=1e-4)
+        assert np.allclose(found.scores, alone.scores, atol=1e-4)
+
+
+BOX = st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), min_size=4, max_size=4)
+INSIDE = st.lists(st.floats(-50, 250, width=32), min_size=4, max_size=4)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(BOX, INSIDE))
+def test_any_box_is_embedded_or_named(tiny_searcher: PersonSearcher, box: list[float]) -> None:
+    picture = toy_scene(PEOPLE)
+    usable = np.isfinite(box).all() and min(box[2], 160) > max(box[0], 0) and min(box[3], 96) > max(box[1], 0)
+    try:
+        embedding = tiny_searcher.embed_query(picture, box)
+    except ImageError as error:
+        assert not usable
+        assert "has no area inside the 160x96 image" in str(error)  # noqa: PT017  # either may be right
+    else:
+        assert usable
+        assert embedding.shape == (tiny_searcher.spec.embedding_size,)
+        assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-4)
+
+
+STREAM = """
+import resource, sys
+import numpy as np, torch
+from personsearch import PersonSearcher
+from personsearch.models import ModelConfig, build
+from tests.conftest import TINY
+searcher = PersonSearcher(build(ModelConfig.model_validate(TINY)), device="cpu")
+rng = np.random.default_rng(0)
+taken = 0
+def scenes():
+    global taken
+    for number in range(int(sys.argv[1])):
+        taken += 1
+        yield rng.integers(0, 256, (480, 640 + 32 * (number % 3), 3), dtype=np.uint8)
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20
+for number, found in enumerate(searcher.stream(scenes(), batch_size=4)):
+    assert found.image_size[1] == 640 + 32 * (number % 3), "out of order"
+    assert taken - number < 40, "takes more than it needs"
+    if number % 500 == 499:
+        print(resident(), flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_ten_thousand_scenes_take_no_more_memory_than_a_thousand() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STREAM, "10000"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.returncode == 0, done.stderr
+    megabytes = [float(line) for line in done.stdout.split()]
+    assert len(megabytes) == 20
+    assert max(megabytes[2:]) - megabytes[1] < 30, megabytes  # all scenes together are 9 GB
 
 
 def test_stream_keeps_the_order(tiny_searcher: PersonSearcher) -> None:

@@ -1,4 +1,6 @@
 import csv
+import os
+import sys
 from pathlib import Path
 
 import av
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from personsearch import Match
+from personsearch import Gallery, Match, PersonSearcher
 from personsearch.errors import ImageError
 from personsearch.sources import Sources, load_scene, read_sidecar, video_frames
 
@@ -28,7 +30,7 @@ def video(path: Path, frames: int = 20, fps: int = 10) -> Path:
         stream = container.add_stream("mpeg4", rate=fps)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(frames):
-            grey = np.full((48, 64, 3), 10 * number, np.uint8)
+            grey = np.full((48, 64, 3), 10 * number % 256, np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
         container.mux(stream.encode())
     return path
@@ -110,6 +112,41 @@ def test_a_broken_video_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"nothing like a video")
     with pytest.raises(ImageError, match=r"clip\.mp4: cannot be read as a video"):
         list(video_frames(str(path)))
+
+
+def test_a_video_that_breaks_in_the_middle_keeps_what_came_before(
+    tiny_searcher: PersonSearcher, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    whole = video(tmp_path / "whole.ts", frames=60)
+    data = bytearray(whole.read_bytes())
+    (photos / "a.ts").write_bytes(data[: len(data) // 2])  # broken off: what is there is read
+    data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+    (photos / "b.ts").write_bytes(data)
+    (photos / "c.mp4").write_bytes(b"no video")
+    images(photos, "d.png")
+    report = tiny_searcher.index(photos, tmp_path / "g", every=5)
+    with Gallery.open(tmp_path / "g", mode="r") as gallery:
+        ids = gallery.image_ids()
+        assert gallery.check() == []
+    for name in ("a.ts#", "b.ts#"):
+        assert 2 <= sum(one.startswith(name) for one in ids) < 12
+    assert "d.png" in ids
+    assert ("c.mp4") in dict(report.failed)
+    assert report.added == len(ids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_a_name_that_is_no_text_is_reported_and_the_rest_goes_on(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    images(photos, "a.png", "b.png")
+    os.rename(os.fsencode(photos / "a.png"), os.fsencode(photos) + b"/\xff.png")
+    report = tiny_searcher.index(photos, tmp_path / "g")
+    assert report.added == 1
+    [(name, reason)] = report.failed
+    assert "\\udcff.png" in name or "xff.png" in name
+    assert "is no text" in reason
 
 
 def test_sidecar(tmp_path: Path) -> None:

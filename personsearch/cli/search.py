@@ -189,10 +189,11 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure weights on an annotated set: detection AP and recall, search mAP and top-1/5/10."""
-    from personsearch.datasets import load_coco, load_queries
+    from personsearch.datasets import load_coco, load_queries, require_images
     from personsearch.evaluation.run import compare
 
     scenes = load_coco(annotations, images)
+    require_images(scenes)
     asked = load_queries(queries, annotations)
     reports = compare(
         searcher_for(weights, device), scenes, asked, baselines=baselines, progress=False if as_json else None

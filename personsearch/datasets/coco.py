@@ -37,7 +37,11 @@ def load_coco(annotations: str | Path, images: str | Path | None = None) -> list
     by_image: dict[Any, list[dict[str, Any]]] = {row["id"]: [] for row in rows if "id" in row}
     if len(by_image) != len(rows):
         raise DatasetError(f"{path}: image ids are missing or occur twice; every image needs its own id")
+    ids: set[Any] = set()
     for number, row in enumerate(_rows(path, data, "annotations")):
+        if "id" in row and row["id"] in ids:
+            raise DatasetError(f"{path}: annotation id {row['id']!r} occurs twice; queries could not name either")
+        ids.add(row.get("id"))
         if row.get("image_id") not in by_image:
             raise DatasetError(f"{path}: annotation {number} names image {row.get('image_id')!r}, which is not there")
         by_image[row["image_id"]].append(row)

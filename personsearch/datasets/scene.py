@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from personsearch.errors import DatasetError
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,6 +39,20 @@ class Scene:
     boxes: NDArray[np.float32]
     identities: NDArray[np.int64]
     ignore: NDArray[np.bool_]
+
+
+def require_images(scenes: Sequence[Scene]) -> None:
+    """Refuse a set whose images are not all there, before hours are spent on it.
+
+    Raises:
+        DatasetError: says how many are missing, and names the first.
+    """
+    missing = [scene.path for scene in scenes if not scene.path.is_file()]
+    if missing:
+        raise DatasetError(
+            f"{missing[0]}: no such image; {len(missing)} of {len(scenes)} are missing. "
+            "Say where the images are, or take them out of the annotations"
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -371,6 +371,8 @@ class Gallery:
     def _check(self, image_id: str, detections: Detections) -> None:
         if not isinstance(image_id, str) or not image_id:
             raise GalleryError(f"image_id must be a text that is not empty, got {image_id!r}")
+        if not image_id.isascii() and image_id != image_id.encode("utf-8", "replace").decode():
+            raise GalleryError(f"image_id {image_id!r} is no text that can be stored (UTF-8)")
         self._check_vectors(detections.embeddings, f"image {image_id!r}")
         for name, values in (("boxes", detections.boxes), ("scores", detections.scores)):
             if not np.isfinite(values).all():

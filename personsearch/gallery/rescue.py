@@ -24,7 +24,7 @@ from personsearch.gallery.rows import (
     content_digest,
     stored_vectors,
 )
-from personsearch.gallery.store import DATABASE, meta_checksum
+from personsearch.gallery.store import DATABASE, UNREADABLE, meta_checksum
 from personsearch.results import Detections, RescueReport
 
 #: Row numbers tried one by one where a scan meets a broken page.
@@ -93,7 +93,7 @@ def _spec(db: sqlite3.Connection, file: Path, given: Spec | None) -> Spec:
         if meta["checksum"] != meta_checksum(meta):
             raise ValueError("a letter of it has changed")
         return _Spec(meta["weights"], meta["fingerprint"], int(meta["embedding_size"]))
-    except (sqlite3.DatabaseError, KeyError, ValueError) as error:
+    except (*UNREADABLE, KeyError, ValueError) as error:
         if given is not None:
             return given
         raise GalleryCorruptError(
@@ -105,7 +105,7 @@ def _spec(db: sqlite3.Connection, file: Path, given: Spec | None) -> Spec:
 def _stored(db: sqlite3.Connection) -> int | None:
     try:
         return int(db.execute("SELECT value FROM meta WHERE key = 'images'").fetchone()[0])
-    except (sqlite3.DatabaseError, TypeError, ValueError):
+    except (*UNREADABLE, TypeError, ValueError):
         return None
 
 
@@ -118,7 +118,7 @@ def _row_numbers(db: sqlite3.Connection, table: str) -> Iterator[int]:
             found.update(row[0] for row in db.execute(f"SELECT id FROM {table} NOT INDEXED ORDER BY id {order}"))
             whole = True
             break
-        except sqlite3.DatabaseError:
+        except UNREADABLE:
             continue
     if not whole and found:
         for number in range(min(found), min(max(found), min(found) + MAX_PROBED)):
@@ -130,7 +130,7 @@ def _row_numbers(db: sqlite3.Connection, table: str) -> Iterator[int]:
 def _row(db: sqlite3.Connection, table: str, columns: tuple[str, ...], number: int) -> tuple[Any, ...] | None:
     try:
         row = db.execute(f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED WHERE id = ?", (number,)).fetchone()
-    except sqlite3.DatabaseError:
+    except UNREADABLE:
         return None
     return None if row is None else tuple(row)
 

@@ -45,6 +45,9 @@ CREATE INDEX person_of_image ON person (image);
 INSERT INTO meta VALUES ('images', '0'), ('people', '0'), ('deletions', '0'), ('cache', '');
 """
 
+#: What reading a damaged file raises; some of SQLite's messages quote bytes that are no text.
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError, OverflowError)
+
 #: What SQLite says of the machine rather than of the file.
 _ENVIRONMENT = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened",
@@ -304,7 +307,7 @@ class Store:
         file = self.path / DATABASE
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise GalleryLockedError(f"{file}: another process is writing to it; try again later") from None

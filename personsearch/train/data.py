@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from personsearch.datasets import Scene, load_coco
+from personsearch.datasets import Scene, load_coco, require_images
 from personsearch.errors import DatasetError
 from personsearch.images import load_image, to_canvas
 from personsearch.models import ModelConfig, Target
@@ -85,6 +85,7 @@ def split_scenes(data: DataConfig) -> tuple[list[Scene], list[Scene]]:
         DatasetError: a held-out place is not in the set, or nothing is left to train on.
     """
     scenes = load_coco(data.annotations, data.images)
+    require_images(scenes)
     places = {scene.place for scene in scenes}
     unknown = set(data.holdout_places) - places
     if unknown:

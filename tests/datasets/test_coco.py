@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from personsearch.datasets import load_coco, load_queries
+from personsearch.datasets import load_coco, load_queries, require_images
 from personsearch.errors import DatasetError
 from tests.conftest import SHARED
 
@@ -63,6 +63,7 @@ def test_a_scene_may_be_empty(tmp_path: Path) -> None:
         ([IMAGE], [{"id": 7, "image_id": 2, "bbox": [0, 0, 1, 1]}], "annotation 0 names image 2"),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [0, 0, 0, 5]}], r"annotation 7 of a\.jpg: bbox .* has no area"),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [200, 0, 5, 5]}], "has no area inside the 100x80 image"),
+        ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [0, 0, 5, 5]}] * 2, "annotation id 7 occurs twice"),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [0, 0, 5]}], "four finite numbers"),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [0, 0, 5, float("nan")]}], "four finite numbers"),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [0, 0, 5, 5], "person_id": -2}], "person_id must be -1 or more"),
@@ -110,3 +111,12 @@ def test_synth_mini_has_the_counts_of_its_readme() -> None:
     queries = load_queries(root / "queries.json", root / "test.json")
     assert len(queries) == 220
     assert len({q.identity for q in queries}) == 110
+
+
+def test_images_that_are_missing_are_told_before_anything_begins(tmp_path: Path) -> None:
+    scenes = load_coco(write(tmp_path, [IMAGE, {**IMAGE, "id": 2, "file_name": "b.jpg"}], []))
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(DatasetError, match=r"b\.jpg: no such image; 1 of 2 are missing"):
+        require_images(scenes)
+    (tmp_path / "b.jpg").touch()
+    require_images(scenes)

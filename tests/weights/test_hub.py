@@ -1,5 +1,6 @@
 """The real Hub client in child processes against a server on the loopback address."""
 
+import hashlib
 import json
 import os
 import pty
@@ -218,6 +219,53 @@ def test_a_server_that_is_gone(hub: Hub, pull: Child, weights: dict[str, bytes])
     got = pull("org/repo", {"HF_ENDPOINT": "http://127.0.0.1:9"}).result
     assert got["error"] == "WeightsNotFoundError"
     assert "cannot be asked" in got["text"]
+
+
+ENTRY = """
+import json, sys
+from personsearch import PersonSearcher, PersonSearchError
+from personsearch.weights import registry
+entry = registry.WeightsEntry.model_validate_json(sys.argv[1])
+registry.list_weights = lambda: {"from-hub": entry}
+try:
+    print(json.dumps({"fingerprint": PersonSearcher.from_pretrained("from-hub", device="cpu").spec.fingerprint}))
+except PersonSearchError as error:
+    print(json.dumps({"error": type(error).__name__, "text": str(error)}))
+"""
+
+
+def test_an_entry_of_weights_toml_that_lies_on_the_hub_is_checked_file_by_file(
+    hub: Hub, child: Child, weights: dict[str, bytes], tiny_searcher: PersonSearcher
+) -> None:
+    commit = hub.add("org/repo", weights)
+    entry = {
+        "arch": "tiny",
+        "repo": "org/repo",
+        "revision": commit,
+        "files": [
+            {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+            for name, data in weights.items()
+        ],
+        "train_data": "toys",
+        "license": "cc0-1.0",
+        "license_link": "https://creativecommons.org/publicdomain/zero/1.0/",
+        "commercial": True,
+        "metrics": {"mAP": 0.5, "top1": 0.5},
+        "measured_with": "nothing",
+    }
+    assert child(ENTRY, json.dumps(entry)).result == {"fingerprint": tiny_searcher.spec.fingerprint}
+    hub.requests.clear()
+    assert child(ENTRY, json.dumps(entry)).result == {"fingerprint": tiny_searcher.spec.fingerprint}
+    assert hub.requests.total() == 0  # its revision is pinned
+    for file in entry["files"]:
+        right = file["sha256"]
+        file["sha256"] = "0" * 64
+        wrong = child(ENTRY, json.dumps(entry)).result
+        assert wrong["error"] == "WeightsMismatchError"
+        assert file["name"] in wrong["text"]
+        assert f"sha256 is {right}, weights.toml says 000" in wrong["text"]
+        assert "delete the cached file and fetch again" in wrong["text"]
+        file["sha256"] = right
 
 
 def test_push_then_pull_gives_equal_embeddings(
