@@ -85,6 +85,61 @@ def test_every_truncation_is_an_error_or_the_whole_picture() -> None:
             load_image(data[:length])
 
 
+def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+    """Change, cut, double or shuffle bytes."""
+    changed = bytearray(data)
+    kind = rng.integers(4)
+    if kind == 0:
+        del changed[rng.integers(len(changed)) :]
+    elif kind == 1:
+        start, length = rng.integers(len(changed)), rng.integers(1, 64)
+        changed[start:start] = changed[start : start + length]
+    else:
+        for position in rng.integers(len(changed), size=rng.choice([1, 4, 40])):
+            changed[position] = rng.integers(256)
+    return bytes(changed)
+
+
+def fuzz_images(times: int) -> tuple[int, int]:
+    """Decode damaged pictures of every format; return how many were refused and how many could be shown."""
+    rng = np.random.default_rng(times)
+    originals = []
+    for form, mode in [("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("PNG", "P"), ("GIF", "P"), ("WEBP", "RGB")]:
+        file = io.BytesIO()
+        noise(40, 30).convert(mode).save(file, form)
+        originals.append(file.getvalue())
+    for form in ("BMP", "TIFF", "PPM", "JPEG2000"):
+        file = io.BytesIO()
+        noise(40, 30).save(file, form)
+        originals.append(file.getvalue())
+    refused = shown = 0
+    for number in range(times):
+        try:
+            pixels = load_image(mutated(originals[number % len(originals)], rng))
+        except ImageError:
+            refused += 1
+        else:
+            shown += 1
+            assert pixels.dtype == np.uint8
+            assert pixels.ndim == 3
+            assert pixels.shape[2] == 3
+            assert pixels.size
+    return refused, shown
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore:.*exceeds limit")
+def test_damaged_pictures_are_refused_or_shown() -> None:
+    refused, shown = fuzz_images(200)
+    assert refused > 20
+    assert shown > 20
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore:.*exceeds limit")
+def test_two_thousand_damaged_pictures() -> None:
+    fuzz_images(2000)
+
+
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Answer one connection on the loopback address with raw bytes."""

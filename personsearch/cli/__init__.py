@@ -14,6 +14,9 @@ from personsearch.cli import gallery, search, train, weights
 from personsearch.cli.common import err, out
 from personsearch.errors import PersonSearchError
 
+#: Exit status after Ctrl-C, which typer turns into an exit.
+STOPPED = 130
+
 app = typer.Typer(
     help="Find a person across a gallery of scene images.",
     no_args_is_help=True,
@@ -55,6 +58,7 @@ def main() -> None:
     except PersonSearchError as error:
         err.print(f"[red]error:[/] {escape(str(error))}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("stopped; run the same command again to go on")
-        sys.exit(130)
+    except SystemExit as leaving:
+        if leaving.code == STOPPED:
+            err.print("stopped; run the same command again to go on")
+        raise

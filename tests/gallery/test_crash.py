@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from personsearch import Gallery
-from personsearch.errors import GalleryFullError
+from personsearch import Gallery, PersonSearcher
+from personsearch.errors import GalleryError, GalleryFullError
+from tests.conftest import toy_scene
 from tests.gallery.toy import Spec, people, scene
 
 SCENES = 300
@@ -74,15 +76,20 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def content(path: Path) -> list[tuple[str, str | None, float | None, list[tuple[float, ...]]]]:
+def content(
+    path: Path, searcher: PersonSearcher | None = None
+) -> list[tuple[str, str | None, float | None, list[tuple[float, ...]]]]:
     """Everything a gallery holds, by scene."""
     with Gallery.open(path, mode="r") as gallery:
         assert gallery.check() == []
-        matches = gallery.search(people(1, 0).embeddings[0], k=100_000)
+        query = np.eye(gallery.embedding_size, dtype=np.float32)[0] if searcher else people(1, 0).embeddings[0]
+        matches = gallery.search(query, k=100_000)
         by_scene: dict[str, list[tuple[float, ...]]] = {name: [] for name in gallery.image_ids()}
         known = {match.image_id: (match.camera, match.time) for match in matches}
         for match in matches:
-            by_scene[match.image_id].append((*match.box, match.similarity))
+            row = (*match.box, match.similarity)
+            # A network may differ in the last bits of a number when batches fall otherwise.
+            by_scene[match.image_id].append(tuple(round(value, 2) for value in row) if searcher else row)
         return [(name, *known.get(name, (None, None)), sorted(rows)) for name, rows in sorted(by_scene.items())]
 
 
@@ -152,6 +159,81 @@ def test_one_writer_and_eight_readers(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_one_writer_and_eight_readers_for_minutes(tmp_path: Path) -> None:
     many_at_once(tmp_path / "g", seconds=180)
+
+
+WATCH = """
+import sys, time
+from personsearch import Gallery
+from tests.gallery.toy import Spec, people
+query = people(1, 4711).embeddings[0]
+with Gallery.open(sys.argv[1], Spec(), mode="r") as gallery:
+    gallery.search(query)
+    print("watching", flush=True)
+    while "new.jpg" not in {match.image_id for match in gallery.search(query, k=1, min_similarity=0.99)}:
+        time.sleep(0.01)
+    print(time.time())
+"""
+
+
+def test_a_reader_in_another_process_sees_a_new_scene_at_its_next_search(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path / "g", Spec()) as gallery:
+        for number in range(50):
+            gallery.add(f"{number}.jpg", scene(f"{number}.jpg"))
+        reader = start(WATCH, tmp_path / "g")
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "watching\n"
+        assert gallery.add("new.jpg", people(1, 4711))
+        committed = time.time()
+        out, err = reader.communicate(timeout=60)
+        assert reader.returncode == 0, err
+        print(f"seen {float(out) - committed:.3f} s after the commit")  # a reader that polls sees it in its next poll
+
+
+INDEX = """
+import sys
+from personsearch.cli import main
+sys.argv[0] = "personsearch"
+main()
+"""
+
+
+def test_ctrl_c_in_the_middle_of_an_index_run_leaves_a_gallery_that_goes_on(
+    tiny_searcher: PersonSearcher, tmp_path: Path
+) -> None:
+    weights = tiny_searcher.save_pretrained(tmp_path / "weights")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(60):
+        toy_scene([(number % 6, 10, 10), (number % 5, 80, 20)], seed=number).save(photos / f"{number:02d}.png")
+    command = ("index", photos, "--weights", weights)
+
+    def index(gallery: str) -> subprocess.Popen[str]:
+        return start(INDEX, *command[:2], tmp_path / gallery, *command[2:])
+
+    def finish_index(gallery: str) -> None:
+        child = index(gallery)
+        _, err = child.communicate(timeout=120)
+        assert child.returncode == 0, err
+
+    finish_index("whole")
+    child = index("g")
+    database = tmp_path / "g" / "gallery.sqlite"
+    while child.poll() is None:
+        if database.exists():
+            with suppress(GalleryError), Gallery.open(tmp_path / "g", mode="r") as gallery:
+                if gallery.num_images > 5:
+                    child.send_signal(signal.SIGINT)
+                    break
+        time.sleep(0.005)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "run the same command again to go on" in err
+    assert "Traceback" not in err
+    with Gallery.open(tmp_path / "g", mode="r") as gallery:
+        assert 5 < gallery.num_images < 60
+        assert gallery.check() == []
+    finish_index("g")
+    assert content(tmp_path / "g", tiny_searcher) == content(tmp_path / "whole", tiny_searcher)
 
 
 @pytest.fixture

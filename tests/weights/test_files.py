@@ -1,11 +1,13 @@
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
+from personsearch.errors import ConfigError, PersonSearchError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.models import ModelConfig, build
 from personsearch.weights.files import (
     BACKBONE_FILE,
@@ -98,3 +100,46 @@ def test_a_backbone_of_step_one_is_refused_with_the_next_command(tiny_config: Mo
     save_folder(tmp_path, tiny_config, {"a": torch.zeros(1)}, file=BACKBONE_FILE)
     with pytest.raises(WeightsNotFoundError, match="personsearch train finetune RECIPE init="):
         load_network(tmp_path)
+
+
+def fuzz_weights(folder: Path, scratch: Path, times: int) -> int:
+    """Load damaged weights; return how many were refused. What is loaded has the right fingerprint, or says another."""
+    rng = np.random.default_rng(times)
+    _, expected = load_network(folder)
+    refused = named = 0
+    for number in range(times):
+        target = scratch / str(number)
+        shutil.copytree(folder, target)
+        file = target / (MODEL_FILE if number % 3 else CONFIG_FILE)
+        data = bytearray(file.read_bytes())
+        header = 8 + int.from_bytes(data[:8], "little") if file.name == MODEL_FILE else len(data)
+        reach = header if number % 2 else len(data)  # every other one in the header
+        if rng.random() < 0.1:
+            del data[rng.integers(len(data)) :]
+        for position in rng.integers(min(reach, len(data)) or 1, size=rng.choice([1, 3, 20])) if data else ():
+            data[position] ^= 1 << int(rng.integers(8))
+        changed = bytes(data) != file.read_bytes()
+        file.write_bytes(data)
+        try:
+            _, fingerprint = load_network(target)
+        except PersonSearchError as error:
+            refused += 1
+            named += str(target) in str(error)
+        else:
+            # A changed number is another network, and galleries tell the two apart; a changed name is not.
+            renamed = file.name == CONFIG_FILE and fingerprint == expected
+            assert not changed or fingerprint != expected or renamed
+        shutil.rmtree(target)
+    assert named == refused
+    return refused
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_damaged_weights_are_refused_or_known_to_be_others(folder: Path, tmp_path: Path) -> None:
+    assert fuzz_weights(folder, tmp_path / "scratch", 15) > 5
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_five_hundred_damaged_weights(folder: Path, tmp_path: Path) -> None:
+    fuzz_weights(folder, tmp_path / "scratch", 500)
