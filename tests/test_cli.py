@@ -5,14 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
 
 from personsearch import PersonSearcher
 from personsearch.cli import main
-from tests.conftest import toy_scene, toy_set
+from tests.conftest import TINY, toy_scene, toy_set
 from tests.test_sources import video
 
 PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
@@ -153,7 +153,9 @@ def test_weights_list_and_show(run: Run) -> None:
 
 
 def test_recipes(run: Run) -> None:
-    assert run("train", "recipes").out.split() == ["small-finetune", "small-pretrain"]
+    listed = run("train", "recipes").out
+    for name in ("small-pretrain", "small-finetune", "prw-pretrain", "cuhk-sysu-finetune", "own-finetune"):
+        assert name in listed
 
 
 @pytest.mark.parametrize(
@@ -173,6 +175,82 @@ def test_mistakes_end_with_a_message_and_two(run: Run, arguments: tuple[str, ...
     assert done.code == 2
     assert message in done.err.replace("\n", " ")
     assert "Traceback" not in done.err
+
+
+def test_looking_after_a_gallery(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
+    gallery = tmp_path / "g"
+    assert run("index", photos, gallery, "--weights", weights).code == 0
+    told = json.loads(run("gallery", "info", gallery, "--json").out)
+    assert (told["images"], told["people"], told["weights"]) == (3, 15, str(weights))
+    assert "exact" in run("gallery", "info", gallery).out
+    assert run("gallery", "check", gallery).out == "all is well\n"
+    assert run("gallery", "rebuild", gallery, "--index", "exact").out.startswith("exact")
+    assert "must be" not in run("gallery", "rebuild", gallery).err
+    wrong = run("gallery", "rebuild", gallery, "--index", "hnsw")
+    assert (wrong.code, "auto, exact, ivf, got 'hnsw'" in wrong.err) == (2, True)
+    assert "1 scenes erased" in run("gallery", "remove", gallery, "1.png").out
+    assert run("gallery", "remove", gallery).code == 2
+    assert json.loads(run("gallery", "remove", gallery, "--before", 10, "--json").out) == {"erased": 0}
+    data = bytearray((gallery / "gallery.sqlite").read_bytes())
+    place = data.find(b"2.png")
+    data[place : place + 1] = b"7"
+    (gallery / "gallery.sqlite").write_bytes(data)
+    problem = run("gallery", "check", gallery)
+    assert problem.code == 1
+    assert "problem:" in problem.err
+    saved = run("gallery", "rescue", gallery, tmp_path / "new")
+    assert "1 of 2 scenes saved, with 5 people" in saved.out
+    assert "7.png" in saved.err
+    assert run("gallery", "rescue", gallery, tmp_path / "new").code == 2
+    assert json.loads(run("gallery", "check", tmp_path / "new", "--json").out) == []
+    assert run("gallery", "info", tmp_path / "none").code == 2
+
+
+def test_training_from_start_to_status(run: Run, weights: Path, tmp_path: Path) -> None:
+    annotations = toy_set(tmp_path / "toy", num_scenes=9, place_every=3)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f"""
+        init = "{weights}"
+        batch_size = 2
+        [run]
+        out = "{tmp_path / "run"}"
+        num_workers = 0
+        log_every = 1
+        [model]
+        preset = "stl-mrfp-small"
+        [data]
+        annotations = "{annotations}"
+        holdout_places = ["b"]
+        [optimizer]
+        name = "sgd"
+        lr = 0.001
+        [schedule]
+        epochs = 1
+        """
+    )
+    tiny = [f"model.{key}={json.dumps(value)}" for key, value in flat(TINY).items()]
+    told = run("train", "finetune", recipe, *tiny, "--dry-run")
+    assert told.code == 0, told.err
+    assert "expected duration" in told.out
+    assert not (tmp_path / "run").exists()
+    done = run("train", "finetune", recipe, *tiny)
+    assert done.code == 0, done.err
+    assert "weights in" in done.out
+    shown = run("train", "status", tmp_path / "run")
+    assert "finetune, finished, 3 steps" in shown.out
+    assert "selection" in shown.out
+    assert json.loads(run("train", "status", tmp_path / "run", "--json").out)["finished"] is True
+    assert "weights in" in run("train", "resume", tmp_path / "run").out
+    assert run("train", "status", tmp_path).code == 2
+    assert "prw-pretrain" in run("train", "recipes").out
+
+
+def flat(values: dict[str, Any], name: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{name}{key}.") if isinstance(value, dict) else {f"{name}{key}": value}
+    return found
 
 
 def test_in_a_process_of_its_own() -> None:

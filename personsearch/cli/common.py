@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -58,3 +60,13 @@ def box_text(box: Any) -> str:
 def print_json(value: Any) -> None:
     """Write one line for programs."""
     sys.stdout.write(json.dumps(value) + "\n")
+
+
+def sparkline(values: Sequence[float], width: int = 40) -> str:
+    """Draw values as a row of bars, means of neighbours where there are more than ``width``."""
+    if len(values) > width:
+        bounds = [round(i * len(values) / width) for i in range(width + 1)]
+        values = [sum(values[a:b]) / (b - a) for a, b in pairwise(bounds)]
+    low, high = min(values), max(values)
+    bars = "▁▂▃▄▅▆▇█"
+    return "".join(bars[round((value - low) / ((high - low) or 1) * (len(bars) - 1))] for value in values)

@@ -50,13 +50,13 @@ class Report:
 
     def figures(self) -> dict[str, float]:
         """Return the figures that tables show, as fractions."""
-        top = {f"top{k}": value for k, value in self.search.top.items()}
-        return {
-            "AP": self.detection.ap,
-            "recall": self.detection.recall,
-            "mAP": self.search.mean_average_precision,
-            **top,
-        }
+        return figures_of(self.detection, self.search)
+
+
+def figures_of(detection: DetectionResult, search: SearchResult) -> dict[str, float]:
+    """Return the figures that tables show, as fractions."""
+    top = {f"top{k}": value for k, value in search.top.items()}
+    return {"AP": detection.ap, "recall": detection.recall, "mAP": search.mean_average_precision, **top}
 
 
 def detect_all(

@@ -3,19 +3,30 @@
 from personsearch.train.config import (
     FinetuneConfig,
     PretrainConfig,
+    describe_recipes,
     load_finetune,
     load_pretrain,
     recipe_names,
 )
-from personsearch.train.finetune import finetune
-from personsearch.train.pretrain import pretrain
+from personsearch.train.finetune import finetune, rehearse_finetune
+from personsearch.train.loop import Rehearsal
+from personsearch.train.pretrain import pretrain, rehearse_pretrain
+from personsearch.train.resume import resume
+from personsearch.train.watch import RunStatus, read_status
 
 __all__ = [
     "FinetuneConfig",
     "PretrainConfig",
+    "Rehearsal",
+    "RunStatus",
+    "describe_recipes",
     "finetune",
     "load_finetune",
     "load_pretrain",
     "pretrain",
+    "read_status",
     "recipe_names",
+    "rehearse_finetune",
+    "rehearse_pretrain",
+    "resume",
 ]

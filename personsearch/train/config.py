@@ -37,11 +37,23 @@ class RunConfig(StrictModel):
     out: str = Field(min_length=1, description="folder of the run")
     seed: int = Field(1, ge=0)
     device: str | None = Field(None, description="cuda, cpu, ...; default: cuda where there is one")
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the network under autocast; losses, boxes and distances are float32 always"
+    )
     num_workers: int = Field(1, ge=0, description="processes that load and augment")
     log_every: int = Field(20, ge=1, description="steps between rows of metrics.jsonl")
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints; each epoch ends with one too")
     validate_every: int = Field(1, ge=1, description="epochs between validations on the held-out places")
+    tensorboard: bool = Field(False, description="also write TensorBoard's files into out (personsearch[train])")
+
+
+class StepsConfig(StrictModel):
+    """How a batch becomes a step. The paper needs none of it."""
+
+    accumulate: int = Field(1, ge=1, description="a batch goes through the network in so many parts")
+    clip_norm: float | None = Field(None, gt=0, description="gradients are scaled down to this norm")
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="validate and keep a running mean of the weights")
+    patience: int | None = Field(None, ge=1, description="stop after so many validations without a better one")
 
 
 class CropAugmentConfig(StrictModel):
@@ -54,26 +66,51 @@ class CropAugmentConfig(StrictModel):
 
 
 class ReidLossConfig(StrictModel):
-    """Paper Eq. 1."""
+    """Paper Eq. 1; Table 6 leaves out the centre loss, then the triplet loss too."""
 
+    triplet: bool = Field(True, description="false: softmax alone, and batches are shuffled plainly (Table 6)")
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     triplet_margin: float = Field(0.3, ge=0)
     center_weight: float = Field(5e-4, ge=0, description="lambda of Eq. 1; 0 leaves the centre loss out")
     center_lr: float = Field(0.5, gt=0, description="of the centres' own SGD")
 
 
-class PretrainConfig(StrictModel):
-    """STL step 1 (paper section 3.2): the backbone on Re-ID crops."""
+class IdentityLossConfig(StrictModel):
+    """Identity loss of step 2. The paper's is cross-entropy; the others are the re-weighting losses of its Table 4."""
+
+    kind: Literal["cross_entropy", "class_balanced", "focal"] = "cross_entropy"
+    beta: float = Field(0.9999, ge=0, lt=1, description="class_balanced: 1 - 1/N of the effective number (ref [8])")
+    gamma: float = Field(2.0, ge=0, description="focal: how much easy samples are toned down (ref [21])")
+
+
+class TrainConfig(StrictModel):
+    """What the recipes of both steps say."""
 
     run: RunConfig
     model: ModelConfig
     data: DataConfig
     optimizer: OptimizerConfig
     schedule: ScheduleConfig
+    steps: StepsConfig = StepsConfig()
+    init: str | None = Field(
+        None,
+        description="where the weights start: a name of weights.toml; a weights folder; a file of ImageNet weights "
+        "(.pth, .safetensors); hf://org/repo[@revision][/file]; none = random, said in the log",
+    )
+
+
+class PretrainConfig(TrainConfig):
+    """STL step 1 (paper section 3.2): the backbone on Re-ID crops."""
+
     augment: CropAugmentConfig = CropAugmentConfig()
     losses: ReidLossConfig = ReidLossConfig()
     num_identities: int = Field(16, ge=2, description="P of class-aware sampling")
     num_instances: int = Field(4, ge=1, description="K of class-aware sampling")
+
+    @property
+    def batch_size(self) -> int:
+        """P x K."""
+        return self.num_identities * self.num_instances
 
 
 class SceneAugmentConfig(StrictModel):
@@ -85,18 +122,17 @@ class SceneAugmentConfig(StrictModel):
     jitter: float = Field(0.0, ge=0, lt=1, description="brightness, contrast and colour change by up to this share")
 
 
-class FinetuneConfig(StrictModel):
+class FinetuneConfig(TrainConfig):
     """STL step 2 (paper section 3.3): detection and identification on scenes."""
 
-    run: RunConfig
-    model: ModelConfig
-    data: DataConfig
-    optimizer: OptimizerConfig
-    schedule: ScheduleConfig
-    init: str | None = Field(None, description="weights folder of step 1; none = a random start, said in the log")
     augment: SceneAugmentConfig = SceneAugmentConfig()
+    identity_loss: IdentityLossConfig = IdentityLossConfig()
     batch_size: int = Field(16, ge=1)
-    clip_norm: float | None = Field(None, gt=0, description="gradients are scaled down to this norm; the paper: none")
+    freeze_bn: bool = Field(
+        False,
+        description="the backbone's BatchNorm keeps the statistics it came with: for batches under 4, from weights of "
+        "step 2 (MRFP's sum doubles what step 1's statistics expect)",
+    )
 
     @model_validator(mode="after")
     def _zoom_is_used(self) -> FinetuneConfig:
@@ -104,10 +140,25 @@ class FinetuneConfig(StrictModel):
             raise ValueError("augment.zoom is set but augment.zoom_share is 0: nothing would be zoomed")
         return self
 
+    @model_validator(mode="after")
+    def _frozen_statistics_exist(self) -> FinetuneConfig:
+        if self.freeze_bn and self.init is None:
+            raise ValueError("freeze_bn keeps the statistics that the weights came with; name the weights: init")
+        return self
+
 
 def recipe_names() -> list[str]:
     """Names of the recipes that come with the package."""
     return sorted(path.stem for path in _RECIPES.glob("*.toml"))
+
+
+def describe_recipes() -> dict[str, tuple[str, str]]:
+    """Return, by name, the step of STL that each recipe of the package is for and the first line of its comment."""
+    told = {}
+    for name in recipe_names():
+        first = (_RECIPES / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
+        told[name] = ("pretrain" if name.endswith("-pretrain") else "finetune", first.removeprefix("#").strip())
+    return told
 
 
 _RECIPES = Path(__file__).parent / "recipes"

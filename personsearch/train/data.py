@@ -22,6 +22,7 @@ from personsearch.errors import DatasetError
 from personsearch.images import load_image, to_canvas
 from personsearch.models import ModelConfig, Target
 from personsearch.train.config import CropAugmentConfig, DataConfig, SceneAugmentConfig
+from personsearch.train.distributed import World
 from personsearch.train.samplers import Batches
 
 Image8 = NDArray[np.uint8]
@@ -264,7 +265,7 @@ Batch = TypeVar("Batch", CropBatch, SceneBatch)
 
 
 class EpochLoader(Generic[Batch]):
-    """The batches of an epoch, from any one of them on."""
+    """The batches of an epoch, from any one of them on, cut into the parts of this process."""
 
     def __init__(
         self,
@@ -272,39 +273,54 @@ class EpochLoader(Generic[Batch]):
         plan: Callable[[int], Batches],
         collate: Callable[[list[Any]], Batch],
         num_workers: int,
+        world: World,
+        parts: int,
     ) -> None:
         """Wrap a data set.
 
         Args:
             dataset: takes (epoch, position in the epoch, row).
-            plan: epoch -> batches of rows; a pure function.
+            plan: epoch -> batches of rows, whose length ``world.size * parts`` divides; a pure function.
             collate: list of samples -> batch.
             num_workers: loading processes.
+            world: the processes of the run; each takes neighbouring rows of a batch.
+            parts: into which a process cuts what it takes.
         """
         self.dataset = dataset
         self.plan = plan
         self.collate: Callable[[list[Any]], Batch] = collate
         self.num_workers = num_workers
+        self.world = world
+        self.parts = parts
 
     def steps(self, epoch: int) -> int:
         """Return the number of batches of an epoch."""
         return len(self.plan(epoch))
 
-    def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch after the first ``skip``."""
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[list[Batch]]:
+        """Yield this process's parts of each batch of an epoch after the first ``skip``."""
         keys: list[list[tuple[int, int, int]]] = []
         position = 0
-        for rows in self.plan(epoch):
-            keys.append([(epoch, position + i, row) for i, row in enumerate(rows)])
+        shares = self.world.size * self.parts
+        for number, rows in enumerate(self.plan(epoch)):
+            length = len(rows) // shares
+            for part in range(self.world.rank * self.parts, (self.world.rank + 1) * self.parts):
+                mine = range(part * length, (part + 1) * length)
+                if number >= skip:
+                    keys.append([(epoch, position + i, rows[i]) for i in mine])
             position += len(rows)
         loader: DataLoader[Any] = DataLoader(
             self.dataset,
-            batch_sampler=keys[skip:],
+            batch_sampler=keys,
             collate_fn=self.collate,
             num_workers=self.num_workers,
-            pin_memory=torch.cuda.is_available(),
-            # Its own generator: by default every new loader takes a number from torch's, which a resumed epoch,
-            # making its loader a second time, would take twice.
+            pin_memory=self.world.device.type == "cuda",
+            # Its own generator: by default every new loader takes a number from torch's.
             generator=torch.Generator(),
         )
-        yield from loader
+        gathered: list[Batch] = []
+        for batch in loader:
+            gathered.append(batch)
+            if len(gathered) == self.parts:
+                yield gathered
+                gathered = []

@@ -7,34 +7,42 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from personsearch.datasets import Query, Scene
+from personsearch.drawing import draw
 from personsearch.errors import DatasetError
-from personsearch.evaluation import evaluate_detection
-from personsearch.evaluation.run import detect_all, evaluate_searcher
+from personsearch.evaluation import evaluate_detection, evaluate_search
+from personsearch.evaluation.run import detect_all, embed_queries, figures_of
 from personsearch.images import resized_size
 from personsearch.searcher import PersonSearcher
-from personsearch.train.checkpoint import load_checkpoint
+from personsearch.train.checkpoint import network_of
 from personsearch.train.config import FinetuneConfig
 from personsearch.train.data import EpochLoader, SceneDataset, collate_scenes, number_identities, split_scenes
-from personsearch.train.loop import WEIGHTS, fit, pick_device, seed_everything
+from personsearch.train.distributed import World, world
+from personsearch.train.loop import WEIGHTS, Made, Rehearsal, fit, parts_per_process, rehearse, seed_everything
 from personsearch.train.samplers import shuffled_batches
 from personsearch.train.tasks import SearchTask
-from personsearch.train.transfer import transfer
+from personsearch.train.transfer import start_from
 from personsearch.weights.files import save_folder
 
 logger = logging.getLogger(__name__)
 
 #: Validation queries per identity, from different cameras.
 QUERIES_PER_IDENTITY = 4
+#: Held-out scenes that TensorBoard shows with what is found in them.
+ILLUSTRATED = 4
 
 
 def finetune(config: FinetuneConfig) -> Path:
     """Train the person-search network on scenes (paper Eq. 2 and 3), from step 1's backbone if ``init`` names it.
 
     Args:
-        config: from ``load_finetune``. A run folder with a checkpoint is gone on with.
+        config: from ``load_finetune``. A run folder with a checkpoint is gone on with. Under torchrun every process
+            calls this.
 
     Returns:
         The weights folder that ``PersonSearcher.from_pretrained`` opens.
@@ -44,41 +52,60 @@ def finetune(config: FinetuneConfig) -> Path:
         WeightsMismatchError: ``init`` does not fit the model.
         TrainingError: see :func:`personsearch.train.loop.fit`.
     """
+    with world(config.run.device) as everyone:
+        best = fit(_prepare(config, everyone), config, everyone)
+        target = Path(config.run.out) / WEIGHTS
+        if everyone.leads:
+            save_folder(target, config.model, network_of(best))
+        everyone.wait()
+        return target
+
+
+def rehearse_finetune(config: FinetuneConfig) -> Rehearsal:
+    """Check recipe, data and model, take ten steps, write nothing; see :func:`personsearch.train.loop.rehearse`."""
+    with world(config.run.device) as everyone:
+        return rehearse(_prepare(config, everyone), config, everyone)
+
+
+def _prepare(config: FinetuneConfig, everyone: World) -> Made:
     run = config.run
+    parts = parts_per_process(config, everyone)
     seed_everything(run.seed)
     training, held_out = split_scenes(config.data)
     classes = number_identities(training)
     if not classes:
         raise DatasetError(f"{config.data.annotations}: nobody has a person_id; identification needs labels")
     logger.info("%d scenes, %d identities", len(training), len(classes))
-    task = SearchTask(config.model, len(classes))
-    if config.init is None:
-        logger.warning("init is not set: the whole network starts from random weights")
-    else:
-        report = transfer(task.network, config.init)
-        logger.info("loaded %d tensors from %s", len(report.loaded), config.init)
-        logger.info("left as built: %s", ", ".join(report.fresh))
-    task.to(pick_device(run.device))
+    labels = np.concatenate([scene.identities[scene.identities >= 0] for scene in training])
+    counts = torch.from_numpy(np.bincount([classes[int(label)] for label in labels], minlength=len(classes)))
+    task = SearchTask(config.model, counts, config.identity_loss, freeze_bn=config.freeze_bn)
+    start_from(task.network, config.init)
+    task.to(everyone.device)
     size = config.model.input
     canvases = [resized_size(scene.height, scene.width, size.min_size, size.max_size) for scene in training]
     plan = functools.lru_cache(maxsize=2)(
-        lambda epoch: shuffled_batches(canvases, config.batch_size, seed=run.seed, epoch=epoch)
+        lambda epoch: shuffled_batches(
+            canvases, config.batch_size, seed=run.seed, epoch=epoch, multiple_of=everyone.size * parts
+        )
     )
     dataset = SceneDataset(training, classes, config.model, config.augment, run.seed)
-    loader = EpochLoader(dataset, plan, collate_scenes, run.num_workers)
-    validate = None
-    if held_out:
-        queries = validation_queries(held_out, set(classes))
-        logger.info("validating on %d scenes, %d queries", len(held_out), len(queries))
-        if not queries:
-            logger.warning(
-                "training knows everybody whom the held-out places show twice: detection alone selects the best epoch"
-            )
-        validate = functools.partial(search_figures, scenes=held_out, queries=queries)
-    best = fit(task, task.optimizers(config.optimizer), loader, config, validate)
-    state = load_checkpoint(best)["task"]
-    tensors = {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
-    return save_folder(Path(run.out) / WEIGHTS, config.model, tensors)
+    loader = EpochLoader(dataset, plan, collate_scenes, run.num_workers, everyone, parts)
+    optimizers = task.optimizers(config.optimizer)
+    if not held_out:
+        return Made(task, optimizers, loader)
+    queries = validation_queries(held_out, set(classes))
+    logger.info("validating on %d scenes, %d queries", len(held_out), len(queries))
+    if not queries:
+        logger.warning(
+            "training knows everybody whom the held-out places show twice: detection alone selects the best epoch"
+        )
+    return Made(
+        task,
+        optimizers,
+        loader,
+        functools.partial(search_figures, scenes=held_out, queries=queries, everyone=everyone),
+        functools.partial(illustrations, scenes=held_out[:ILLUSTRATED]),
+    )
 
 
 def validation_queries(scenes: Sequence[Scene], known: set[int]) -> list[Query]:
@@ -106,17 +133,35 @@ def validation_queries(scenes: Sequence[Scene], known: set[int]) -> list[Query]:
     return queries
 
 
-def search_figures(task: nn.Module, *, scenes: Sequence[Scene], queries: Sequence[Query]) -> dict[str, float]:
-    """Evaluate a SearchTask's network on held-out scenes.
+def search_figures(
+    task: nn.Module, *, scenes: Sequence[Scene], queries: Sequence[Query], everyone: World
+) -> dict[str, float]:
+    """Evaluate a SearchTask's network on held-out scenes, each process on its share.
 
     The first figure selects: the mean of AP and mAP, or AP where there are no queries.
     """
+    searcher = _searcher(task)
+    parts = everyone.everybodys(detect_all(searcher, everyone.mine(scenes), progress=False))
+    detections = {name: found for part in parts for name, found in part.items()}
+    detected = evaluate_detection(detections, scenes)
+    if not queries:
+        return {"selection": detected.ap, "AP": detected.ap, "recall": detected.recall}
+    asked = everyone.mine(queries)
+    mine = embed_queries(searcher.embed_boxes, scenes, asked, progress=False) if asked else ()
+    ranked = evaluate_search(detections, scenes, queries, np.stack(everyone.gathered(list(mine))))
+    figures = figures_of(detected, ranked)
+    return {"selection": (figures["AP"] + figures["mAP"]) / 2, **figures}
+
+
+def illustrations(task: nn.Module, *, scenes: Sequence[Scene]) -> dict[str, NDArray[np.uint8]]:
+    """Draw what a SearchTask's network finds in some scenes."""
+    searcher = _searcher(task)
+    return {
+        f"detections/{scene.image_id}": np.asarray(draw(scene.path, searcher.detect(scene.path))) for scene in scenes
+    }
+
+
+def _searcher(task: nn.Module) -> PersonSearcher:
     if not isinstance(task, SearchTask):
         raise TypeError(f"expected a SearchTask, got {type(task).__name__}")
-    device = next(task.parameters()).device
-    searcher = PersonSearcher(task.network, device=device, dtype="float32")
-    if not queries:
-        result = evaluate_detection(detect_all(searcher, scenes, progress=False), scenes)
-        return {"selection": result.ap, "AP": result.ap, "recall": result.recall}
-    figures = evaluate_searcher(searcher, scenes, queries, progress=False).figures()
-    return {"selection": (figures["AP"] + figures["mAP"]) / 2, **figures}
+    return PersonSearcher(task.network, device=next(task.parameters()).device, dtype="float32")

@@ -1,9 +1,10 @@
-"""The metric losses of STL step 1 (paper Eq. 1). Cross-entropy is torch's own."""
+"""Metric losses of STL step 1 (paper Eq. 1), re-weighting losses of Table 4. Cross-entropy is torch's own."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def batch_hard_triplet(features: Tensor, identities: Tensor, margin: float) -> Tensor:
@@ -34,3 +35,30 @@ class CenterLoss(nn.Module):
     def forward(self, features: Tensor, identities: Tensor) -> Tensor:
         """Return a scalar for features (N, D) and identities (N,)."""
         return (features.float() - self.centers[identities]).pow(2).sum(dim=1).mean()
+
+
+def class_balanced_weights(counts: Tensor, beta: float) -> Tensor:
+    """Return a weight per class, inverse to its effective number of samples (paper ref [8], Eq. 2 and section 4).
+
+    ``(1 - beta) / (1 - beta ** n)``, scaled so that the weights sum to the number of classes.
+
+    Args:
+        counts: (C,) samples of each class, at least 1.
+        beta: 0 weighs all alike; towards 1 the weights become inverse to the counts.
+    """
+    # log1p and expm1: 1 - beta ** n is lost to rounding where beta is close to 1.
+    effective = -torch.expm1(counts.double() * torch.log(torch.tensor(beta, dtype=torch.float64)))
+    weights = (1 - beta) / effective
+    return (weights * len(counts) / weights.sum()).float()
+
+
+def focal_loss(logits: Tensor, identities: Tensor, gamma: float) -> Tensor:
+    """Return the mean of ``(1 - p) ** gamma * -log p``, p the softmax of the right class (paper ref [21], Eq. 4).
+
+    Args:
+        logits: (N, C).
+        identities: (N,) int64.
+        gamma: 0 is cross-entropy.
+    """
+    log_p = F.log_softmax(logits.float(), dim=1).gather(1, identities[:, None])[:, 0]
+    return (-((1 - log_p.exp()) ** gamma) * log_p).mean()

@@ -12,7 +12,7 @@ from torch import nn
 
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_reid
-from personsearch.train.checkpoint import load_checkpoint
+from personsearch.train.checkpoint import network_of
 from personsearch.train.config import PretrainConfig
 from personsearch.train.data import (
     CropDataset,
@@ -23,9 +23,11 @@ from personsearch.train.data import (
     number_identities,
     split_scenes,
 )
-from personsearch.train.loop import WEIGHTS, fit, pick_device, seed_everything
-from personsearch.train.samplers import class_aware_batches
+from personsearch.train.distributed import World, world
+from personsearch.train.loop import WEIGHTS, Made, Rehearsal, fit, parts_per_process, rehearse, seed_everything
+from personsearch.train.samplers import Batches, class_aware_batches, shuffled_batches
 from personsearch.train.tasks import ReidTask
+from personsearch.train.transfer import start_from
 from personsearch.weights.files import BACKBONE_FILE, save_folder
 
 logger = logging.getLogger(__name__)
@@ -37,16 +39,37 @@ def pretrain(config: PretrainConfig) -> Path:
     """Train the backbone on Re-ID crops with class-aware sampling (paper Eq. 1).
 
     Args:
-        config: from ``load_pretrain``. A run folder with a checkpoint is gone on with.
+        config: from ``load_pretrain``. A run folder with a checkpoint is gone on with. Under torchrun every process
+            calls this.
 
     Returns:
         The weights folder that ``finetune`` takes as ``init``. It holds a backbone only.
 
     Raises:
         DatasetError: annotations or images cannot be used.
+        WeightsMismatchError: ``init`` does not fit the model.
         TrainingError: see :func:`personsearch.train.loop.fit`.
     """
+    with world(config.run.device) as everyone:
+        made = _prepare(config, everyone)
+        best = fit(made, config, everyone)
+        target = Path(config.run.out) / WEIGHTS
+        if everyone.leads:
+            save_folder(target, config.model, network_of(best), file=BACKBONE_FILE)
+        everyone.wait()
+        return target
+
+
+def rehearse_pretrain(config: PretrainConfig) -> Rehearsal:
+    """Check recipe, data and model, take ten steps, write nothing; see :func:`personsearch.train.loop.rehearse`."""
+    with world(config.run.device) as everyone:
+        made = _prepare(config, everyone)
+        return rehearse(made, config, everyone)
+
+
+def _prepare(config: PretrainConfig, everyone: World) -> Made:
     run = config.run
+    parts = parts_per_process(config, everyone)
     seed_everything(run.seed)
     training, held_out = split_scenes(config.data)
     height, width = config.model.crop_size
@@ -58,34 +81,40 @@ def pretrain(config: PretrainConfig) -> Path:
             f"{config.data.annotations}: {len(classes)} identities are too few for batches of "
             f"num_identities={config.num_identities}; label more people or lower it"
         )
-    task = ReidTask(config.model, len(classes), config.losses).to(pick_device(run.device))
-    plan = functools.lru_cache(maxsize=2)(
-        lambda epoch: class_aware_batches(
-            crops.identities, config.num_identities, config.num_instances, seed=run.seed, epoch=epoch
-        )
-    )
-    loader = EpochLoader(CropDataset(crops, classes, config.augment, run.seed), plan, collate_crops, run.num_workers)
+    task = ReidTask(config.model, len(classes), config.losses)
+    start_from(task.network, config.init)
+    task.to(everyone.device)
+
+    @functools.lru_cache(maxsize=2)
+    def plan(epoch: int) -> Batches:
+        if config.losses.triplet:
+            return class_aware_batches(
+                crops.identities, config.num_identities, config.num_instances, seed=run.seed, epoch=epoch
+            )
+        # Softmax alone learns from plain batches of the same size (Table 6).
+        multiple = everyone.size * parts * 2  # BatchNorm has no statistics of a single crop
+        same = [0] * len(crops)
+        return shuffled_batches(same, config.batch_size, seed=run.seed, epoch=epoch, multiple_of=multiple)
+
+    dataset = CropDataset(crops, classes, config.augment, run.seed)
+    loader = EpochLoader(dataset, plan, collate_crops, run.num_workers, everyone, parts)
     validate = None
     if held_out:
         kept = cut_crops(held_out, height, width)
         logger.info("validating on %d crops of %s", len(kept), ", ".join(config.data.holdout_places))
-        validate = functools.partial(reid_figures, crops=kept, known=set(classes))
-    best = fit(task, task.optimizers(config.optimizer), loader, config, validate)
-    state = load_checkpoint(best)["task"]
-    backbone = {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
-    return save_folder(Path(run.out) / WEIGHTS, config.model, backbone, file=BACKBONE_FILE)
+        validate = functools.partial(reid_figures, crops=kept, known=set(classes), everyone=everyone)
+    return Made(task, task.optimizers(config.optimizer), loader, validate)
 
 
-def reid_figures(task: nn.Module, *, crops: Crops, known: set[int]) -> dict[str, float]:
+def reid_figures(task: nn.Module, *, crops: Crops, known: set[int], everyone: World) -> dict[str, float]:
     """Evaluate a ReidTask on crops; only identities that training never saw are queried with."""
     if not isinstance(task, ReidTask):
         raise TypeError(f"expected a ReidTask, got {type(task).__name__}")
-    device = task.mean.device
-    parts = []
-    for start in range(0, len(crops), VALIDATION_BATCH):
-        images = torch.from_numpy(crops.pixels[start : start + VALIDATION_BATCH]).to(device)
-        parts.append(task.embed(images.permute(0, 3, 1, 2).float() / 255).cpu().numpy())
-    result = evaluate_reid(
-        np.concatenate(parts), crops.identities, crops.cameras, ~np.isin(crops.identities, list(known))
-    )
+    batches = [slice(start, start + VALIDATION_BATCH) for start in range(0, len(crops), VALIDATION_BATCH)]
+    mine = []
+    for rows in everyone.mine(batches):
+        images = torch.from_numpy(crops.pixels[rows]).to(everyone.device)
+        mine.append(task.embed(images.permute(0, 3, 1, 2).float() / 255).cpu().numpy())
+    embeddings = np.concatenate(everyone.gathered(mine))
+    result = evaluate_reid(embeddings, crops.identities, crops.cameras, ~np.isin(crops.identities, list(known)))
     return {"reid_map": result.mean_average_precision, "reid_top1": result.top1, "reid_queries": result.queries}

@@ -50,7 +50,9 @@ def class_aware_batches(
     return batches
 
 
-def shuffled_batches(groups: Sequence[Hashable], batch_size: int, *, seed: int, epoch: int) -> Batches:
+def shuffled_batches(
+    groups: Sequence[Hashable], batch_size: int, *, seed: int, epoch: int, multiple_of: int = 1
+) -> Batches:
     """Shuffle samples into batches that never mix groups (canvas sizes).
 
     Args:
@@ -58,6 +60,7 @@ def shuffled_batches(groups: Sequence[Hashable], batch_size: int, *, seed: int, 
         batch_size: of all batches but each group's last.
         seed: of the run.
         epoch: from 1.
+        multiple_of: each group's last batch is cut to a multiple of this, so that it divides into parts.
     """
     rng = np.random.default_rng([seed, epoch])
     waiting: dict[Hashable, list[int]] = {}
@@ -67,4 +70,5 @@ def shuffled_batches(groups: Sequence[Hashable], batch_size: int, *, seed: int, 
         batch.append(row)
         if len(batch) == batch_size:
             batches.append(waiting.pop(groups[row]))
-    return batches + list(waiting.values())
+    last = [batch[: len(batch) // multiple_of * multiple_of] for batch in waiting.values()]
+    return batches + [batch for batch in last if batch]

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from personsearch.models import ModelConfig, PersonSearchNetwork, ReidNetwork
-from personsearch.train.config import OptimizerConfig, ReidLossConfig
+from personsearch.train.config import IdentityLossConfig, OptimizerConfig, ReidLossConfig
 from personsearch.train.data import CropBatch, SceneBatch
-from personsearch.train.losses import CenterLoss, batch_hard_triplet
+from personsearch.train.losses import CenterLoss, batch_hard_triplet, class_balanced_weights, focal_loss
 
 
 def identity_classifier(channels: int, num_identities: int) -> nn.Linear:
@@ -45,8 +45,9 @@ class ReidTask(nn.Module):
         logits = self.classifier(necked).float()
         losses = {
             "identity": F.cross_entropy(logits, batch.identities, label_smoothing=self.config.label_smoothing),
-            "triplet": batch_hard_triplet(pooled, batch.identities, self.config.triplet_margin),
         }
+        if self.config.triplet:
+            losses["triplet"] = batch_hard_triplet(pooled, batch.identities, self.config.triplet_margin)
         if self.centers is not None:
             losses["center"] = self.config.center_weight * self.centers(pooled, batch.identities)
         return losses, {"accuracy": (logits.argmax(dim=1) == batch.identities).float().mean()}
@@ -72,10 +73,36 @@ class ReidTask(nn.Module):
 class SearchTask(nn.Module):
     """STL step 2 (paper Eq. 2 and 3): the detector's losses plus identity cross-entropy on annotated boxes."""
 
-    def __init__(self, model: ModelConfig, num_identities: int) -> None:
+    identity_weights: Tensor | None
+
+    def __init__(
+        self, model: ModelConfig, counts: Tensor, loss: IdentityLossConfig | None = None, *, freeze_bn: bool = False
+    ) -> None:
+        """Build network and classifier.
+
+        Args:
+            model: of the network.
+            counts: (C,) annotated boxes of each identity.
+            loss: of the identities; default the paper's cross-entropy.
+            freeze_bn: keep the statistics of the backbone's BatchNorm, and do not train its weights.
+        """
         super().__init__()
+        self.loss = loss or IdentityLossConfig()
         self.network = PersonSearchNetwork(model)
-        self.classifier = identity_classifier(model.embedding_size, num_identities)
+        self.classifier = identity_classifier(model.embedding_size, len(counts))
+        balanced = self.loss.kind == "class_balanced"
+        weights = class_balanced_weights(counts, self.loss.beta) if balanced else None
+        self.register_buffer("identity_weights", weights, persistent=False)
+        self._frozen = [m for m in self.network.modules() if freeze_bn and isinstance(m, nn.BatchNorm2d)]
+        for norm in self._frozen:
+            norm.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> SearchTask:
+        """Switch modes; frozen BatchNorm stays in evaluation."""
+        super().train(mode)
+        for norm in self._frozen:
+            norm.eval()
+        return self
 
     def forward(self, batch: SceneBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return (losses that sum to Eq. 3, figures to watch). Without a labelled person there is no identity loss."""
@@ -85,7 +112,11 @@ class SearchTask(nn.Module):
             return dict(out.losses), {}
         logits = self.classifier(out.features[labelled]).float()
         identities = out.identities[labelled]
-        losses = {**out.losses, "identity": F.cross_entropy(logits, identities)}
+        if self.loss.kind == "focal":
+            identity = focal_loss(logits, identities, self.loss.gamma)
+        else:
+            identity = F.cross_entropy(logits, identities, weight=self.identity_weights)
+        losses = {**out.losses, "identity": identity}
         return losses, {"accuracy": (logits.argmax(dim=1) == identities).float().mean()}
 
     def optimizers(self, config: OptimizerConfig) -> list[Optimizer]:

@@ -74,6 +74,13 @@ def fetch(
     return paths[0].parent
 
 
+def fetch_file(name: HubName, file: str) -> Path:
+    """Return one cached file of a repository, downloading it if need be. See :func:`fetch`."""
+    path = _download(name, file, cache_dir=None, local_files_only=False, token=None)
+    _check_blob(path)
+    return path
+
+
 def revision_of(folder: Path) -> str:
     """Return the commit that a cached folder holds: the cache names its folders by it."""
     return folder.name

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from personsearch.datasets import load_coco
 from personsearch.errors import DatasetError
@@ -20,6 +21,7 @@ from personsearch.train.data import (
     number_identities,
     zoom_in,
 )
+from personsearch.train.distributed import World
 
 
 def test_crops_are_of_labelled_people_only(toy_annotations: Path) -> None:
@@ -50,7 +52,9 @@ def test_workers_and_skipping_change_nothing(toy_annotations: Path, tiny_config:
     rows = [[0, 1, 2], [3, 4, 5], [6, 7]]
 
     def batches(workers: int, skip: int = 0) -> list[SceneBatch]:
-        return list(EpochLoader(dataset, lambda _: rows, collate_scenes, workers).batches(2, skip))
+        alone = World(0, 1, torch.device("cpu"))
+        loader = EpochLoader(dataset, lambda _: rows, collate_scenes, workers, alone, 1)
+        return [part for [part] in loader.batches(2, skip)]
 
     here, there, late = batches(0), batches(2), batches(0, skip=2)
     assert [b.names for b in here] == [b.names for b in there]

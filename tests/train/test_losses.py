@@ -1,7 +1,9 @@
+import math
+
 import pytest
 import torch
 
-from personsearch.train.losses import CenterLoss, batch_hard_triplet
+from personsearch.train.losses import CenterLoss, batch_hard_triplet, class_balanced_weights, focal_loss
 
 
 def test_triplet_by_hand() -> None:
@@ -50,3 +52,20 @@ def test_centres_move_as_if_unweighted() -> None:
     centres_optimizer.step()
     assert torch.allclose(task.centers.centers[0], torch.full((512,), 0.5 * 2.0), atol=1e-5)
     assert (task.centers.centers[1] == 0).all()
+
+
+def test_class_balanced_weights_by_hand() -> None:
+    # beta 0.5: effective numbers 1, 1.5 and 1.75 (times 2 cancels); inverse 1, 2/3, 4/7; sum 47/21; times 3.
+    weights = class_balanced_weights(torch.tensor([1, 2, 3]), 0.5)
+    assert weights.tolist() == pytest.approx([63 / 47, 42 / 47, 36 / 47])
+    assert class_balanced_weights(torch.tensor([1, 20, 400]), 0.0).tolist() == [1, 1, 1]
+    nearly = class_balanced_weights(torch.tensor([1, 2, 4]), 1 - 1e-12)
+    assert nearly.tolist() == pytest.approx([12 / 7, 6 / 7, 3 / 7], rel=1e-4)
+
+
+def test_focal_loss_by_hand() -> None:
+    logits = torch.tensor([[math.log(3.0), 0.0], [0.0, 0.0]])  # p = 3/4 and 1/2
+    expected = ((1 / 4) ** 2 * -math.log(3 / 4) + (1 / 2) ** 2 * -math.log(1 / 2)) / 2
+    assert float(focal_loss(logits, torch.tensor([0, 1]), 2.0)) == pytest.approx(expected)
+    plain = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1]))
+    assert float(focal_loss(logits, torch.tensor([0, 1]), 0.0)) == pytest.approx(float(plain))

@@ -33,7 +33,7 @@ def test_classifier_starts_small_and_without_bias(tiny_config: ModelConfig) -> N
 
 def test_step_two_adds_identity_on_labelled_boxes_only(tiny_config: ModelConfig) -> None:
     torch.manual_seed(0)
-    task = SearchTask(tiny_config, 4)
+    task = SearchTask(tiny_config, torch.ones(4, dtype=torch.int64))
     boxes = torch.tensor([[10.0, 10, 40, 80], [60, 10, 90, 80]])
 
     def losses(identities: list[int]) -> dict[str, torch.Tensor]:
@@ -46,7 +46,7 @@ def test_step_two_adds_identity_on_labelled_boxes_only(tiny_config: ModelConfig)
 
 
 def test_frozen_neck_bias_is_in_no_optimizer(tiny_config: ModelConfig) -> None:
-    task = SearchTask(tiny_config, 4)
+    task = SearchTask(tiny_config, torch.ones(4, dtype=torch.int64))
     [optimizer] = task.optimizers(OptimizerConfig(name="sgd", lr=0.1, nesterov=True))
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     assert id(task.network.identification.bnneck.bias) not in held

@@ -19,6 +19,7 @@ from personsearch.weights.files import CONFIG_FILE, MODEL_FILE
 from personsearch.weights.hub import HubName
 from tests.conftest import toy_scene
 from tests.hub_server import Hub
+from tests.train.test_transfer import imagenet_file
 
 PULL = """
 import json, sys
@@ -266,6 +267,33 @@ def test_an_entry_of_weights_toml_that_lies_on_the_hub_is_checked_file_by_file(
         assert f"sha256 is {right}, weights.toml says 000" in wrong["text"]
         assert "delete the cached file and fetch again" in wrong["text"]
         file["sha256"] = right
+
+
+INIT = """
+import json, sys
+from personsearch import PersonSearchError
+from personsearch.models import ReidNetwork
+from personsearch.train.transfer import transfer
+try:
+    print(json.dumps({"report": str(transfer(ReidNetwork("resnet18", 512), sys.argv[1]))}))
+except PersonSearchError as error:
+    print(json.dumps({"error": type(error).__name__, "text": str(error)}))
+"""
+
+
+def test_a_recipe_may_take_imagenet_weights_from_a_repository(hub: Hub, child: Child, tmp_path: Path) -> None:
+    imagenet_file(tmp_path / "net.pth", "resnet18")
+    commit = hub.add("org/imagenet", {"sub/net.pth": (tmp_path / "net.pth").read_bytes()})
+    source = f"hf://org/imagenet@{commit}/sub/net.pth"
+    report = child(INIT, source).result["report"]
+    assert report.startswith("loaded 1")
+    assert "net.pth" in report
+    hub.requests.clear()
+    assert child(INIT, source).result["report"] == report
+    assert hub.requests.total() == 0
+    missing = child(INIT, f"hf://org/imagenet@{commit}/other.pth").result
+    assert missing["error"] == "WeightsNotFoundError"
+    assert "other.pth" in missing["text"]
 
 
 def test_push_then_pull_gives_equal_embeddings(
