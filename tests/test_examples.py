@@ -1,15 +1,76 @@
+"""Every example runs as it stands."""
+
+import json
+import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_runs_as_it_stands(path: Path, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, path], capture_output=True, text=True, cwd=tmp_path, check=False)
+def run(name: str, folder: Path) -> list[str]:
+    done = subprocess.run([sys.executable, EXAMPLES / name], capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr
-    assert "12 scenes" in done.stdout
-    assert len(done.stdout.splitlines()) == 6
+    return done.stdout.splitlines()
+
+
+def test_all_are_here() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"quickstart", "search_video", "finetune_own", "service"}
+
+
+def test_quickstart(tmp_path: Path) -> None:
+    lines = run("quickstart.py", tmp_path)
+    assert "12 scenes" in lines[0]
+    assert len(lines) == 6
+
+
+def test_search_video(tmp_path: Path) -> None:
+    lines = run("search_video.py", tmp_path)
+    assert lines[0].startswith("12 frames, ")
+    assert len(lines) == 6
+    assert "similarity" in lines[1]
+
+
+def test_finetune_own(tmp_path: Path) -> None:
+    lines = run("finetune_own.py", tmp_path)
+    losses = [float(line.split()[-1]) for line in lines if line.startswith("step ")]
+    assert len(losses) == 6
+    assert "a gallery of its own is needed" in lines[-1]
+    assert (tmp_path / "demo-run" / "weights" / "model.safetensors").exists()
+
+
+def test_service(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PORT": str(port)}
+    command = [sys.executable, EXAMPLES / "service.py"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as service:
+        try:
+            assert service.stdout is not None
+            assert service.stdout.readline().endswith("torch loaded: False\n")
+            address = f"http://127.0.0.1:{port}/similar"
+            for _ in range(100):
+                try:
+                    with urllib.request.urlopen(f"{address}?detection_id=1&k=3") as answer:
+                        matches = json.load(answer)
+                    break
+                except urllib.error.URLError:
+                    time.sleep(0.05)
+            assert len(matches) == 3
+            assert all(match["detection_id"] != 1 for match in matches)
+            similarities = [match["similarity"] for match in matches]
+            assert similarities == sorted(similarities, reverse=True)
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{address}?detection_id=9999")
+            with refused.value as answer:
+                assert "nobody has detection_id 9999" in json.load(answer)["error"]
+        finally:
+            service.terminate()

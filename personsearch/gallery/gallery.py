@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -17,16 +16,15 @@ from filelock import FileLock
 
 from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
 from personsearch.gallery.catalogue import Filters
+from personsearch.gallery.checks import check_scene, check_vectors, seconds
 from personsearch.gallery.index import KINDS, IndexKind
 from personsearch.gallery.lock import acquire_writer_lock
-from personsearch.gallery.rows import ImageRow, content_digest
+from personsearch.gallery.rows import ImageRow, content_digest, stored_vectors, unit
 from personsearch.gallery.store import Store
 from personsearch.gallery.view import View
 from personsearch.results import Detections, Floats, GalleryInfo, Match
 
 logger = logging.getLogger(__name__)
-
-UNIT_TOLERANCE = 1e-2
 
 
 class Spec(Protocol):
@@ -202,8 +200,8 @@ class Gallery:
             GalleryFullError: the disk is full; nothing of the scene is stored.
         """
         self._writable()
-        self._check(image_id, detections)
-        time = _seconds(image_id, time)
+        check_scene(image_id, detections, self.embedding_size)
+        time = seconds(image_id, time)
         height, width = detections.image_size
         text = json.dumps(extra or {}, sort_keys=True)
         digest = content_digest(detections, camera, time, text)
@@ -302,12 +300,25 @@ class Gallery:
             GalleryError: an embedding has another length or is not finite and unit length.
         """
         embeddings = np.asarray(embeddings, dtype=np.float32)
-        self._check_vectors(embeddings, "query")
+        check_vectors("query", embeddings, self.embedding_size)
         if k < 1:
             raise GalleryError(f"k must be at least 1, got {k}")
         filters = Filters(cameras=cameras, since=since, until=until, exclude_images=exclude_images)
         with self._threads, self._store.snapshot():
             return self._view.search(embeddings, k, filters, min_similarity, one_per_image)
+
+    def embedding(self, detection_id: int) -> Floats:
+        """Return the embedding (D,) float32 of a stored person, to search for their like without a network.
+
+        Raises:
+            GalleryError: nobody has this id.
+        """
+        with self._threads:
+            found = self._store.find_people([detection_id])
+        if detection_id not in found:
+            raise GalleryError(f"{self.path}: nobody has detection_id {detection_id}")
+        embedding: Floats = unit(stored_vectors([found[detection_id][0].embedding], self.embedding_size))[0]
+        return embedding
 
     def rebuild(self, index: IndexKind | None = None) -> str:
         """Make the search index anew from the database.
@@ -367,29 +378,3 @@ class Gallery:
     def _writable(self) -> None:
         if self._lock is None:
             raise GalleryError(f"{self.path}: is open for reading only; open it with mode='a'")
-
-    def _check(self, image_id: str, detections: Detections) -> None:
-        if not isinstance(image_id, str) or not image_id:
-            raise GalleryError(f"image_id must be a text that is not empty, got {image_id!r}")
-        if not image_id.isascii() and image_id != image_id.encode("utf-8", "replace").decode():
-            raise GalleryError(f"image_id {image_id!r} is no text that can be stored (UTF-8)")
-        self._check_vectors(detections.embeddings, f"image {image_id!r}")
-        for name, values in (("boxes", detections.boxes), ("scores", detections.scores)):
-            if not np.isfinite(values).all():
-                raise GalleryError(f"image {image_id!r}: {name} must be finite")
-
-    def _check_vectors(self, vectors: Floats, name: str) -> None:
-        if vectors.ndim != 2 or vectors.shape[1] != self.embedding_size:
-            raise GalleryError(f"{name}: embeddings must be (N, {self.embedding_size}), got {vectors.shape}")
-        if not np.isfinite(vectors).all():
-            raise GalleryError(f"{name}: embeddings must be finite")
-        if len(vectors) and np.abs(np.linalg.norm(vectors, axis=1) - 1).max() > UNIT_TOLERANCE:
-            raise GalleryError(f"{name}: embeddings must be of unit length")
-
-
-def _seconds(image_id: str, time: float | None) -> float | None:
-    if time is None:
-        return None
-    if not math.isfinite(time):
-        raise GalleryError(f"image {image_id!r}: time must be a finite number of seconds, got {time}")
-    return float(time) + 0.0  # SQLite keeps -0.0 as 0.0

@@ -44,6 +44,15 @@ def test_matches_carry_what_was_stored(gallery: Gallery) -> None:
     assert match.probability is None
 
 
+def test_a_stored_person_can_be_the_query(gallery: Gallery) -> None:
+    [match] = gallery.search(people(4, seed=4).embeddings[2], k=1)
+    [same] = gallery.search(gallery.embedding(match.detection_id), k=1)
+    assert same.detection_id == match.detection_id
+    assert same.similarity == pytest.approx(1, abs=1e-6)
+    with pytest.raises(GalleryError, match="nobody has detection_id 999"):
+        gallery.embedding(999)
+
+
 def test_ranking_is_exact(gallery: Gallery) -> None:
     query = people(1, seed=99).embeddings[0]
     everybody = np.concatenate([people(i, seed=i).embeddings for i in range(6)])
