@@ -89,6 +89,18 @@ def match_rows(rows: Sequence[Sequence[Tile]], heading: str = "") -> Image.Image
     return sheet
 
 
+def titled_row(pictures: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    """Lay pictures of one size side by side on white, a title below each."""
+    width, height = pictures[0][1].size
+    sheet = Image.new("RGB", (GAP + len(pictures) * (width + GAP), GAP + height + CAPTION // 2 + GAP), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for number, (title, picture) in enumerate(pictures):
+        x = GAP + number * (width + GAP)
+        sheet.paste(picture, (x, GAP))
+        pen.text((x, GAP + height + 6), _fitted(pen, title, _font(15), width), fill=INK, font=_font(15))
+    return sheet
+
+
 def wrapped(tiles: Sequence[Tile], columns: int = 6) -> list[list[Tile]]:
     """Break tiles into rows."""
     return [list(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]

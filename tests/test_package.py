@@ -26,7 +26,7 @@ ALLOWED = {
     "searcher": {"batching", "gallery", "images", "indexing", "models", "sources", "weights"},
     "matches": {"drawing", "images", "sources", "searcher"},
     "evaluation": {"datasets", "images", "models", "searcher"},
-    "train": {"datasets", "evaluation", "images", "models", "searcher", "weights"},
+    "train": {"datasets", "drawing", "evaluation", "images", "models", "searcher", "weights"},
     "demo": {"datasets", "drawing", "evaluation", "gallery", "searcher"},
     "cli": {
         "datasets",
@@ -35,6 +35,7 @@ ALLOWED = {
         "evaluation",
         "gallery",
         "matches",
+        "models",
         "searcher",
         "sources",
         "train",

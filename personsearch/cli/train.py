@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from personsearch.cli.common import Json, Overrides, Recipe, out, print_json, sparkline, table_of
+from personsearch.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from personsearch.train import Rehearsal
@@ -77,6 +78,40 @@ def status(run: Run, as_json: Json = False) -> None:
         best = found.best is not None and found.best[0] == epoch
         table.add_row(str(epoch), *[f"{figures[name]:.4g}" for name in names], style="bold green" if best else None)
     out.print(table)
+
+
+@app.command()
+def features(
+    annotations: Annotated[Path, typer.Argument(help="COCO-style json that the scene is of.")],
+    image_id: Annotated[str, typer.Argument(help="The scene: its file_name there.")],
+    start: Annotated[list[str] | None, typer.Option(help="NAME=INIT, as a recipe's init; may be repeated.")] = None,
+    preset: Annotated[str, typer.Option(help="Of the model.")] = "stl-mrfp-small",
+    save: Annotated[Path, typer.Option(help="Where to write the picture.")] = Path("features.png"),
+    as_json: Json = False,
+) -> None:
+    """Picture what the base network looks at before step 2, from random and other starts (paper Figure 6)."""
+    from personsearch.datasets import load_coco
+    from personsearch.models import preset as model_of
+    from personsearch.models import preset_names
+    from personsearch.train.feature_maps import draw_feature_maps, feature_maps
+
+    if preset not in preset_names():
+        raise ConfigError(f"--preset {preset!r} is none of {', '.join(preset_names())}")
+    starts: dict[str, str | None] = {"random": None}
+    for one in start or []:
+        name, sign, init = one.partition("=")
+        if not sign or not name or not init:
+            raise ConfigError(f"--start {one!r}: write NAME=INIT, for example stl=./runs/small-pretrain/weights")
+        starts[name] = init
+    scene = next((one for one in load_coco(annotations) if one.image_id == image_id), None)
+    if scene is None:
+        raise DatasetError(f"{annotations}: has no image {image_id!r}")
+    maps = feature_maps(scene.path, model_of(preset), starts, scene.boxes)
+    draw_feature_maps(scene.path, maps).save(save)
+    if as_json:
+        print_json({one.name: one.on_people for one in maps})
+    else:
+        out.print(f"drawn into [bold]{escape(str(save))}[/]")
 
 
 @app.command()

@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from personsearch.models import ModelConfig
+from personsearch.train.feature_maps import draw_feature_maps, feature_maps
+from tests.conftest import toy_scene
+from tests.test_cli import Run, run  # noqa: F401  # a fixture
+from tests.train.test_transfer import imagenet_file
+
+PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
+BOXES = [(x, y, x + 20, y + 60) for _, x, y in PEOPLE]
+
+
+def test_maps_have_the_scene_s_shape_and_follow_the_start(tiny_config: ModelConfig, tmp_path: Path) -> None:
+    imagenet_file(tmp_path / "net.pth", "resnet18_ibn_a")
+    scene = toy_scene(PEOPLE)
+    state = torch.random.get_rng_state()
+    random, given, again = feature_maps(
+        scene, tiny_config, {"random": None, "given": str(tmp_path / "net.pth"), "again": None}, BOXES
+    )
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert random.brightness.shape == (12, 20)  # 96x160 at stride 8
+    assert (random.brightness.min(), random.brightness.max()) == (0, 1)
+    assert np.array_equal(random.brightness, again.brightness)
+    assert not np.array_equal(random.brightness, given.brightness)
+    assert random.on_people is not None
+    assert feature_maps(scene, tiny_config, {"random": None})[0].on_people is None
+    picture = draw_feature_maps(scene, [random, given])
+    assert picture.width > 3 * picture.height
+
+
+def test_brightness_on_people_by_hand(tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    from personsearch.train import feature_maps as module
+
+    brightness = np.full((4, 8), 0.25, np.float32)
+    brightness[1:3, 2:4] = 1.0
+    assert module._on_people(brightness, [(20, 10, 40, 30)], (40, 80)) == pytest.approx(4.0)
+
+
+def test_on_the_command_line(run: Run, toy_annotations: Path, tmp_path: Path) -> None:  # noqa: F811
+    picture = tmp_path / "features.png"
+    done = run(
+        "train",
+        "features",
+        toy_annotations,
+        "000.png",
+        "--start",
+        "shipped=stl-mrfp-small",
+        "--save",
+        picture,
+        "--json",
+    )
+    assert done.code == 0, done.err
+    assert set(json.loads(done.out)) == {"random", "shipped"}
+    with Image.open(picture) as drawn:
+        assert drawn.height > 300
+    for wrong in (("none.png",), ("000.png", "--start", "stl"), ("000.png", "--preset", "big")):
+        assert run("train", "features", toy_annotations, *wrong).code == 2
