@@ -1,9 +1,14 @@
+from pathlib import Path
+
+import pytest
 import torch
 
 from personsearch.models import ModelConfig, Target
+from personsearch.train import finetune, pretrain, read_status
 from personsearch.train.config import OptimizerConfig, ReidLossConfig
 from personsearch.train.data import CropBatch, SceneBatch
 from personsearch.train.tasks import ReidTask, SearchTask, blank
+from tests.train.test_loop import finetune_config, pretrain_config
 
 
 def test_blank_sets_rectangles_to_the_mean() -> None:
@@ -51,3 +56,37 @@ def test_frozen_neck_bias_is_in_no_optimizer(tiny_config: ModelConfig) -> None:
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     assert id(task.network.identification.bnneck.bias) not in held
     assert id(task.classifier.weight) in held
+
+
+def batch_of_scenes() -> SceneBatch:
+    boxes = torch.tensor([[10.0, 10, 40, 80], [60, 10, 90, 80]])
+    target = Target(boxes, torch.tensor([1, 2]), torch.tensor([False, False]))
+    return SceneBatch(torch.rand(1, 3, 96, 160), [target], ["a"])
+
+
+def batch_of_crops() -> CropBatch:
+    return CropBatch(torch.rand(6, 3, 64, 32), torch.tensor([0, 0, 1, 1, 2, 2]), torch.zeros(6, 4).long(), ["a"] * 6)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_losses_are_float32_under_autocast(dtype: torch.dtype, tiny_config: ModelConfig) -> None:
+    torch.manual_seed(0)
+    search, reid = SearchTask(tiny_config, torch.ones(4, dtype=torch.int64)), ReidTask(tiny_config, 3, ReidLossConfig())
+    with torch.autocast("cpu", dtype):
+        found = [search(batch_of_scenes())[0], reid(batch_of_crops())[0]]
+    for losses in found:
+        for name, loss in losses.items():
+            assert loss.dtype == torch.float32, name
+            assert torch.isfinite(loss)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_amp_steps_on_cuda(precision: str, toy_annotations: Path, tmp_path: Path) -> None:
+    run = {"precision": precision, "device": "cuda"}
+    finetune(finetune_config(tmp_path / "two", toy_annotations, run=run))
+    pretrain(pretrain_config(tmp_path / "one", toy_annotations, **run))
+    finetune(finetune_config(tmp_path / "exact", toy_annotations, run={"device": "cuda"}))
+    losses, exact = read_status(tmp_path / "two").losses, read_status(tmp_path / "exact").losses
+    assert losses[0][1] == pytest.approx(exact[0][1], rel=0.05)
+    assert all(loss < 100 for _, loss in [*losses, *read_status(tmp_path / "one").losses])
