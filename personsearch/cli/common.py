@@ -25,6 +25,10 @@ Recipe = Annotated[str, typer.Argument(help="TOML file, or the name of a recipe 
 Overrides = Annotated[list[str] | None, typer.Argument(help="Changes to the recipe: optimizer.lr=0.001 ...")]
 
 
+#: Columns whose texts are broken or shortened where the terminal is narrow.
+WRAPPED = ("scene", "image", "trained on", "what for", "value")
+
+
 def searcher_for(weights: str | None, device: str | None) -> Any:
     """Load weights by name or folder; None = the default."""
     from personsearch.searcher import PersonSearcher
@@ -48,7 +52,7 @@ def table_of(*columns: str) -> Table:
     """Return a table whose names, and only they, are shortened where the terminal is narrow."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, no_wrap=column not in ("scene", "image", "trained on"), overflow="ellipsis")
+        table.add_column(column, no_wrap=column not in WRAPPED, overflow="ellipsis")
     return table
 
 

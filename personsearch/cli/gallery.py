@@ -27,7 +27,7 @@ def info(gallery: Folder, as_json: Json = False) -> None:
     if as_json:
         print_json(told)
         return
-    table = table_of("", escape(str(gallery)))
+    table = table_of("", "value")
     for key, value in told.items():
         table.add_row(key.replace("_", " "), escape(str(value)))
     out.print(table)

@@ -126,7 +126,7 @@ def recipes() -> None:
 
 
 def _tell(rehearsal: Rehearsal, folder: str) -> None:
-    table = table_of("", "this run")
+    table = table_of("", "value")
     for name, value in {
         "folder": folder,
         "parameters that learn": f"{rehearsal.parameters:,}",

@@ -108,6 +108,10 @@ def fit(made: Made, config: PretrainConfig | FinetuneConfig, world: World) -> Pa
     run, schedule = config.run, config.schedule
     folder = Path(run.out)
     loader = made.loader
+    if config.steps.patience is not None and made.validate is None:
+        logger.warning(
+            "steps.patience has nothing to go by: no place is held out (data.holdout_places); all epochs run"
+        )
     stepper = Stepper(made.task, made.optimizers, config, world)
     at = _resume(folder, config, stepper)
     total = sum(loader.steps(epoch) for epoch in range(1, schedule.epochs + 1))

@@ -260,6 +260,15 @@ def test_the_variants_of_table_6(
     assert set(row) & {"identity", "triplet", "center"} == expected
 
 
+def test_patience_without_validation_is_told(
+    toy_annotations: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = finetune_config(tmp_path / "run", toy_annotations, steps={"patience": 1}, schedule={"epochs": 1})
+    with caplog.at_level("WARNING", "personsearch"):
+        finetune(config)
+    assert "steps.patience has nothing to go by" in caplog.text
+
+
 def test_a_moved_run_is_resumed_by_its_own_recipe(
     toy_annotations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
