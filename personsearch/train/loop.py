@@ -83,6 +83,11 @@ def parts_per_process(config: PretrainConfig | FinetuneConfig, world: World) -> 
             f"{name}={units} is for all processes together and does not divide into {world.size} processes x "
             f"steps.accumulate={config.steps.accumulate}; choose a multiple of {shares}"
         )
+    if isinstance(config, PretrainConfig) and config.losses.triplet and units == shares:
+        raise ConfigError(
+            f"num_identities={units} leaves one identity to each of {shares} parts, and the triplet loss needs another "
+            "to compare with; raise it, or lower steps.accumulate"
+        )
     return config.steps.accumulate
 
 

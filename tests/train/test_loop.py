@@ -192,6 +192,10 @@ def test_parts_of_a_batch_add_up_to_it_where_nothing_depends_on_the_others(
 ) -> None:
     with pytest.raises(ConfigError, match=r"batch_size=2 .* does not divide into 1 processes x steps\.accumulate=3"):
         finetune(finetune_config(tmp_path / "odd", toy_annotations, steps={"accumulate": 3}))
+    alone = pretrain_config(tmp_path / "odd", toy_annotations)
+    alone = alone.model_copy(update={"steps": alone.steps.model_copy(update={"accumulate": 2})})
+    with pytest.raises(ConfigError, match="leaves one identity to each of 2 parts"):
+        pretrain(alone)
     finetune(finetune_config(tmp_path / "run", toy_annotations, steps={"accumulate": 2}, schedule={"epochs": 1}))
     assert len(read_status(tmp_path / "run").losses) == 4
 
