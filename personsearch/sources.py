@@ -103,7 +103,7 @@ class Sources:
         Raises:
             ImageError: the name is no text, or a video cannot be opened, or breaks in the middle.
         """
-        if not _is_text(entry.image_id):
+        if entry.printable != entry.image_id:
             raise ImageError(f"{entry.printable}: the file's name is no text (UTF-8); rename it")
         if not entry.is_video:
             yield self._source(entry.image_id, entry.image, entry) if wanted(entry.image_id) else None
@@ -224,10 +224,6 @@ def _listed(image: ImageInput) -> list[Entry]:
 
 def _file(path: Path, image_id: str) -> Entry:
     return Entry(image_id, path, is_video=path.suffix.lower() in VIDEO_SUFFIXES)
-
-
-def _is_text(name: str) -> bool:
-    return name.isascii() or name == name.encode("utf-8", "replace").decode()
 
 
 def is_media(path: Path) -> bool:

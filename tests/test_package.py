@@ -11,8 +11,8 @@ import personsearch
 
 PACKAGE = Path(personsearch.__file__).parent
 
-#: Room -> rooms it may import from. ``errors``, ``config``, ``progress`` and ``results`` are open to all.
-OPEN = {"errors", "config", "progress", "results"}
+#: Room -> rooms it may import from. ``errors``, ``config``, ``durable``, ``progress`` and ``results`` are open to all.
+OPEN = {"errors", "config", "durable", "progress", "results"}
 ALLOWED = {
     "models": set(),
     "images": set(),

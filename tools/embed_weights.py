@@ -17,9 +17,10 @@ import torch
 
 from personsearch import PersonSearcher, __version__
 from personsearch.datasets import load_coco, load_queries
+from personsearch.durable import sha256_of
 from personsearch.evaluation.run import Report, compare
 from personsearch.models import ModelConfig, preset
-from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, read_tensors, save_folder, sha256_of
+from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, read_tensors, save_folder
 
 ROOT = Path(__file__).parents[1]
 NAME = "stl-mrfp-small"

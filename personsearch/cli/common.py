@@ -49,7 +49,7 @@ def parse_box(text: str) -> tuple[float, ...]:
 
 
 def table_of(*columns: str) -> Table:
-    """Return a table whose names, and only they, are shortened where the terminal is narrow."""
+    """Return a table in which only the columns of WRAPPED give way where the terminal is narrow."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=column not in WRAPPED, overflow="ellipsis")

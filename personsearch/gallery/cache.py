@@ -8,7 +8,6 @@ passed over. Losing it costs time, nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -18,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+
+from personsearch.durable import replace_durably, sha256_of
 
 FOLDER = "index"
 SUFFIX = ".safetensors"
@@ -99,18 +100,11 @@ def write_cache(gallery: Path, cached: Cached, deletions: int) -> CacheNote:
             save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, about)
         except SafetensorError as error:
             raise OSError(str(error)) from None
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        temporary.replace(_path(gallery, sha256))
+        sha256 = sha256_of(temporary)
+        replace_durably(temporary, _path(gallery, sha256))
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
     return CacheNote(sha256, len(cached.ids), int(cached.ids[-1]) if len(cached.ids) else 0, deletions)
 
 
@@ -127,9 +121,8 @@ def read_cache(gallery: Path, note: CacheNote) -> Cached:
     """
     path = _path(gallery, note.sha256)
     try:
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != note.sha256:
-                raise CacheError("damaged")
+        if sha256_of(path) != note.sha256:
+            raise CacheError("damaged")
         with safe_open(path, "np") as tensors:
             arrays = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118  # not a mapping
             about = json.loads(tensors.metadata()["ivf"])

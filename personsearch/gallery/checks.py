@@ -20,7 +20,7 @@ def check_scene(image_id: str, detections: Detections, dim: int) -> None:
     """
     if not isinstance(image_id, str) or not image_id:
         raise GalleryError(f"image_id must be a text that is not empty, got {image_id!r}")
-    if not image_id.isascii() and image_id != image_id.encode("utf-8", "replace").decode():
+    if image_id != image_id.encode("utf-8", "replace").decode():
         raise GalleryError(f"image_id {image_id!r} is no text that can be stored (UTF-8)")
     check_vectors(f"image {image_id!r}", detections.embeddings, dim)
     for name, values in (("boxes", detections.boxes), ("scores", detections.scores)):

@@ -65,7 +65,7 @@ class View:
             for scene in self._store.images(self._catalogue.last_image):
                 self._catalogue.add(scene)
             for chunk in self._store.people(int(index.ids[-1]) if len(index.ids) else 0):
-                index.add(np.array([person.id for person in chunk]), unit(self._vectors(chunk)))
+                self._add(index, chunk)
                 self._catalogue.scene_of.extend(np.array([person.image for person in chunk]))
         found = (len(self._catalogue), len(index.ids))
         if found != (state.images, state.people):
@@ -224,7 +224,7 @@ class View:
         if isinstance(index, IVFIndex):
             exact = exact_index(self._dim, people)
             for chunk in self._store.people(0):
-                exact.add(np.array([person.id for person in chunk]), unit(self._vectors(chunk)))
+                self._add(exact, chunk)
         self.index = train_ivf(exact, self._dim) or exact
         self._trained_for = people
         return self.index
@@ -249,6 +249,9 @@ class View:
         except CacheError as error:
             return [f"the cached index is {error}; rebuild() mends it"]
         return []
+
+    def _add(self, index: Index, people: list[PersonRow]) -> None:
+        index.add(np.array([person.id for person in people]), unit(self._vectors(people)))
 
     def _vectors(self, people: list[PersonRow]) -> NDArray[np.float16]:
         try:

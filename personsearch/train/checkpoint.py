@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from personsearch.durable import replace_durably
 from personsearch.errors import TrainingError
-from personsearch.weights.files import replace_durably
 
 LAST = "last.pt"
 BEST = "best.pt"

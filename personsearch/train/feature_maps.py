@@ -54,6 +54,9 @@ def feature_maps(
     pixels = load_image(image)
     canvas = to_canvas(pixels, model.input.min_size, model.input.max_size)
     batch = canvas.pixels[None].float() / 255
+    height, width = (
+        round(side * scale / STRIDE) for side, scale in zip(pixels.shape[:2], canvas.scale[::-1], strict=True)
+    )
     found = []
     for name, init in starts.items():
         with torch.random.fork_rng():
@@ -63,9 +66,6 @@ def feature_maps(
             transfer(network, init)
         with torch.inference_mode():
             _, high = network.base((batch - network.mean) / network.std)
-        height, width = (
-            round(side * scale / STRIDE) for side, scale in zip(pixels.shape[:2], canvas.scale[::-1], strict=True)
-        )
         shown = high[0].mean(dim=0)[:height, :width].numpy()
         low, top = np.percentile(shown, [1, 99])
         brightness = ((shown - low) / max(float(top - low), 1e-12)).clip(0, 1).astype(np.float32)

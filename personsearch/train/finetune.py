@@ -19,15 +19,14 @@ from personsearch.evaluation import evaluate_detection, evaluate_search
 from personsearch.evaluation.run import detect_all, embed_queries, figures_of
 from personsearch.images import resized_size
 from personsearch.searcher import PersonSearcher
-from personsearch.train.checkpoint import network_of
 from personsearch.train.config import FinetuneConfig
 from personsearch.train.data import EpochLoader, SceneDataset, collate_scenes, number_identities, split_scenes
-from personsearch.train.distributed import World, world
-from personsearch.train.loop import WEIGHTS, Made, Rehearsal, fit, parts_per_process, rehearse, seed_everything
+from personsearch.train.distributed import World
+from personsearch.train.loop import Made, Rehearsal, parts_per_process, rehearse_recipe, run_recipe, seed_everything
 from personsearch.train.samplers import shuffled_batches
 from personsearch.train.tasks import SearchTask
 from personsearch.train.transfer import start_from
-from personsearch.weights.files import save_folder
+from personsearch.weights.files import MODEL_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -52,19 +51,12 @@ def finetune(config: FinetuneConfig) -> Path:
         WeightsMismatchError: ``init`` does not fit the model.
         TrainingError: see :func:`personsearch.train.loop.fit`.
     """
-    with world(config.run.device) as everyone:
-        best = fit(_prepare(config, everyone), config, everyone)
-        target = Path(config.run.out) / WEIGHTS
-        if everyone.leads:
-            save_folder(target, config.model, network_of(best))
-        everyone.wait()
-        return target
+    return run_recipe(config, _prepare, MODEL_FILE)
 
 
 def rehearse_finetune(config: FinetuneConfig) -> Rehearsal:
-    """Check recipe, data and model, take ten steps, write nothing; see :func:`personsearch.train.loop.rehearse`."""
-    with world(config.run.device) as everyone:
-        return rehearse(_prepare(config, everyone), config, everyone)
+    """Check recipe, data and model, take ten steps, write nothing; see ``Rehearsal``."""
+    return rehearse_recipe(config, _prepare)
 
 
 def _prepare(config: FinetuneConfig, everyone: World) -> Made:

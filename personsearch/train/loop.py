@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
+from personsearch.durable import write_durably
 from personsearch.errors import ConfigError, TrainingError
 from personsearch.progress import Progress
-from personsearch.train.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
+from personsearch.train.checkpoint import BEST, LAST, load_checkpoint, network_of, save_checkpoint
 from personsearch.train.config import FinetuneConfig, PretrainConfig
 from personsearch.train.data import EpochLoader
-from personsearch.train.distributed import World
+from personsearch.train.distributed import World, world
 from personsearch.train.schedule import learning_rate_factor
 from personsearch.train.stepping import Stepper
-from personsearch.train.watch import RECIPE, Metrics, Window
-from personsearch.weights.files import write_durably
+from personsearch.train.watch import RECIPE, WEIGHTS, Metrics, Window
+from personsearch.weights.files import save_folder
 
 logger = logging.getLogger(__name__)
 
-#: Where in the run's folder the finished weights go.
-WEIGHTS = "weights"
+Recipe = TypeVar("Recipe", PretrainConfig, FinetuneConfig)
 
 #: Validates a task and returns figures; the first one decides which epoch is best. Every process calls it.
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -162,6 +162,26 @@ def fit(made: Made, config: PretrainConfig | FinetuneConfig, world: World) -> Pa
     return folder / (BEST if (folder / BEST).exists() else LAST)
 
 
+def run_recipe(config: Recipe, prepare: Callable[[Recipe, World], Made], file: str) -> Path:
+    """Make what a recipe says, fit it, and write the weights: what ``pretrain`` and ``finetune`` have in common.
+
+    Args:
+        config: the recipe.
+        prepare: makes it, for this process.
+        file: name of the tensor file in the weights folder.
+
+    Returns:
+        The weights folder.
+    """
+    with world(config.run.device) as everyone:
+        best = fit(prepare(config, everyone), config, everyone)
+        target = Path(config.run.out) / WEIGHTS
+        if everyone.leads:
+            save_folder(target, config.model, network_of(best), file=file)
+        everyone.wait()
+        return target
+
+
 @dataclass(frozen=True)
 class Rehearsal:
     """What a run would cost.
@@ -186,8 +206,13 @@ class Rehearsal:
         return self.steps * self.seconds_per_step / 3600
 
 
-def rehearse(made: Made, config: PretrainConfig | FinetuneConfig, world: World, *, steps: int = 10) -> Rehearsal:
-    """Take the first steps of a run, write nothing, and say what the whole would cost."""
+def rehearse_recipe(config: Recipe, prepare: Callable[[Recipe, World], Made], *, steps: int = 10) -> Rehearsal:
+    """Check recipe, data and model, take the first steps, write nothing, and say what the whole would cost."""
+    with world(config.run.device) as everyone:
+        return _rehearse(prepare(config, everyone), config, everyone, steps)
+
+
+def _rehearse(made: Made, config: PretrainConfig | FinetuneConfig, world: World, steps: int) -> Rehearsal:
     stepper, loader = Stepper(made.task, made.optimizers, config, world), made.loader
     made.task.train()
     taken: list[float] = []

@@ -12,7 +12,6 @@ from torch import nn
 
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_reid
-from personsearch.train.checkpoint import network_of
 from personsearch.train.config import PretrainConfig
 from personsearch.train.data import (
     CropDataset,
@@ -23,12 +22,12 @@ from personsearch.train.data import (
     number_identities,
     split_scenes,
 )
-from personsearch.train.distributed import World, world
-from personsearch.train.loop import WEIGHTS, Made, Rehearsal, fit, parts_per_process, rehearse, seed_everything
+from personsearch.train.distributed import World
+from personsearch.train.loop import Made, Rehearsal, parts_per_process, rehearse_recipe, run_recipe, seed_everything
 from personsearch.train.samplers import Batches, class_aware_batches, shuffled_batches
 from personsearch.train.tasks import ReidTask
 from personsearch.train.transfer import start_from
-from personsearch.weights.files import BACKBONE_FILE, save_folder
+from personsearch.weights.files import BACKBONE_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -50,21 +49,12 @@ def pretrain(config: PretrainConfig) -> Path:
         WeightsMismatchError: ``init`` does not fit the model.
         TrainingError: see :func:`personsearch.train.loop.fit`.
     """
-    with world(config.run.device) as everyone:
-        made = _prepare(config, everyone)
-        best = fit(made, config, everyone)
-        target = Path(config.run.out) / WEIGHTS
-        if everyone.leads:
-            save_folder(target, config.model, network_of(best), file=BACKBONE_FILE)
-        everyone.wait()
-        return target
+    return run_recipe(config, _prepare, BACKBONE_FILE)
 
 
 def rehearse_pretrain(config: PretrainConfig) -> Rehearsal:
-    """Check recipe, data and model, take ten steps, write nothing; see :func:`personsearch.train.loop.rehearse`."""
-    with world(config.run.device) as everyone:
-        made = _prepare(config, everyone)
-        return rehearse(made, config, everyone)
+    """Check recipe, data and model, take ten steps, write nothing; see ``Rehearsal``."""
+    return rehearse_recipe(config, _prepare)
 
 
 def _prepare(config: PretrainConfig, everyone: World) -> Made:

@@ -15,12 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from personsearch.durable import write_durably
 from personsearch.errors import MissingExtraError, TrainingError
-from personsearch.weights.files import write_durably
 
 METRICS = "metrics.jsonl"
 RECIPE = "recipe.json"
 TENSORBOARD = "tensorboard"
+#: Where in the run's folder the finished weights go.
+WEIGHTS = "weights"
 
 
 class Metrics:
@@ -185,5 +187,5 @@ def read_status(folder: Path) -> RunStatus:
         steps=max((row["step"] for row in rows), default=0),
         losses=[(row["step"], row["loss"]) for row in rows if "loss" in row],
         validations=[(row["epoch"], row["validation"]) for row in rows if "validation" in row],
-        finished=(folder / "weights").is_dir(),
+        finished=(folder / WEIGHTS).is_dir(),
     )

@@ -19,8 +19,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from personsearch.durable import sha256_of
 from personsearch.errors import ConfigError, WeightsError, WeightsMismatchError, WeightsNotFoundError
-from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, sha256_of
+from personsearch.weights.files import CONFIG_FILE, MODEL_FILE
 
 LIBRARY = "personsearch"
 CARD_FILE = "README.md"
@@ -66,17 +67,22 @@ def fetch(
         WeightsMismatchError: a cached file is damaged.
     """
     paths = [
-        _download(name, file, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
+        fetch_file(name, file, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
         for file in (CONFIG_FILE, MODEL_FILE)
     ]
-    for path in paths:
-        _check_blob(path)
     return paths[0].parent
 
 
-def fetch_file(name: HubName, file: str) -> Path:
+def fetch_file(
+    name: HubName,
+    file: str,
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: str | None = None,
+) -> Path:
     """Return one cached file of a repository, downloading it if need be. See :func:`fetch`."""
-    path = _download(name, file, cache_dir=None, local_files_only=False, token=None)
+    path = _download(name, file, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
     _check_blob(path)
     return path
 

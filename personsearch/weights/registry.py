@@ -15,9 +15,10 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from personsearch.config import StrictModel, parse
+from personsearch.durable import sha256_of
 from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.models import PersonSearchNetwork
-from personsearch.weights.files import load_network, sha256_of
+from personsearch.weights.files import load_network
 from personsearch.weights.hub import HubName, fetch, revision_of
 
 logger = logging.getLogger(__name__)

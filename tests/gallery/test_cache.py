@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from personsearch import Gallery, Match
+from personsearch import Detections, Gallery, Match
 from personsearch.gallery import view as view_module
 from personsearch.gallery.cache import CacheError, CacheNote, read_cache
 from personsearch.gallery.store import DATABASE
@@ -173,25 +174,29 @@ def test_no_cache_can_be_written_and_nothing_is_lost(
     assert len(found(path)) == sum(number % 6 for number in [*range(40), *range(100, 160)])
 
 
+def look_alikes(count: int, seed: int, centres: np.ndarray, rng: np.random.Generator) -> Detections:
+    """People gathered closely around some of the centres, as inverted lists need them."""
+    vectors = centres[rng.integers(len(centres), size=count)] + 0.03 * rng.normal(size=(count, DIM))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return replace(people(count, seed=seed), embeddings=vectors)
+
+
 def test_inverted_lists_are_kept_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("faiss")
     rng = np.random.default_rng(5)
     centres = rng.normal(size=(200, DIM))
     with Gallery.open(tmp_path, Spec()) as gallery:
         for number in range(40):
-            crowd = people(100, seed=number)
-            vectors = centres[rng.integers(200, size=100)] + 0.03 * rng.normal(size=(100, DIM))
-            vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-            object.__setattr__(crowd, "embeddings", vectors)
+            crowd = look_alikes(100, number, centres, rng)
             gallery.add(f"{number}.jpg", crowd)
-        exact = gallery.search_batch(vectors[:20], 10)
+        exact = gallery.search_batch(crowd.embeddings[:20], 10)
         told = gallery.rebuild("ivf")
         assert told.startswith("IVF")
         assert gallery.check() == []
     monkeypatch.setattr(view_module, "train_ivf", lambda *_: pytest.fail("trained again"))
     with Gallery.open(tmp_path) as gallery:
         assert gallery.info().index == told
-        got = gallery.search_batch(vectors[:20], 10)
+        got = gallery.search_batch(crowd.embeddings[:20], 10)
         same = [one == other for a, b in zip(got, exact, strict=True) for one, other in zip(a, b, strict=True)]
         assert np.mean(same) > 0.95
         gallery.add("new.jpg", people(3, seed=1))
@@ -213,15 +218,12 @@ def test_many_people_get_inverted_lists_by_themselves(tmp_path: Path) -> None:
     centres = rng.normal(size=(3000, DIM))
     with Gallery.open(tmp_path, Spec()) as gallery:
         for number in range(101):
-            crowd = people(2000, seed=number)
-            vectors = centres[rng.integers(3000, size=2000)] + 0.03 * rng.normal(size=(2000, DIM))
-            vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-            object.__setattr__(crowd, "embeddings", vectors)
+            crowd = look_alikes(2000, number, centres, rng)
             gallery.add(f"{number}.jpg", crowd)
         assert gallery.info().index == "exact, FAISS"
     with Gallery.open(tmp_path, mode="r") as gallery:
         assert gallery.info().index.startswith("IVF")
-        [best] = gallery.search(vectors[7], 1)
+        [best] = gallery.search(crowd.embeddings[7], 1)
         assert (best.image_id, best.box[0]) == ("100.jpg", 7.0)
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from personsearch import PersonSearcher
+from personsearch.durable import sha256_of
 from personsearch.errors import ConfigError, TrainingError
 from personsearch.train import (
     describe_recipes,
@@ -28,7 +29,6 @@ from personsearch.train.checkpoint import LAST, load_checkpoint
 from personsearch.train.config import FinetuneConfig, PretrainConfig, ReidLossConfig
 from personsearch.train.distributed import World
 from personsearch.train.schedule import learning_rate_factor
-from personsearch.weights.files import sha256_of
 from tests.conftest import TINY, toy_set
 
 
