@@ -1,0 +1,1 @@
+"""A synthetic person-search world: people, cameras and scenes without end, nobody real."""

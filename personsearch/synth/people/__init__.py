@@ -1,0 +1,1 @@
+"""People: bodies, poses, clothes, and the identities that say which."""

@@ -1,0 +1,230 @@
+"""A person ready to be posed: all parts of an identity in one vertex array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.synth.geometry import Array, rotation_y, vertex_normals
+from personsearch.synth.people.bags import bag_parts, scarf_parts
+from personsearch.synth.people.body import CARRIERS, asset
+from personsearch.synth.people.garments import bottom_parts, shoe_parts, top_parts
+from personsearch.synth.people.head import eye_parts, glasses_parts, hair_parts, hat_parts, skin_part
+from personsearch.synth.people.identity import Identity
+from personsearch.synth.people.pose import Pose, bone_matrices, skinned, walking
+from personsearch.synth.people.things import thing_parts
+from personsearch.synth.people.wearer import Part, Uniforms, measure
+
+#: COCO's 17 keypoints: the bone whose joint each is; face points are vertices, see ``_face_points``.
+KEYPOINT_BONES = (
+    *("upperarm_l", "upperarm_r", "lowerarm_l", "lowerarm_r", "hand_l", "hand_r"),
+    *("thigh_l", "thigh_r", "calf_l", "calf_r", "foot_l", "foot_r"),
+)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Slice:
+    """A part's place in a character's arrays.
+
+    Attributes:
+        material: name of a file in ``shaders/materials``.
+        defines: constants the material is compiled with.
+        uniforms: values of the material's uniforms.
+        picture: (H, W, 4) uint8 RGBA, or None.
+        worn: whether its pixels are the person's.
+        first: first index in ``Character.triangles``'s flat list.
+        count: number of indices.
+    """
+
+    material: str
+    defines: tuple[tuple[str, int], ...]
+    uniforms: Uniforms
+    picture: NDArray[np.uint8] | None
+    worn: bool
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Character:
+    """One person's mesh in the rest pose.
+
+    Attributes:
+        identity: who it is.
+        thing: what is carried or pushed, "" = nothing.
+        joints: (B, 3) metres.
+        face: (5, 3) float32: nose, left eye, right eye, left ear, right ear.
+        positions: (n, 3) float32.
+        normals: (n, 3) float32.
+        rest: (n, 3) float32, see ``Part.rest``.
+        region: (n, 4) float32, see ``Part.region``.
+        weights: (n, B + 3) float32.
+        triangles: (t, 3) int32.
+        slices: the parts.
+        worn_vertices: the leading vertices that belong to the person; things come after them.
+    """
+
+    identity: Identity
+    thing: str
+    joints: NDArray[np.float64]
+    face: Array
+    positions: Array
+    normals: Array
+    rest: Array
+    region: Array
+    weights: Array
+    triangles: NDArray[np.int32]
+    slices: tuple[Slice, ...]
+    worn_vertices: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Posed:
+    """A character somewhere in the world: (n, 3) float32 positions and normals, (17, 3) keypoints, metres."""
+
+    character: Character
+    positions: Array
+    normals: Array
+    keypoints: Array
+
+
+def build_character(identity: Identity, thing: str = "") -> Character:
+    """Sew the clothes of an identity and put them in one mesh.
+
+    Args:
+        identity: who.
+        thing: umbrella, pram, bicycle, trolley, or "" for none.
+    """
+    wearer = measure(identity.build)
+    pieces = [
+        *[skin_part(identity, wearer), *eye_parts(identity.head, wearer)],
+        *hair_parts(identity, wearer),
+        *hat_parts(identity.head, wearer),
+        *glasses_parts(identity.head, wearer),
+        *bottom_parts(identity, wearer),
+        *top_parts(identity, wearer),
+        *shoe_parts(identity.shoes, wearer),
+        *scarf_parts(identity, wearer),
+        *bag_parts(identity, wearer),
+        *thing_parts(thing, identity, wearer),
+    ]
+    parts = [piece for piece in pieces if piece is not None]
+    worn = sum(len(part.positions) for part in parts if part.worn)
+    return Character(
+        identity=identity,
+        thing=thing,
+        joints=wearer.joints,
+        face=_face_points(wearer.vertices),
+        positions=np.concatenate([part.positions for part in parts]),
+        normals=np.concatenate([vertex_normals(part.positions, part.triangles) for part in parts]),
+        rest=np.concatenate([part.rest for part in parts]),
+        region=np.concatenate([part.region for part in parts]),
+        weights=np.concatenate([_dense(part) for part in parts]),
+        triangles=_triangles(parts),
+        slices=_slices(parts),
+        worn_vertices=worn,
+    )
+
+
+def pose_of(character: Character, *, phase: float, speed: float, act: int) -> Pose:
+    """Return what the person does at this moment of a walk.
+
+    Args:
+        character: who.
+        phase: 0..1 in the cycle of two steps.
+        speed: metres per second.
+        act: seed of what this passage is like: telephoning, looking around ...
+    """
+    identity = character.identity
+    rng = np.random.default_rng([identity.seed, act, 76])
+    hands: dict[str, str] = {}
+    drawn, standing = rng.random(), speed < 0.2
+    free = "r" if identity.bag.kind == "handbag" and identity.bag.side == "l" else "l"
+    habits = (("phone", 0.08), ("ear", 0.05), ("pocket", 0.10), ("hips", 0.04 if standing else 0.0))
+    for habit, share in habits:
+        if drawn < share:
+            hands[free] = habit
+            break
+        drawn -= share
+    if not hands and standing and rng.random() < 0.12:
+        hands = {"l": "crossed", "r": "crossed"}
+    if not hands and identity.bag.kind == "backpack" and rng.random() < 0.12:
+        hands["l"] = "strap"
+    if identity.bag.kind == "handbag":
+        hands[identity.bag.side] = "bag"
+    hands |= {
+        "umbrella": {"r": "umbrella"},
+        "pram": {"l": "push", "r": "push"},
+        "bicycle": {"l": "push"},
+        "trolley": {"r": "pull"},
+    }.get(character.thing, {})
+    nod = 0.3 if "phone" in hands.values() else rng.normal(0.03, 0.1)
+    look = (float(rng.normal(0, 0.3)), float(nod))
+    return walking(identity.gait, character.joints, phase=phase, speed=speed, hands=hands, look=look)
+
+
+def placed(
+    character: Character, pose: Pose, position: tuple[float, float], heading: float, floor: float = 0.0
+) -> Posed:
+    """Pose a character and put it into the world, its lowest point of skin and clothes on the ground.
+
+    Args:
+        character: who.
+        pose: see ``pose_of``.
+        position: x, z, metres.
+        heading: radians.
+        floor: height of the ground there, metres.
+    """
+    matrices, joints = bone_matrices(character.joints, pose)
+    positions, normals = skinned(character.weights, matrices, character.positions, character.normals)
+    turn = rotation_y(heading).astype(np.float32)
+    sole = positions[: character.worn_vertices, 1].min()
+    shift = np.array([position[0], floor - sole, position[1]], np.float32)
+    head = matrices[asset().bone("head")]
+    face = character.face @ head[:, :3].T + head[:, 3]
+    body = joints[[asset().bone(bone) for bone in KEYPOINT_BONES]]
+    points = np.concatenate([face, body]).astype(np.float32)
+    things = np.arange(len(positions)) >= character.worn_vertices
+    moved = positions @ turn.T + shift
+    moved[things, 1] += sole  # what stands on the ground or hangs from a hand is not lifted with the soles
+    return Posed(character=character, positions=moved, normals=normals @ turn.T, keypoints=points @ turn.T + shift)
+
+
+def _face_points(vertices: Array) -> Array:
+    mesh = asset()
+    eyes = [vertices[np.unique(mesh.triangles[name])].mean(0) for name in ("left_eye", "right_eye")]
+    middle = (eyes[0] + eyes[1]) / 2
+    nose = middle + np.array([0, -0.045, 0.03], np.float32)
+    ears = [np.array([sign * 0.075, middle[1] - 0.02, middle[2] - 0.09], np.float32) for sign in (1, -1)]
+    return np.stack([nose, *eyes, *ears]).astype(np.float32)
+
+
+def _dense(part: Part) -> Array:
+    weights = np.zeros((len(part.positions), len(asset().bones) + len(CARRIERS)), np.float32)
+    np.add.at(weights, (np.arange(len(weights))[:, None], part.bone_indices), part.bone_weights)
+    return weights
+
+
+def _triangles(parts: list[Part]) -> NDArray[np.int32]:
+    """Return the triangles of all parts, numbered through."""
+    starts = np.cumsum([0, *(len(part.positions) for part in parts)])
+    joint = [part.triangles + start for part, start in zip(parts, starts[:-1], strict=True)]
+    return np.concatenate(joint).astype(np.int32)
+
+
+def _slices(parts: list[Part]) -> tuple[Slice, ...]:
+    starts = np.cumsum([0, *(part.triangles.size for part in parts)])
+    return tuple(
+        Slice(
+            material=part.material,
+            defines=part.defines,
+            uniforms=part.uniforms,
+            picture=part.picture,
+            worn=part.worn,
+            first=int(start),
+            count=part.triangles.size,
+        )
+        for part, start in zip(parts, starts[:-1], strict=True)
+    )
