@@ -60,3 +60,7 @@ class GalleryFullError(GalleryError):
 
 class MissingExtraError(PersonSearchError):
     """A feature needs an optional dependency that is not installed."""
+
+
+class RenderError(PersonSearchError):
+    """Pictures cannot be drawn on this machine."""

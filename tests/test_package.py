@@ -27,6 +27,7 @@ ALLOWED = {
     "matches": {"drawing", "images", "sources", "searcher"},
     "evaluation": {"datasets", "images", "models", "searcher"},
     "train": {"datasets", "drawing", "evaluation", "images", "models", "searcher", "weights"},
+    "synth": {"datasets"},
     "demo": {"datasets", "drawing", "evaluation", "gallery", "searcher"},
     "cli": {
         "datasets",
@@ -38,6 +39,7 @@ ALLOWED = {
         "models",
         "searcher",
         "sources",
+        "synth",
         "train",
         "weights",
     },

@@ -1,0 +1,172 @@
+"""One frame of the plan: drawn, and measured pixel by pixel."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.synth.geometry import Array
+from personsearch.synth.people.character import Character, Posed, build_character, placed, pose_of
+from personsearch.synth.people.identity import Identity, other_outfit
+from personsearch.synth.plan_types import Appearance, Frame
+from personsearch.synth.render import Picture, Renderer
+from personsearch.synth.world.types import World
+
+Box = tuple[float, float, float, float]
+CHARACTERS_KEPT = 64
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DrawnPerson:
+    """One person of a drawn frame. Boxes are x1, y1, x2, y2 in pixels of the picture.
+
+    Attributes:
+        appearance: index into the frame's appearances.
+        box: around the whole person as drawn alone; may reach outside the picture.
+        visible_box: around the pixels that are seen; None where there are none.
+        visibility: pixels seen / pixels of the person drawn alone, those outside the picture counted too; 0..1.
+        truncated: whether the person reaches outside the picture.
+        keypoints: (17, 3) float32, COCO's order: x, y, and 2 = seen, 1 = hidden, 0 = outside the picture.
+        foot: x, y of the point on the ground below the person.
+    """
+
+    appearance: int
+    box: Box
+    visible_box: Box | None
+    visibility: float
+    truncated: bool
+    keypoints: Array
+    foot: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Drawn:
+    """A drawn frame before the sensor.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        owner: (H, W) uint8: 0 = nobody, i + 1 = the frame's i-th appearance.
+        people: those of whom at least one pixel would be drawn if they were alone.
+        timings: seconds of each stage: build, pose, draw, measure.
+    """
+
+    image: NDArray[np.uint8]
+    owner: NDArray[np.uint8]
+    people: list[DrawnPerson]
+    timings: dict[str, float]
+
+
+class Stage:
+    """A world in a renderer, and the people who were there lately.
+
+    Args:
+        world: where the frames are.
+        width: pixels.
+        height: pixels.
+        identity_of: the person of a seed.
+    """
+
+    def __init__(self, world: World, width: int, height: int, identity_of: Callable[[int], Identity]) -> None:
+        self.world = world
+        self.renderer = Renderer(width, height)
+        self.renderer.set_world(world.meshes, lamps=any(light.lamps for light in world.lights), seed=world.seed)
+        self._identity_of = identity_of
+        self._characters: OrderedDict[tuple[int, int, str], Character] = OrderedDict()
+
+    def character(self, seed: int, outfit: int = 0, thing: str = "") -> Character:
+        """Return a person's mesh, sewn anew only if they have not been here for long."""
+        key = (seed, outfit, thing)
+        if key not in self._characters:
+            identity = self._identity_of(seed)
+            self._characters[key] = build_character(other_outfit(identity) if outfit else identity, thing)
+        self._characters.move_to_end(key)
+        while len(self._characters) > CHARACTERS_KEPT:
+            self._characters.popitem(last=False)
+        return self._characters[key]
+
+    def close(self) -> None:
+        """Free the renderer."""
+        self.renderer.release()
+
+
+def draw_frame(stage: Stage, frame: Frame, gain: float = 1.0) -> Drawn:
+    """Draw a frame and measure everybody in it.
+
+    Args:
+        stage: open for the frame's world, at the size of the frame's camera.
+        frame: from the plan.
+        gain: factor on all light: the exposure.
+    """
+    clock = _Stopwatch()
+    characters = [stage.character(one.seed, one.outfit, one.companion_thing) for one in frame.appearances]
+    clock.lap("build")
+    people = [_posed(one, character) for one, character in zip(frame.appearances, characters, strict=True)]
+    clock.lap("pose")
+    picture = stage.renderer.draw(frame.camera, stage.world.lights[frame.light], people, gain=gain)
+    clock.lap("draw")
+    drawn = [_measured(stage.renderer, frame, picture, index, person) for index, person in enumerate(people)]
+    clock.lap("measure")
+    seen = [person for person in drawn if person is not None]
+    return Drawn(image=picture.image, owner=picture.owner, people=seen, timings=clock.laps)
+
+
+def _posed(one: Appearance, character: Character) -> Posed:
+    pose = pose_of(character, phase=one.phase, speed=one.speed, act=one.act)
+    return placed(character, pose, one.position, one.heading)
+
+
+def _measured(renderer: Renderer, frame: Frame, picture: Picture, index: int, person: Posed) -> DrawnPerson | None:
+    camera, (height, width) = frame.camera, picture.owner.shape
+    alone, box = renderer.alone(camera, person)
+    if box is None:
+        return None
+    x1, y1 = (int(max(0, corner)) for corner in box[:2])
+    x2, y2 = int(min(width, box[2])), int(min(height, box[3]))
+    own = picture.owner[y1:y2, x1:x2] == index + 1
+    visible_box = None
+    if own.any():
+        columns, rows = np.flatnonzero(own.any(0)), np.flatnonzero(own.any(1))
+        visible_box = (
+            float(x1 + columns[0]),
+            float(y1 + rows[0]),
+            float(x1 + columns[-1] + 1),
+            float(y1 + rows[-1] + 1),
+        )
+    appearance = frame.appearances[index]
+    foot, _ = camera.project(np.array([[appearance.position[0], 0.0, appearance.position[1]]]))
+    return DrawnPerson(
+        appearance=index,
+        box=box,
+        visible_box=visible_box,
+        visibility=min(1.0, float(own.sum()) / alone),
+        truncated=box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height,
+        keypoints=_keypoints(frame, picture, index, person),
+        foot=(float(foot[0, 0]), float(foot[0, 1])),
+    )
+
+
+def _keypoints(frame: Frame, picture: Picture, index: int, person: Posed) -> Array:
+    """A joint counts as seen where the pixel is its person's: no other person and no thing is before it."""
+    height, width = picture.owner.shape
+    pixels, depth = frame.camera.project(person.keypoints)
+    column, row = np.floor(pixels).astype(int).T
+    inside = (column >= 0) & (row >= 0) & (column < width) & (row < height) & (depth > 0)
+    owner = picture.owner[np.where(inside, row, 0), np.where(inside, column, 0)]
+    state = np.where(inside, np.where(owner == index + 1, 2, 1), 0)
+    return np.column_stack([pixels, state]).astype(np.float32)
+
+
+class _Stopwatch:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = now - self._last
+        self._last = now

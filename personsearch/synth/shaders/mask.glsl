@@ -1,0 +1,8 @@
+// Draws where something is, not what it looks like: shadows, and a person alone.
+
+void main() {
+#ifdef PEOPLE
+    if (hidden()) discard;
+#endif
+    pixel = vec4(1);
+}
