@@ -10,7 +10,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from personsearch.cli import gallery, search, train, weights
+from personsearch.cli import gallery, search, synth, train, weights
 from personsearch.cli.common import err, out
 from personsearch.errors import PersonSearchError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 for command in (search.demo, search.index, search.search, search.detect, search.evaluate):
     app.command()(command)
-for name, group in (("gallery", gallery.app), ("train", train.app), ("weights", weights.app)):
+for name, group in (("gallery", gallery.app), ("synth", synth.app), ("train", train.app), ("weights", weights.app)):
     app.add_typer(group, name=name)
 
 

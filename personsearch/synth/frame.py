@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from personsearch.synth.geometry import Array
 from personsearch.synth.people.character import Character, Posed, build_character, placed, pose_of
-from personsearch.synth.people.identity import Identity, other_outfit
-from personsearch.synth.plan_types import Appearance, Frame
+from personsearch.synth.people.figures import posed_figure
+from personsearch.synth.people.identity import Identity, other_outfit, sample_identity
+from personsearch.synth.plan_types import Appearance, Frame, Job
+from personsearch.synth.recipe import Recipe
 from personsearch.synth.render import Picture, Renderer
+from personsearch.synth.world import build_world
 from personsearch.synth.world.types import World
 
 Box = tuple[float, float, float, float]
@@ -75,6 +78,7 @@ class Stage:
         self.world = world
         self.renderer = Renderer(width, height)
         self.renderer.set_world(world.meshes, lamps=any(light.lamps for light in world.lights), seed=world.seed)
+        self.figures = [posed_figure(figure) for figure in world.figures]
         self._identity_of = identity_of
         self._characters: OrderedDict[tuple[int, int, str], Character] = OrderedDict()
 
@@ -94,6 +98,22 @@ class Stage:
         self.renderer.release()
 
 
+def open_stage(job: Job, recipe: Recipe) -> Stage:
+    """Build a job's world and upload it.
+
+    Raises:
+        MissingExtraError: a library of the extra ``synth`` is missing.
+        RenderError: there is no OpenGL through EGL.
+    """
+    randomise = recipe.randomise
+
+    def identity_of(seed: int) -> Identity:
+        return sample_identity(seed, look_alikes=recipe.look_alikes, patterns=randomise.patterns, bags=randomise.bags)
+
+    world = build_world(job.kind, job.world_seed, lighting=randomise.lighting)
+    return Stage(world, recipe.width, recipe.height, identity_of)
+
+
 def draw_frame(stage: Stage, frame: Frame, gain: float = 1.0) -> Drawn:
     """Draw a frame and measure everybody in it.
 
@@ -107,7 +127,8 @@ def draw_frame(stage: Stage, frame: Frame, gain: float = 1.0) -> Drawn:
     clock.lap("build")
     people = [_posed(one, character) for one, character in zip(frame.appearances, characters, strict=True)]
     clock.lap("pose")
-    picture = stage.renderer.draw(frame.camera, stage.world.lights[frame.light], people, gain=gain)
+    light = stage.world.lights[frame.light]
+    picture = stage.renderer.draw(frame.camera, light, people, figures=stage.figures, gain=gain)
     clock.lap("draw")
     drawn = [_measured(stage.renderer, frame, picture, index, person) for index, person in enumerate(people)]
     clock.lap("measure")

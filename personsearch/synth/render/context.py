@@ -17,8 +17,11 @@ Defines = tuple[tuple[str, int], ...]
 SYSTEM_PACKAGES = "libegl1 libgl1-mesa-dri libgl1 libegl-mesa0"
 
 
+@cache
 def open_context() -> Any:
-    """Open an OpenGL context without a window.
+    """Open the process's OpenGL context, without a window.
+
+    There is one for all: what the collector frees late would otherwise be freed in whatever context is current then.
 
     Raises:
         MissingExtraError: moderngl is not installed.

@@ -33,7 +33,7 @@ class Picture:
 
 
 class Renderer:
-    """One OpenGL context and what was uploaded to it. Not to be shared between processes or threads."""
+    """Draws pictures of one size. Not to be shared between processes or threads."""
 
     def __init__(self, width: int, height: int) -> None:
         import moderngl
@@ -71,16 +71,25 @@ class Renderer:
         self._lamps, self._sky_seed, self._shadow_of = lamps, seed * 0.173 % 1, None
         self._world = [WorldMesh(self._context, self._programs, mesh, lamps=lamps) for mesh in meshes]
 
-    def draw(self, camera: Camera, light: Light, people: Sequence[Posed], *, gain: float = 1.0) -> Picture:
+    def draw(
+        self,
+        camera: Camera,
+        light: Light,
+        people: Sequence[Posed],
+        *,
+        figures: Sequence[Posed] = (),
+        gain: float = 1.0,
+    ) -> Picture:
         """Draw a frame.
 
         Args:
             camera: its size must be the renderer's.
             light: of the world.
             people: at most 254.
+            figures: statues and mannequins; their pixels are nobody's.
             gain: factor on all light: the exposure.
         """
-        bodies = [self._uploaded(person) for person in people]
+        bodies = [self._uploaded(person) for person in (*people, *figures)]
         sunlight = self._sunlight(camera, light)
         self._draw_shadows(sunlight, light, bodies)
         shared = self._shared_uniforms(camera, light, sunlight, gain)
@@ -101,7 +110,9 @@ class Renderer:
         for index, body in enumerate(bodies):
             for part, program, array, _, _, picture in body.parts:
                 prepare(program)
-                assign(program, {**part.uniforms, "owner": (index + 1) / 255 if part.worn else 0.0})
+                assign(
+                    program, {**part.uniforms, "owner": (index + 1) / 255 if part.worn and index < len(people) else 0.0}
+                )
                 (picture or self._blank).use(2)
                 array.render(vertices=part.count, first=part.first)
         for mesh in self._world:
@@ -160,7 +171,14 @@ class Renderer:
 
     def release(self) -> None:
         """Free everything; the renderer cannot be used after it."""
-        self._context.release()
+        self.set_world([], lamps=False, seed=0)
+        for framebuffer in (self._frame, self._alone, self._shadows, self._world_shadows):
+            for attached in (*framebuffer.color_attachments, framebuffer.depth_attachment):
+                if attached is not None:
+                    attached.release()
+            framebuffer.release()
+        for owned in (self._noise, self._blank, self._sky):
+            owned.release()
 
     def _shadow_map(self) -> Any:
         import moderngl

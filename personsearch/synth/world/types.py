@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from personsearch.synth.geometry import Array, Mesh
 
+KINDS = ("street", "plaza", "park", "hall")
+"""Kinds of places."""
 Rgb = tuple[float, float, float]
 
 
@@ -87,7 +89,7 @@ class World:
     """A place.
 
     Attributes:
-        kind: street, plaza, park or hall.
+        kind: one of ``KINDS``.
         seed: the world is a pure function of kind and seed.
         meshes: what stands there, one or a few per material.
         figures: statues and mannequins.

@@ -1,0 +1,70 @@
+"""``personsearch synth``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from personsearch.cli.common import out, print_json, table_of
+
+app = typer.Typer(help="Make pictures of people who do not exist, with exact labels.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Argument(help="Folder to write to.")]
+RecipeOption = Annotated[str, typer.Option("--recipe", help="TOML file, or the name of a recipe of the package.")]
+Changes = Annotated[list[str] | None, typer.Argument(help="Changes to the recipe: train.identities=500 ...")]
+Workers = Annotated[int | None, typer.Option(help="Processes; default: one for each core.")]
+
+
+@app.command()
+def make(
+    folder: Out,
+    recipe: RecipeOption,
+    overrides: Changes = None,
+    workers: Workers = None,
+    layout: Annotated[str, typer.Option(help="coco, or prw for tools that expect PRW's folders.")] = "coco",
+    keypoints: Annotated[bool, typer.Option("--keypoints", help="Write 17 keypoints of each person.")] = False,
+    masks: Annotated[bool, typer.Option("--masks", help="Write an id mask for each picture.")] = False,
+) -> None:
+    """Make a person-search set. Run it again to go on where it stopped."""
+    from personsearch.synth.make import make as run
+    from personsearch.synth.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides)
+    done = run(loaded, folder, workers=workers, layout=layout, keypoints=keypoints, masks=masks)
+    out.print(f"set in {escape(str(done))}")
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes of the package."""
+    from personsearch.synth.recipe import describe_recipes
+
+    table = table_of("recipe", "what for")
+    for name, text in describe_recipes().items():
+        table.add_row(name, text)
+    out.print(table)
+
+
+@app.command()
+def show(
+    folder: Out,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="Show its world; default: people only.")] = None,
+    overrides: Changes = None,
+) -> None:
+    """Draw contact sheets: people, frames with boxes, one identity across cameras, look-alikes."""
+    from personsearch.synth.recipe import load_recipe
+    from personsearch.synth.show import contact_sheets
+
+    for path in contact_sheets(None if recipe is None else load_recipe(recipe, overrides), folder):
+        out.print(f"drawn into [bold]{escape(str(path))}[/]")
+
+
+@app.command()
+def identity(seed: Annotated[int, typer.Argument(min=0, help="Of the person.")]) -> None:
+    """Print a person as JSON: body, clothes and what they carry, all from one number."""
+    from personsearch.synth.people.identity import sample_identity
+
+    print_json(sample_identity(seed).to_dict())

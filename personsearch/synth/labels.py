@@ -1,0 +1,199 @@
+"""What is written about the pictures: rows of images and annotations, identities, queries.
+
+A job's rows are kept with the plan's labels in its part file. Only when all jobs are done can it be said which people
+were seen often enough to be an identity; merging numbers those anew, without gaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from personsearch.synth.plan_types import Frame, Job
+from personsearch.synth.sensor import Image, mean_luma
+
+if TYPE_CHECKING:
+    from personsearch.synth.frame import Drawn, DrawnPerson
+
+Row = dict[str, Any]
+
+#: From this visible fraction on a box counts; below, it is neither a target nor a false alarm.
+GOOD_VISIBILITY = 0.35
+#: Below this visible fraction, or in fewer pixels, there is no box at all.
+LEAST_VISIBILITY = 0.12
+LEAST_WIDTH, LEAST_HEIGHT = 10, 36
+#: A query is clearer than that, and this share of its picture's height tall: 100 of 640 pixels.
+QUERY_VISIBILITY = 0.7
+QUERY_HEIGHT = 100 / 640
+QUERIES_PER_PERSON = 2
+
+COCO_KEYPOINTS = (
+    *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow"),
+    *("right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee"),
+    *("left_ankle", "right_ankle"),
+)
+
+_QUERY_KEY = 73
+
+
+def image_row(job: Job, frame: Frame, file_name: str, image: Image, light: str) -> Row:
+    """Return what is known of one picture.
+
+    Args:
+        job: that the frame belongs to.
+        frame: as planned.
+        file_name: path below the set's folder.
+        image: (H, W, 3) uint8 RGB as stored, after the sensor.
+        light: name of the session's light.
+    """
+    height, width = image.shape[:2]
+    return {
+        "file_name": file_name,
+        "width": width,
+        "height": height,
+        "scene": job.scene,
+        "camera": job.camera,
+        "time": round(frame.time, 2),
+        "light": light,
+        "random_background": frame.random_background,
+        "luma": round(mean_luma(image), 3),
+    }
+
+
+def annotation_rows(frame: Frame, drawn: Drawn, *, keypoints: bool = False) -> list[Row]:
+    """Return one row for each person of a picture who can be seen well enough.
+
+    ``label`` and ``seed`` are the plan's; merging turns the label into ``person_id``. ``mask_value`` is the person's
+    value in the id mask.
+    """
+    height, width = drawn.image.shape[:2]
+    rows = []
+    for person in drawn.people:
+        bbox = _clipped(person.box, width, height)
+        too_small = bbox[2] < LEAST_WIDTH or bbox[3] < LEAST_HEIGHT
+        if too_small or person.visible_box is None or person.visibility < LEAST_VISIBILITY:
+            continue
+        appearance = frame.appearances[person.appearance]
+        row: Row = {
+            "label": appearance.label,
+            "seed": appearance.seed,
+            "outfit": appearance.outfit,
+            "bbox": bbox,
+            "visible_box": _clipped(person.visible_box, width, height),
+            "visibility": round(float(person.visibility), 3),
+            "truncated": bool(person.truncated),
+            "foot": [round(float(value), 1) for value in person.foot],
+            "mask_value": person.appearance + 1,
+        }
+        if keypoints:
+            row["keypoints"] = _flat(person)
+        rows.append(row)
+    return rows
+
+
+def merge(split: str, images: Iterable[Row], *, keypoints: bool = False, least_cameras: int = 1) -> Row:
+    """Return a split's COCO-style table.
+
+    Args:
+        split: train or test.
+        images: image rows, each with its ``annotations``, in the order they shall have.
+        keypoints: whether the annotations have them.
+        least_cameras: how many cameras must see a person well for it to be an identity; besides, two boxes must be
+            good. Other people stay without a label.
+    """
+    images = list(images)
+    numbers = _identities(images, least_cameras)
+    seeds = {row["label"]: row["seed"] for image in images for row in image["annotations"]}
+    image_rows: list[Row] = []
+    annotations: list[Row] = []
+    for image in images:
+        image_id = len(image_rows) + 1
+        image_rows.append({"id": image_id, **{key: value for key, value in image.items() if key != "annotations"}})
+        for row in image["annotations"]:
+            ignore = row["visibility"] < GOOD_VISIBILITY
+            person = -1 if ignore else numbers.get(row["label"], -1)
+            annotations.append(_annotation(row, len(annotations) + 1, image_id, person, ignore))
+    category: Row = {"id": 1, "name": "person"}
+    if keypoints:
+        category["keypoints"] = list(COCO_KEYPOINTS)
+    return {
+        "info": {"description": f"{split}: rendered person-search scenes; nobody in them is real", "version": "1"},
+        "images": image_rows,
+        "annotations": annotations,
+        "categories": [category],
+        "identities": [{"person_id": number, "seed": seeds[label]} for label, number in numbers.items()],
+    }
+
+
+def choose_queries(table: Row, seed: int) -> list[Row]:
+    """Return the queries of a split's table: up to two for each person.
+
+    Each is a clear box, of another camera than the person's other query, and has a match in another camera.
+    """
+    images = {row["id"]: row for row in table["images"]}
+    boxes: dict[int, list[Row]] = {}
+    for row in table["annotations"]:
+        if row["person_id"] >= 0:
+            boxes.setdefault(row["person_id"], []).append(row)
+    queries = []
+    for person, rows in boxes.items():
+        cameras = {images[row["image_id"]]["camera"] for row in rows}
+        if len(cameras) < 2:
+            continue
+        clear = [row for row in rows if _is_clear(row, images[row["image_id"]])]
+        taken: set[str] = set()
+        for index in np.random.default_rng([_QUERY_KEY, seed, person]).permutation(len(clear)):
+            row = clear[index]
+            camera = images[row["image_id"]]["camera"]
+            if camera not in taken and len(taken) < QUERIES_PER_PERSON:
+                taken.add(camera)
+                queries.append({"image_id": row["image_id"], "annotation_id": row["id"], "person_id": person})
+    return sorted(queries, key=lambda query: int(query["annotation_id"]))
+
+
+def _identities(images: Sequence[Row], least_cameras: int) -> dict[int, int]:
+    """Return the numbers 0, 1 ... of the labels that are seen well at least twice and by enough cameras."""
+    cameras: dict[int, list[str]] = {}
+    for image in images:
+        for row in image["annotations"]:
+            if row["label"] >= 0 and row["visibility"] >= GOOD_VISIBILITY:
+                cameras.setdefault(row["label"], []).append(image["camera"])
+    labels = sorted(label for label, seen in cameras.items() if len(seen) >= 2 and len(set(seen)) >= least_cameras)
+    return {label: number for number, label in enumerate(labels)}
+
+
+def _annotation(row: Row, number: int, image_id: int, person: int, ignore: bool) -> Row:
+    kept = {key: value for key, value in row.items() if key not in ("label", "seed")}
+    if "keypoints" in kept:
+        kept["num_keypoints"] = sum(flag > 0 for flag in kept["keypoints"][2::3])
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": 1,
+        "iscrowd": 0,
+        "area": round(row["bbox"][2] * row["bbox"][3], 1),
+        "person_id": person,
+        "ignore": ignore,
+        **kept,
+    }
+
+
+def _is_clear(row: Row, image: Row) -> bool:
+    return bool(row["visibility"] >= QUERY_VISIBILITY and row["bbox"][3] >= QUERY_HEIGHT * image["height"])
+
+
+def _clipped(corners: Sequence[float] | np.ndarray[Any, Any], width: int, height: int) -> list[float]:
+    """Return x, y, w, h of the part of a box x1, y1, x2, y2 inside the picture, to a tenth of a pixel."""
+    x1, x2 = (round(min(max(float(value), 0), width), 1) for value in (corners[0], corners[2]))
+    y1, y2 = (round(min(max(float(value), 0), height), 1) for value in (corners[1], corners[3]))
+    return [x1, y1, round(x2 - x1, 1), round(y2 - y1, 1)]
+
+
+def _flat(person: DrawnPerson) -> list[float]:
+    """Return COCO's flat list x, y, v ...; a point that is not there (v = 0) lies at 0, 0."""
+    flat: list[float] = []
+    for x, y, v in person.keypoints:
+        flat += [round(float(x), 1), round(float(y), 1), int(v)] if v > 0 else [0, 0, 0]
+    return flat

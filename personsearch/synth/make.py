@@ -1,0 +1,229 @@
+"""Makes a data set from a recipe: plan, draw in worker processes, merge. May be stopped and run again at any moment.
+
+While it is being made a folder holds ``recipe.json`` (what it is made by), ``.lock`` (by whom) and ``.parts`` (the
+labels of each finished job). ``train.json`` comes last: a folder without it is not a set yet.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+import personsearch
+from personsearch.durable import write_durably
+from personsearch.errors import ConfigError, DatasetError
+from personsearch.progress import Progress
+from personsearch.synth.drawing_jobs import (
+    PARTS,
+    OpenPainter,
+    Order,
+    job_name,
+    mask_name,
+    open_stage_painter,
+    part_path,
+)
+from personsearch.synth.labels import Row, choose_queries, merge
+from personsearch.synth.layouts import COMPLETE, check_layout, picture_names, write_tables
+from personsearch.synth.plan import plan
+from personsearch.synth.plan_types import Job
+from personsearch.synth.recipe import Recipe
+from personsearch.synth.workers import draw_jobs
+
+logger = logging.getLogger(__name__)
+
+FINGERPRINT = "recipe.json"
+LOCK = ".lock"
+
+#: How many of the keys in which two recipes differ are named.
+_KEYS_NAMED = 8
+#: In how many cameras a person must be seen well to be an identity.
+_LEAST_CAMERAS = {"train": 1, "test": 2}
+_TEMPORARY = re.compile(r"\..+\.\d+")
+
+
+def make(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    layout: str = "coco",
+    keypoints: bool = False,
+    masks: bool = False,
+    progress: bool | None = None,
+    _open_painter: OpenPainter = open_stage_painter,
+) -> Path:
+    """Make a data set, or go on with one that was stopped.
+
+    Args:
+        recipe: what to make; the same recipe gives the same set, whatever the number of workers.
+        out: folder of the set; new, empty, or one that was begun by the same recipe.
+        workers: processes; by default one for each core that may be used.
+        layout: ``coco`` or ``prw``.
+        keypoints: write COCO's 17 keypoints of each person.
+        masks: write an id mask (PNG) for each picture.
+        progress: None = a bar on a terminal; True = a bar; False = nothing.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DatasetError: the folder belongs to another recipe, to something else or to another process, the disk is full,
+            or a worker was killed.
+        MissingExtraError: a library is missing.
+    """
+    check_layout(layout)
+    num_workers = _num_cores() if workers is None else workers
+    if num_workers < 1:
+        raise ConfigError(f"workers must be 1 or more, got {num_workers}")
+    folder = Path(out)
+    with _explained(folder), _owned(folder):
+        _check_fingerprint(folder, _fingerprint(recipe, layout, keypoints, masks))
+        if (folder / COMPLETE).exists():
+            logger.info("%s: complete already", folder)
+        else:
+            jobs = plan(recipe)
+            order = Order(
+                recipe=recipe,
+                folder=folder,
+                names=picture_names(jobs, layout),
+                keypoints=keypoints,
+                masks=masks,
+                open_painter=_open_painter,
+            )
+            _draw_what_is_left(jobs, order, num_workers, progress)
+            _merge_parts(jobs, order, layout)
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+    return folder
+
+
+def _num_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DatasetError(
+                f"{folder}: the disk is full. Free some space and run the same command again to go on"
+            ) from None
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise DatasetError(f"{folder}: cannot be written ({error.strerror}); give another folder") from None
+        raise
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """Be the only one who works in a folder, and leave no half-written file behind."""
+    if folder.exists() and not folder.is_dir():
+        raise DatasetError(f"{folder}: is a file; give a folder")
+    if folder.exists() and not (folder / FINGERPRINT).exists():
+        others = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+        if others:
+            raise DatasetError(f"{folder}: holds other things ({others[0]} ...); give a new or an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DatasetError(f"{folder}: another process is making a set in it; wait, or give another folder") from None
+    try:
+        _remove_temporaries(folder)
+        yield
+    finally:
+        _remove_temporaries(folder)
+        if (folder / COMPLETE).exists():
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def _remove_temporaries(folder: Path) -> None:
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def _fingerprint(recipe: Recipe, layout: str, keypoints: bool, masks: bool) -> dict[str, Any]:
+    settings = {"layout": layout, "keypoints": keypoints, "masks": masks}
+    return {"personsearch": personsearch.__version__, **settings, "recipe": recipe.model_dump(mode="json")}
+
+
+def _check_fingerprint(folder: Path, ours: dict[str, Any]) -> None:
+    """Write down what the set is made by, or refuse to go on with one that is made by something else."""
+    path = folder / FINGERPRINT
+    if not path.exists():
+        write_durably(path, json.dumps(ours, indent=1).encode())
+        return
+    try:
+        theirs = _flat(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, AttributeError):
+        raise DatasetError(f"{path}: cannot be read as a recipe; give another folder, or delete this one") from None
+    now = _flat(ours)
+    keys = [key for key in sorted({*theirs, *now}) if theirs.get(key) != now.get(key)]
+    if keys:
+        told = [f"{key} (there {theirs.get(key)!r}, now {now.get(key)!r})" for key in keys[:_KEYS_NAMED]]
+        more = f" and {len(keys) - _KEYS_NAMED} more" if len(keys) > _KEYS_NAMED else ""
+        raise DatasetError(
+            f"{folder}: was begun with another recipe; different are {', '.join(told)}{more}. "
+            f"Give another folder, delete this one, or use its own recipe, which is in {FINGERPRINT}"
+        )
+
+
+def _flat(table: dict[str, Any], parent: str = "") -> dict[str, Any]:
+    """Return nested tables as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{parent}{key}.") if isinstance(value, dict) else {parent + key: value}
+    return flat
+
+
+def _draw_what_is_left(jobs: Sequence[Job], order: Order, num_workers: int, progress: bool | None) -> None:
+    names = [*order.names.values(), *(map(mask_name, order.names.values()) if order.masks else ())]
+    for folder in {PARTS, *(str(Path(name).parent) for name in names)}:
+        (order.folder / folder).mkdir(parents=True, exist_ok=True)
+    left = [job for job in jobs if _read_part(job, order) is None]
+    total, to_do = (sum(len(job.frames) for job in some) for some in (jobs, left))
+    with Progress(total=total, done=total - to_do, label="frames", shown=progress) as bar:
+        draw_jobs(left, order, num_workers, bar.advance)
+
+
+def _read_part(job: Job, order: Order) -> list[Row] | None:
+    """Return the rows of a job's pictures, or None if it is not finished.
+
+    A part that cannot be read, tells of other pictures than the plan's, or of pictures that are gone, is drawn again.
+    """
+    try:
+        rows: list[Row] = json.loads(part_path(order.folder, job).read_text(encoding="utf-8"))["images"]
+        names = [row["file_name"] for row in rows]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    if names != [order.names[frame.name] for frame in job.frames]:
+        return None
+    return rows if all((order.folder / name).exists() for name in names) else None
+
+
+def _merge_parts(jobs: Sequence[Job], order: Order, layout: str) -> None:
+    images: dict[str, list[Row]] = {split: [] for split in _LEAST_CAMERAS}
+    for job in jobs:
+        rows = _read_part(job, order)
+        if rows is None:
+            raise DatasetError(f"{order.folder}: pictures of {job_name(job)} have gone; run the same command again")
+        images[job.split] += rows
+    tables = {
+        split: merge(split, images[split], keypoints=order.keypoints, least_cameras=least)
+        for split, least in _LEAST_CAMERAS.items()
+    }
+    write_tables(order.folder, tables, choose_queries(tables["test"], order.recipe.seed), layout)

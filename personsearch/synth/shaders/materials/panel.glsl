@@ -1,0 +1,3 @@
+// A lamp's face: it shines whatever falls on it.
+
+void surface(inout Surface s) { s.glow = s.base; }

@@ -1,0 +1,150 @@
+"""Who walks where when: straight passages through a scene that all its cameras see alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.synth.cameras import Camera
+from personsearch.synth.plan_types import Appearance
+from personsearch.synth.recipe import PeopleConfig
+from personsearch.synth.viewpoints import in_obstacle
+from personsearch.synth.world.types import World
+
+CYCLE = 1.45  # metres walked in one cycle of two steps
+SPACING = 0.55  # metres between two people's middles
+LEAST_HEIGHT = 0.07  # of the picture's height: smaller people are not planned for
+THINGS = (("umbrella", 0.35), ("trolley", 0.3), ("bicycle", 0.2), ("pram", 0.15))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """One person crosses a scene, or stands in it.
+
+    Attributes:
+        seed: identity.
+        label: of the identity, -1 = none.
+        outfit: see ``Appearance``.
+        start: x, z at time ``since``.
+        velocity: metres per second in x and z; (0, 0) = standing.
+        heading: radians, where a standing person looks.
+        since: seconds.
+        act: see ``Appearance``.
+        thing: see ``Appearance``.
+    """
+
+    seed: int
+    label: int
+    outfit: int
+    start: tuple[float, float]
+    velocity: tuple[float, float]
+    heading: float
+    since: float
+    act: int
+    thing: str
+
+    def at(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (N, 2): x, z at these times."""
+        return np.asarray(np.array(self.start) + (times - self.since)[:, None] * np.array(self.velocity))
+
+    def appearance(self, time: float) -> Appearance:
+        """Return the person at one moment."""
+        x, z = self.at(np.array([time]))[0]
+        speed = float(np.hypot(*self.velocity))
+        return Appearance(
+            seed=self.seed,
+            label=self.label,
+            outfit=self.outfit,
+            position=(float(x), float(z)),
+            heading=self.heading,
+            speed=speed,
+            phase=float((self.act % 97 / 97 + speed * (time - self.since) / CYCLE) % 1),
+            act=self.act,
+            companion_thing=self.thing,
+        )
+
+
+def propose(
+    rng: np.random.Generator,
+    world: World,
+    camera: Camera,
+    people: PeopleConfig,
+    others: list[Passage],
+    time: float,
+    who: tuple[int, int, int],
+) -> Passage:
+    """Draw a passage that the camera sees at ``time``.
+
+    Args:
+        rng: of this draw.
+        world: where.
+        camera: that sees it.
+        people: how often people stand, join others or carry things.
+        others: who is there at that time; a group keeps its pace and direction.
+        time: seconds.
+        who: seed, label, outfit.
+    """
+    act = int(rng.integers(2**31))
+    thing = ""
+    if rng.random() < people.things:
+        thing = str(rng.choice([name for name, _ in THINGS], p=[share for _, share in THINGS]))
+    if others and not thing and rng.random() < people.groups:
+        friend = others[rng.integers(len(others))]
+        place = friend.at(np.array([time]))[0] + rng.uniform(0.6, 0.95) * _direction(rng.uniform(0, 2 * np.pi))
+        velocity, heading = friend.velocity, friend.heading + float(rng.normal(0, 0.15))
+    else:
+        place = _seen_place(rng, camera)
+        heading = float(rng.uniform(0, 2 * np.pi))
+        stands = rng.random() < people.standing and thing in ("", "umbrella", "trolley")
+        speed = 0.0 if stands else float(np.clip(rng.normal(1.3, 0.18), 0.9, 1.7))
+        across = speed * _direction(heading)
+        velocity = (float(across[0]), float(across[1]))
+    seed, label, outfit = who
+    return Passage(
+        seed=seed,
+        label=label,
+        outfit=outfit,
+        start=(float(place[0]), float(place[1])),
+        velocity=velocity,
+        heading=heading,
+        since=time,
+        act=act,
+        thing=thing,
+    )
+
+
+def possible(world: World, passage: Passage, times: NDArray[np.float64], others: list[Passage]) -> NDArray[np.bool_]:
+    """Return, for each time, whether the person can be there: on free ground and not inside anybody."""
+    places = passage.at(times)
+    x1, z1, x2, z2 = world.walkable
+    fine = (places >= (x1, z1)).all(1) & (places <= (x2, z2)).all(1) & ~in_obstacle(world, places, 0.25)
+    wide = SPACING if not passage.thing else 1.1
+    for other in others:
+        fine &= np.hypot(*(places - other.at(times)).T) > max(wide, 1.1 if other.thing else 0)
+    return np.asarray(fine)
+
+
+def seen(camera: Camera, places: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return, for (N, 2) places, whether most of somebody there is in the picture and not too small."""
+    ground = np.insert(places, 1, 0.0, axis=1)
+    feet, depth = camera.project(ground)
+    heads, _ = camera.project(ground + (0, 1.7, 0))
+    size = (camera.width, camera.height)
+    middle = (feet + heads) / 2
+    inside = ((middle > 0) & (middle < size)).all(1) & (depth > 2.3)
+    return np.asarray(inside & (feet[:, 1] - heads[:, 1] > LEAST_HEIGHT * camera.height))
+
+
+def _direction(angle: float) -> NDArray[np.float64]:
+    return np.array([np.sin(angle), np.cos(angle)])
+
+
+def _seen_place(rng: np.random.Generator, camera: Camera) -> NDArray[np.float64]:
+    """Return a place before the camera; the mix of distances gives people from about 60 to 450 pixels of 640."""
+    near, middle, far = rng.uniform(3.5, 7), rng.uniform(4, 13), rng.uniform(11, 23)
+    distance = (near, middle, far)[rng.choice(3, p=[0.32, 0.45, 0.23])]
+    ahead = np.arctan2(camera.target[0] - camera.eye[0], camera.target[2] - camera.eye[2])
+    aside = rng.uniform(-0.5, 0.5) * np.radians(camera.field_of_view)
+    return np.array([camera.eye[0], camera.eye[2]]) + distance * _direction(ahead + aside)

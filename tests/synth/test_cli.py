@@ -1,0 +1,105 @@
+"""``personsearch synth``: what it says and how it ends. Making itself is tested in test_make.py."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from personsearch.cli import main
+from personsearch.datasets import load_coco
+from personsearch.synth import make as make_module
+from personsearch.synth.recipe import Recipe, describe_recipes
+from tests.synth.pictures import open_and_die, open_blocks, small_plan
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["personsearch", "synth", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        code = 0
+        try:
+            main()
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        return Done(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
+    """Let ``make`` draw the small plan without OpenGL; lists the recipes it was called with."""
+    return without_graphics(monkeypatch, open_blocks)
+
+
+def without_graphics(monkeypatch: pytest.MonkeyPatch, painter: Callable[..., Any]) -> list[Recipe]:
+    recipes: list[Recipe] = []
+    real = make_module.make
+
+    def small(recipe: Recipe, folder: Path, **changes: Any) -> Path:
+        recipes.append(recipe)
+        return real(recipe, folder, _open_painter=painter, progress=False, **changes)
+
+    monkeypatch.setattr(make_module, "make", small)
+    monkeypatch.setattr(make_module, "plan", lambda recipe: small_plan())
+    return recipes
+
+
+def test_make(run: Run, made: list[Recipe], tmp_path: Path) -> None:
+    done = run("make", tmp_path / "set", "--recipe", "street-small", "--workers", 2, "seed=5", "--masks")
+    assert done.code == 0, done.err
+    assert f"set in {tmp_path / 'set'}" in done.out
+    assert [recipe.seed for recipe in made] == [5]
+    assert len(load_coco(tmp_path / "set" / "test.json")) == 15
+    assert len(list((tmp_path / "set" / "masks" / "test").glob("*.png"))) == 15
+
+
+@pytest.mark.usefixtures("made")
+def test_mistakes_end_with_a_message(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = run("make", tmp_path, "--recipe", "street-small")
+    assert done.code == 2
+    assert "holds other things (mine.txt" in done.err
+    unknown = run("make", tmp_path / "set", "--recipe", "street-small", "sead=5")
+    assert unknown.code == 2
+    assert "did you mean 'seed'?" in unknown.err
+    assert run("make", tmp_path / "set", "--recipe", "no-such").code == 2
+    assert not (tmp_path / "set").exists()
+    layout = run("make", tmp_path / "set", "--recipe", "street-small", "--layout", "voc")
+    assert (layout.code, "is none of coco, prw" in layout.err) == (2, True)
+
+
+def test_killed_worker(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_graphics(monkeypatch, open_and_die)
+    done = run("make", tmp_path / "set", "--recipe", "street-small")
+    assert done.code == 2
+    assert "killed by SIGKILL at the job test-s2-s2c1" in done.err
+
+
+def test_recipes(run: Run) -> None:
+    done = run("recipes")
+    assert done.code == 0
+    told = describe_recipes()
+    assert "street-small" in told
+    begins = [line.split()[:3] for line in done.out.splitlines()]
+    assert all([name, *text.split()[:2]] in begins for name, text in told.items())
+
+
+def test_identity(run: Run) -> None:
+    first, again, other = (run("identity", seed) for seed in (7, 7, 8))
+    assert json.loads(first.out)["seed"] == 7
+    assert first.out == again.out != other.out
+    assert run("identity", -1).code == 2
