@@ -1,0 +1,61 @@
+"""Contact sheets and sets, drawn with the real renderer."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from personsearch.datasets import load_coco
+from personsearch.errors import RenderError
+from personsearch.synth.make import make
+from personsearch.synth.recipe import load_recipe
+from personsearch.synth.render.context import open_context
+from personsearch.synth.show import contact_sheets
+
+SMALL = ["train.frames=2", "test.frames=2", "cameras.per_scene=2"]
+
+
+@pytest.fixture(autouse=True)
+def _graphics() -> None:
+    try:
+        open_context()
+    except RenderError as error:
+        pytest.skip(f"needs OpenGL through EGL: {error}")
+
+
+def test_sheets_are_pictures_small_enough_to_be_sent(tmp_path: Path) -> None:
+    paths = contact_sheets(load_recipe("tiny"), tmp_path / "sheets")
+    assert [path.name for path in paths] == ["people.jpg", "look-alikes.jpg", "things.jpg", "frames.jpg", "cameras.jpg"]
+    for path in paths:
+        assert path.stat().st_size < 300_000
+        assert np.asarray(Image.open(path)).std() > 15
+
+
+def test_a_rendered_set_is_the_same_for_one_worker_and_two(tmp_path: Path) -> None:
+    recipe = load_recipe("tiny", SMALL)
+    folders = [
+        make(recipe, tmp_path / str(workers), workers=workers, keypoints=True, masks=True, progress=False)
+        for workers in (1, 2)
+    ]
+    names = sorted(str(path.relative_to(folders[0])) for path in folders[0].rglob("*") if path.is_file())
+    assert sum(name.endswith(".jpg") for name in names) == 8
+    for name in names:
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+
+
+def test_boxes_of_a_rendered_set_hold_their_own_pixels(tmp_path: Path) -> None:
+    folder = make(load_recipe("tiny", SMALL), tmp_path / "set", workers=1, masks=True, progress=False)
+    boxes = 0
+    for split in ("train", "test"):
+        table = json.loads((folder / f"{split}.json").read_text())
+        masks = {row["id"]: np.asarray(Image.open(folder / row["mask"])) for row in table["images"]}
+        for row in table["annotations"]:
+            own = masks[row["image_id"]] == row["mask_value"]
+            x, y, width, height = row["visible_box"]
+            assert own[int(y) : int(y + height), int(x) : int(x + width)].sum() == own.sum() > 0
+            boxes += 1
+        scenes = load_coco(folder / f"{split}.json")
+        assert all(scene.path.is_file() for scene in scenes)
+    assert boxes > 10
