@@ -63,6 +63,15 @@ def show(
 
 
 @app.command()
+def crops(folder: Out, recipe: RecipeOption, overrides: Changes = None, workers: Workers = None) -> None:
+    """Make 256x128 crops of single persons, for STL step 1."""
+    from personsearch.synth.crops import make_crops
+    from personsearch.synth.recipe import load_recipe
+
+    out.print(f"crops in {escape(str(make_crops(load_recipe(recipe, overrides), folder, workers=workers)))}")
+
+
+@app.command()
 def identity(seed: Annotated[int, typer.Argument(min=0, help="Of the person.")]) -> None:
     """Print a person as JSON: body, clothes and what they carry, all from one number."""
     from personsearch.synth.people.identity import sample_identity

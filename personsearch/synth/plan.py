@@ -185,10 +185,12 @@ def _jobs(recipe: Recipe, split: SplitConfig, name: str, sessions: list[_Session
 
 
 def _appearances(camera: Camera, passages: list[Passage], time: float) -> tuple[Appearance, ...]:
-    """Return all people of the scene whom the camera could see: nobody behind it or far outside its picture."""
+    """Return the people of the scene of whom something may be in the picture."""
     made = [passage.appearance(time) for passage in passages]
-    places = np.array([[one.position[0], 1.0, one.position[1]] for one in made]).reshape(-1, 3)
-    pixels, depth = camera.project(places)
-    margin = 0.6 * camera.width
-    near = (pixels > -margin).all(1) & (pixels < (camera.width + margin, camera.height + margin)).all(1) & (depth > 1.2)
+    feet = np.array([[one.position[0], 0.0, one.position[1]] for one in made]).reshape(-1, 3)
+    low, depth = camera.project(feet)
+    high, _ = camera.project(feet + (0, 2.0, 0))
+    aside = 0.4 * np.abs(low[:, 1] - high[:, 1])
+    left, right = np.minimum(low[:, 0], high[:, 0]) - aside, np.maximum(low[:, 0], high[:, 0]) + aside
+    near = (right > 0) & (left < camera.width) & (low[:, 1] > 0) & (high[:, 1] < camera.height) & (depth > 1.2)
     return tuple(one for one, kept in zip(made, near, strict=True) if kept)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from personsearch.datasets import load_coco
 from personsearch.errors import RenderError
+from personsearch.synth.crops import make_crops
 from personsearch.synth.make import make
 from personsearch.synth.recipe import load_recipe
 from personsearch.synth.render.context import open_context
@@ -59,3 +60,22 @@ def test_boxes_of_a_rendered_set_hold_their_own_pixels(tmp_path: Path) -> None:
         scenes = load_coco(folder / f"{split}.json")
         assert all(scene.path.is_file() for scene in scenes)
     assert boxes > 10
+
+
+def test_crops_are_of_labelled_people_and_the_frames_are_gone(tmp_path: Path) -> None:
+    folder = make_crops(load_recipe("tiny", SMALL), tmp_path / "crops", workers=1, progress=False)
+    rows = json.loads((folder / "crops.json").read_text())["crops"]
+    assert len(rows) > 8
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.jpg")) == sorted(
+        row["file_name"] for row in rows
+    )
+    for row in rows:
+        with Image.open(folder / row["file_name"]) as crop:
+            assert crop.size == (128, 256)
+        name = row["file_name"].split("/")[1]
+        assert name.startswith(f"{row['person_id']:05d}_{row['camera']}_")
+        assert row["camera"].startswith(row["scene"])
+    assert {row["scene"] for row in rows if row["file_name"].startswith("train")} == {"s1"}
+    before = (folder / "crops.json").stat().st_mtime_ns
+    assert make_crops(load_recipe("tiny", SMALL), folder) == folder
+    assert (folder / "crops.json").stat().st_mtime_ns == before
