@@ -92,6 +92,12 @@ class Programs:
         return self._programs[key]
 
 
+@cache
+def programs() -> Programs:
+    """Return the process's programs: compiling them takes longer than drawing a frame, and every place needs the same."""
+    return Programs(open_context())
+
+
 def assign(program: Any, values: dict[str, Any]) -> None:
     """Set the uniforms that the program uses; the compiler drops those it does not."""
     for name, value in values.items():

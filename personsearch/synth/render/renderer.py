@@ -14,7 +14,7 @@ from personsearch.synth.cameras import Camera
 from personsearch.synth.geometry import Mesh
 from personsearch.synth.people.character import Character, Posed
 from personsearch.synth.render.buffers import CharacterMesh, WorldMesh
-from personsearch.synth.render.context import Programs, assign, noise_pixels, open_context, texture
+from personsearch.synth.render.context import assign, noise_pixels, open_context, programs, texture
 from personsearch.synth.world.types import MAX_LAMPS, Light
 
 Pixels = NDArray[np.uint8]
@@ -39,7 +39,7 @@ class Renderer:
         import moderngl
 
         self._context = context = open_context()
-        self._programs = Programs(context)
+        self._programs = programs()
         self._size = (width, height)
         depth = context.depth_renderbuffer((width, height))
         self._frame = context.framebuffer([context.texture((width, height), 4)], depth)
