@@ -94,7 +94,7 @@ class Programs:
 
 @cache
 def programs() -> Programs:
-    """Return the process's programs: compiling them takes longer than drawing a frame, and every place needs the same."""
+    """Return the process's programs: every place needs the same, and compiling takes longer than drawing a frame."""
     return Programs(open_context())
 
 
