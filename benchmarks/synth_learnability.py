@@ -44,13 +44,6 @@ TODAY = "today"
 RANDOMISATIONS = ("patterns", "lighting", "sensor", "bags", "look_alikes")
 VARIANTS = (TODAY, *(f"no-{name.replace('_', '-')}" for name in RANDOMISATIONS))
 
-RECIPE = "street-small"
-SIZE = (
-    *("train.identities=300", "train.scenes=8", "train.frames=30"),
-    *("test.identities=100", "test.scenes=4", "test.frames=24"),
-)
-"""Changes to the recipe that make it large enough to learn from: 1,344 frames."""
-
 HEIGHT, WIDTH = 128, 64
 LEAST_HEIGHT, LOOSENESS = 60, 0.02
 """Of boxes that are cut out: pixels; and by what share of its size, standard deviation, each side is off."""
@@ -252,7 +245,7 @@ def make_variant(variant: str, folder: Path, options: argparse.Namespace) -> Pat
         from personsearch.synth.recipe import load_recipe
 
         off = [] if variant == TODAY else [f"randomise.{variant.removeprefix('no-').replace('-', '_')}=false"]
-        make_crops(load_recipe(options.recipe, [*SIZE, *options.changes, *off]), crops, workers=options.workers)
+        make_crops(load_recipe(options.recipe, [*options.changes, *off]), crops, workers=options.workers)
     return crops
 
 
@@ -334,8 +327,8 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="for crops (FOLDER/crops/VARIANT) and figures")
-    parser.add_argument("changes", nargs="*", help="more changes to the recipe: people.spread=0.5 ...")
-    parser.add_argument("--recipe", default=RECIPE, help=f"of the crops, with {', '.join(SIZE)}; default: {RECIPE}")
+    parser.add_argument("changes", nargs="*", help="changes to the recipe: people.spread=0.5 ...")
+    parser.add_argument("--recipe", default="learnability", help="of the crops: 300 people to train on, 100 to test")
     parser.add_argument("--variants", type=variants, default=list(VARIANTS), help="all, or names with commas between")
     parser.add_argument("--steps", type=int, default=450, help="batches of 64 crops that a network is trained on")
     parser.add_argument("--seeds", type=int, default=1, help="networks of each variant")
@@ -349,7 +342,7 @@ def main() -> None:
         results[variant] = [measured(variant, seed, options.folder, options) for seed in range(options.seeds)]
     minutes = statistics.mean(run["minutes"] for runs in results.values() for run in runs)
     told = (
-        f"Recipe `{' '.join([options.recipe, *SIZE, *options.changes])}`; {options.steps} steps of "
+        f"Recipe `{' '.join([options.recipe, *options.changes])}`; {options.steps} steps of "
         f"{IDENTITIES * INSTANCES} crops, {options.seeds} network(s) a variant, {minutes:.1f} minutes each on one of "
         f"{os.cpu_count()} cores, torch {torch.__version__}, Python {platform.python_version()}. Per cent; people, "
         "places and cameras of the test are unseen."

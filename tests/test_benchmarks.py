@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -41,3 +44,24 @@ def test_the_gallery_s_costs() -> None:
     told = run("gallery.py", "--people", "4000", "--dim", "16")
     for line in ("scenes of 8 people added a second", "numpy: one query", "exact, FAISS: one query", "erased in"):
         assert line in told
+
+
+def test_learnability_trains_on_one_split_and_ranks_the_other(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    folder, rows = tmp_path / "crops/today", []
+    for split, people, scene in (("train", 16, "s1"), ("test", 4, "s2")):
+        (folder / split).mkdir(parents=True)
+        for person in range(people):
+            colour = rng.integers(0, 256, (2, 1, 3))
+            for number in range(4):
+                name = f"{split}/{person}_{number}.jpg"
+                pixels = np.repeat(np.repeat(colour, 128, axis=0), 128, axis=1) + rng.integers(-9, 10, (256, 128, 3))
+                Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name)
+                camera = f"{scene}c{number % 2}"
+                rows.append({"file_name": name, "person_id": person, "camera": camera, "scene": scene})
+    (folder / "crops.json").write_text(json.dumps({"crops": rows}))
+    arguments = [str(tmp_path), "--variants", "today", "--steps", "2", "--save", str(tmp_path / "table.md")]
+    told = run("synth_learnability.py", *arguments)
+    assert "| today | 16 people, 64 crops | 4 people, 16 crops | 100.0 | 100.0 |" in told
+    assert (tmp_path / "table.md").read_text() in told
+    assert "step" not in run("synth_learnability.py", *arguments).split("# synth_learnability")[0]  # kept

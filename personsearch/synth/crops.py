@@ -26,7 +26,7 @@ def make_crops(recipe: Recipe, out: str | Path, *, workers: int | None = None, p
     """Make crops of all labelled people who are at least half visible.
 
     They are cut out of whole frames, neighbours, occlusion, blur and noise included; the frames are drawn first and
-    removed when the crops are there. A frame gives about eight crops, so a crop costs about 20 ms of one core.
+    removed when the crops are there.
 
     Args:
         recipe: of the people, scenes and cameras.
