@@ -1,8 +1,9 @@
-// Leaves.
+// Leaves: light and dark at the size of leaves and of twigs.
 
 void surface(inout Surface s) {
-    float leaf = texture(noise, position.xz * 1.3 + position.yx * 0.9 + region.z).g;
-    s.base *= 0.35 + 1.5 * leaf * leaf * 1.6;
-    s.normal = normalize(s.normal + 1.6 * (texture(noise, position.xy * 1.1 + position.zz * 0.7).bab - 0.5));
-    s.openness = 0.55 + 0.6 * leaf;
+    vec4 leaf = texture(noise, position.xy * vec2(1.1, 0.9) + position.z * 0.83 + region.z);
+    float twig = texture(noise, position.zy * 0.31 + position.x * 0.23).g;
+    s.base *= (0.25 + 1.5 * leaf.g) * (0.55 + 0.9 * twig);
+    s.normal = normalize(s.normal + 1.2 * (leaf.bab - 0.5));
+    s.openness = 0.5 + 0.7 * leaf.g;
 }

@@ -1,3 +1,6 @@
 // A lamp's face: it shines whatever falls on it.
 
-void surface(inout Surface s) { s.glow = s.base; }
+void surface(inout Surface s) {
+    s.glow = s.base * 0.9;
+    s.base *= 0.1;
+}
