@@ -3,16 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from personsearch import PersonSearcher
-from personsearch.cli import main
-from tests.conftest import TINY, toy_scene, toy_set
+from tests.conftest import TINY, Run, toy_scene, toy_set
 from tests.test_sources import video
 
 PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
@@ -21,30 +19,6 @@ PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
 def size_of(path: Path) -> tuple[int, int]:
     with Image.open(path) as picture:
         return picture.size
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["personsearch", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        code = 0
-        try:
-            main()
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        return Done(code, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture

@@ -1,42 +1,23 @@
 """``personsearch synth``: what it says and how it ends. Making itself is tested in test_make.py."""
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from personsearch.cli import main
 from personsearch.datasets import load_coco
 from personsearch.synth import make as make_module
 from personsearch.synth.recipe import Recipe, describe_recipes
+from tests.conftest import Run
 from tests.synth.pictures import open_and_die, open_blocks, small_plan
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["personsearch", "synth", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        code = 0
-        try:
-            main()
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        return Done(code, *capsys.readouterr())
-
-    return call
+def run(run: Run) -> Run:
+    return partial(run, "synth")
 
 
 @pytest.fixture
