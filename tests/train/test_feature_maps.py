@@ -8,8 +8,7 @@ from PIL import Image
 
 from personsearch.models import ModelConfig
 from personsearch.train.feature_maps import draw_feature_maps, feature_maps
-from tests.conftest import toy_scene
-from tests.test_cli import Run, run  # noqa: F401  # a fixture
+from tests.conftest import Run, toy_scene
 from tests.train.test_transfer import imagenet_file
 
 PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
@@ -42,7 +41,7 @@ def test_brightness_on_people_by_hand(tiny_config: ModelConfig, monkeypatch: pyt
     assert module._on_people(brightness, [(20, 10, 40, 30)], (40, 80)) == pytest.approx(4.0)
 
 
-def test_on_the_command_line(run: Run, toy_annotations: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_on_the_command_line(run: Run, toy_annotations: Path, tmp_path: Path) -> None:
     picture = tmp_path / "features.png"
     done = run(
         "train",
