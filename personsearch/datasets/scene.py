@@ -56,9 +56,31 @@ def require_images(scenes: Sequence[Scene]) -> None:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class GalleryList:
+    """The images that a query is looked for in, where the set's authors list them (CUHK-SYSU).
+
+    Attributes:
+        image_ids: N names of scenes, in the order of the list; a name may occur twice (the official lists have such
+            rows, and protocols differ in what they make of them).
+        boxes: (N, 4) float32 xyxy, where the person is in that image; NaN where the person is not there.
+    """
+
+    image_ids: tuple[str, ...]
+    boxes: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Query:
-    """A person to look for: a box (4,) float32 xyxy in the scene ``image_id``, and who it is."""
+    """A person to look for.
+
+    Attributes:
+        image_id: the scene with the query's box.
+        box: (4,) float32 xyxy.
+        identity: who it is.
+        gallery: where to look; None = in all scenes of the set.
+    """
 
     image_id: str
     box: NDArray[np.float32]
     identity: int
+    gallery: GalleryList | None = None
