@@ -11,8 +11,8 @@ import personsearch
 
 PACKAGE = Path(personsearch.__file__).parent
 
-#: Room -> rooms it may import from. ``errors``, ``config``, ``durable``, ``progress`` and ``results`` are open to all.
-OPEN = {"errors", "config", "durable", "progress", "results"}
+#: Room -> rooms it may import from. ``errors``, ``config``, ``durable``, ``progress``, ``results`` and ``calibration`` are open to all.
+OPEN = {"errors", "config", "durable", "progress", "results", "calibration"}
 ALLOWED = {
     "models": set(),
     "images": set(),
@@ -25,7 +25,7 @@ ALLOWED = {
     "indexing": {"batching", "gallery", "images", "sources", "searcher"},
     "searcher": {"batching", "gallery", "images", "indexing", "models", "sources", "weights"},
     "matches": {"drawing", "images", "sources", "searcher"},
-    "evaluation": {"datasets", "images", "models", "searcher"},
+    "evaluation": {"datasets", "drawing", "images", "models", "searcher"},
     "train": {"datasets", "drawing", "evaluation", "images", "models", "searcher", "weights"},
     "synth": {"datasets"},
     "demo": {"datasets", "drawing", "evaluation", "gallery", "searcher"},
