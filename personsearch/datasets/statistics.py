@@ -1,0 +1,42 @@
+"""Numbers about a set's scenes that checks and plots share. Ignored boxes are not counted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.datasets.scene import Scene
+
+
+def labels_of(scenes: Sequence[Scene]) -> NDArray[np.int64]:
+    """Return (N,) identities of all labelled boxes, scene after scene."""
+    parts = [scene.identities[(scene.identities >= 0) & ~scene.ignore] for scene in scenes]
+    return np.concatenate([np.zeros(0, np.int64), *parts])
+
+
+def boxes_per_identity(scenes: Sequence[Scene]) -> NDArray[np.int64]:
+    """Return (I,) boxes of each identity, in order of identity."""
+    return np.unique(labels_of(scenes), return_counts=True)[1].astype(np.int64)
+
+
+def people_per_scene(scenes: Sequence[Scene]) -> NDArray[np.int64]:
+    """Return (S,) people of each scene, labelled or not."""
+    return np.array([int((~scene.ignore).sum()) for scene in scenes], dtype=np.int64)
+
+
+def cameras_of_identities(scenes: Sequence[Scene]) -> dict[int, set[str]]:
+    """Map each identity, in order, to the cameras that see it; scenes without a known camera do not count."""
+    cameras: dict[int, set[str]] = defaultdict(set)
+    for scene in scenes:
+        if scene.camera is not None:
+            for identity in scene.identities[(scene.identities >= 0) & ~scene.ignore].tolist():
+                cameras[identity].add(scene.camera)
+    return dict(sorted(cameras.items()))
+
+
+def cameras_per_identity(scenes: Sequence[Scene]) -> NDArray[np.int64]:
+    """Return (I,) how many cameras see each identity that a known camera sees."""
+    return np.array([len(cameras) for cameras in cameras_of_identities(scenes).values()], dtype=np.int64)
