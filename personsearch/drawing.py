@@ -81,7 +81,7 @@ def match_rows(rows: Sequence[Sequence[Tile]], heading: str = "") -> Image.Image
         y = top + GAP + r * (TILE[1] + CAPTION + GAP)
         for c, tile in enumerate(row):
             x = GAP + c * (TILE[0] + GAP)
-            sheet.paste(_in_context(tile), (x, y))
+            sheet.paste(in_context(tile), (x, y))
             title = _fitted(pen, tile.title, _font(15), TILE[0])
             pen.text((x, y + TILE[1] + 5), title, fill=tile.colour, font=_font(15))
             subtitle = _fitted(pen, tile.subtitle, _font(12), TILE[0])
@@ -106,7 +106,7 @@ def wrapped(tiles: Sequence[Tile], columns: int = 6) -> list[list[Tile]]:
     return [list(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
 
 
-def _in_context(tile: Tile) -> Image.Image:
+def in_context(tile: Tile) -> Image.Image:
     """Cut the person out with surroundings, scaled to a tile; beyond the scene's edge the tile is grey."""
     x1, y1, x2, y2 = tile.box
     scale = TILE[1] * PERSON_SHARE / max(y2 - y1, 1.0)

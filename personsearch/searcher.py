@@ -326,6 +326,45 @@ class PersonSearcher:
         result: Floats = embeddings.cpu().numpy()
         return result
 
+    def observe(
+        self,
+        scenes: Iterable[tuple[ImageInput, NDArray[Any]]],
+        *,
+        threshold: float | None = None,
+        batch_size: int = 8,
+    ) -> Iterator[tuple[Detections, Floats]]:
+        """Yield what :meth:`detect` and :meth:`embed_boxes` return of each scene, from one pass over it.
+
+        Args:
+            scenes: (image, (N, 4) boxes to embed, xyxy pixels of the original image).
+            threshold: lowest detector score, 0..1; default the weights' own.
+            batch_size: images of one canvas size that go through the network together.
+
+        Raises:
+            ImageError: an input or a box cannot be used; the message names it.
+        """
+
+        def prepare(scene: tuple[ImageInput, NDArray[Any]]) -> tuple[_Ready, Floats]:
+            image, boxes = scene
+            ready = _prepare(image, self.config, "RGB")
+            return ready, checked_boxes(boxes, ready.canvas.image_size, describe(image))
+
+        def run(batch: list[tuple[_Ready, Floats]]) -> list[tuple[Detections, Floats]]:
+            on_canvas = [torch.from_numpy(ready.canvas.to_canvas(boxes)).to(self.device) for ready, boxes in batch]
+            with torch.inference_mode():
+                found, embedded = self._network.observe(
+                    self._batch([ready.canvas for ready, _ in batch]), on_canvas, score_threshold=threshold
+                )
+            detected = [_detections(people, ready) for people, (ready, _) in zip(found, batch, strict=True)]
+            return [(people, rows.cpu().numpy()) for people, rows in zip(detected, embedded, strict=True)]
+
+        return run_in_batches(
+            map_ahead(prepare, scenes, ahead=batch_size),
+            kind=lambda item: tuple(item[0].canvas.pixels.shape),
+            run=run,
+            batch_size=batch_size,
+        )
+
     def index(
         self,
         images: str | os.PathLike[str] | Sequence[ImageInput] | Mapping[str, ImageInput],

@@ -153,6 +153,18 @@ def test_threshold_and_limit(tiny_searcher: PersonSearcher) -> None:
         tiny_searcher.detect(scene, threshold=2)
 
 
+def test_observe_gives_what_detect_and_embed_boxes_give(tiny_searcher: PersonSearcher) -> None:
+    images = [toy_scene([(0, 10, 10), (1, 60, 20)]), toy_scene([(2, 30, 10)], width=120), toy_scene([], seed=3)]
+    boxes = [np.array([[10, 10, 30, 70], [60, 20, 80, 80]], np.float32), np.array([[30, 10, 50, 70]], np.float32)]
+    asked = [*boxes, np.zeros((0, 4), np.float32)]
+    seen = list(tiny_searcher.observe(zip(images, asked, strict=True), threshold=0.1, batch_size=2))
+    for image, box, (found, embedded) in zip(images, asked, seen, strict=True):
+        alone = tiny_searcher.detect(image, threshold=0.1)
+        np.testing.assert_allclose(found.boxes, alone.boxes, atol=1e-3)
+        np.testing.assert_allclose(found.embeddings, alone.embeddings, atol=1e-4)
+        np.testing.assert_allclose(embedded, tiny_searcher.embed_boxes(image, box), atol=1e-4)
+
+
 def test_embedding_a_detected_box_gives_its_embedding(tiny_searcher: PersonSearcher) -> None:
     scene = toy_scene(PEOPLE)
     found = tiny_searcher.detect(scene)

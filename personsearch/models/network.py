@@ -92,15 +92,7 @@ class PersonSearchNetwork(nn.Module):
         if self.training:
             raise RuntimeError("forward() is for evaluation; training calls train_step()")
         low, high = self._features(images)
-        settings = self.config.detector
-        boxes, scores = self.detector(
-            images,
-            high,
-            settings.score_threshold if score_threshold is None else score_threshold,
-            settings.max_people if max_people is None else max_people,
-        )
-        embeddings = self._embed(low, high, boxes).split([len(b) for b in boxes])
-        return [People(*found) for found in zip(boxes, scores, embeddings, strict=True)]
+        return self._people(images, low, high, score_threshold, max_people)
 
     def embed(self, images: Tensor, boxes: list[Tensor]) -> list[Tensor]:
         """Embed given boxes: the query path.
@@ -114,6 +106,14 @@ class PersonSearchNetwork(nn.Module):
         """
         low, high = self._features(images)
         return list(self._embed(low, high, boxes).split([len(b) for b in boxes]))
+
+    def observe(
+        self, images: Tensor, boxes: list[Tensor], *, score_threshold: float | None = None
+    ) -> tuple[list[People], list[Tensor]]:
+        """Find people and embed given boxes, on the same features: what ``forward`` and ``embed`` return."""
+        low, high = self._features(images)
+        people = self._people(images, low, high, score_threshold, None)
+        return people, list(self._embed(low, high, boxes).split([len(b) for b in boxes]))
 
     def set_dtype(self, dtype: torch.dtype) -> PersonSearchNetwork:
         """Compute in ``dtype``, except for what needs float32: the BNNeck, box decoding, NMS and norms."""
@@ -141,6 +141,19 @@ class PersonSearchNetwork(nn.Module):
     def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features: tuple[Tensor, Tensor] = self.base((images - self.mean) / self.std)
         return features
+
+    def _people(
+        self, images: Tensor, low: Tensor, high: Tensor, score_threshold: float | None, max_people: int | None
+    ) -> list[People]:
+        settings = self.config.detector
+        boxes, scores = self.detector(
+            images,
+            high,
+            settings.score_threshold if score_threshold is None else score_threshold,
+            settings.max_people if max_people is None else max_people,
+        )
+        embeddings = self._embed(low, high, boxes).split([len(b) for b in boxes])
+        return [People(*found) for found in zip(boxes, scores, embeddings, strict=True)]
 
     def _embed(self, low: Tensor, high: Tensor, boxes: list[Tensor]) -> Tensor:
         if sum(len(b) for b in boxes) == 0:
