@@ -18,6 +18,8 @@ class Observations:
         detections: by image_id, every scene of the set and of its queries; as the weights give them, unfiltered.
         queries: (Q, D) float32, unit length: each query's box, pooled from its whole scene.
         people: by image_id (N, D): the annotated boxes of the scene, in their order, embedded likewise.
+        seconds: that the network took when it looked, also where the result was kept from an earlier time.
+        computed_on: device and dtype, e.g. ``cpu float32``.
     """
 
     weights: str
@@ -25,3 +27,5 @@ class Observations:
     detections: Mapping[str, Detections]
     queries: Floats
     people: Mapping[str, Floats]
+    seconds: float | None = None
+    computed_on: str = ""
