@@ -9,33 +9,50 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from personsearch.datasets.scene import Scene
 from personsearch.evaluation.ranking import average_precision, box_coverage, box_iou
+from personsearch.evaluation.rules import PRESETS, Rules
+from personsearch.evaluation.spaces import truth_of
 from personsearch.results import Detections, Floats
 
 IOU = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class DetectionResult:
     """Detection quality over a set; AP never exceeds recall.
 
     Attributes:
         ap: average precision x recall.
         recall: share of people found.
+        labelled_recall: share of the people with an identity that are found when only they are looked for.
         people: annotated people that count.
+        labelled: those of them with an identity.
         detections: detections that count.
+        scores: (N,) float32 of these, falling.
+        hits: (N,) bool, which of these found somebody.
     """
 
     ap: float
     recall: float
+    labelled_recall: float
     people: int
+    labelled: int
     detections: int
+    scores: Floats
+    hits: NDArray[np.bool_]
+
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (K,) recall and (K,) precision at each score that occurs, from the highest score on."""
+        last_of_tie = np.append(np.diff(self.scores) != 0, True)[: len(self.scores)]
+        found = np.cumsum(self.hits)[last_of_tie]
+        return found / max(self.people, 1), found / (np.flatnonzero(last_of_tie) + 1)
 
 
 def evaluate_detection(
-    detections: Mapping[str, Detections], scenes: Sequence[Scene], *, score_threshold: float = 0.5
+    detections: Mapping[str, Detections], scenes: Sequence[Scene], rules: Rules = PRESETS["standard"]
 ) -> DetectionResult:
     """Match detections to people and pool them over all scenes.
 
@@ -43,30 +60,45 @@ def evaluate_detection(
     unlabelled people count alike. Detections on ignored boxes that hit nobody count neither way.
 
     Args:
-        detections: by image_id; a scene without an entry has none, and its people still count.
+        detections: by image_id; a scene without an entry has none.
         scenes: the annotated set.
-        score_threshold: lower detections are dropped first.
+        rules: say which scores and which scenes count.
     """
-    hits, scores, people = [], [], 0
+    hits, scores = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=np.float32)]
+    people = labelled = labelled_hits = 0
     for scene in scenes:
-        truth = scene.boxes[~scene.ignore]
-        people += len(truth)
+        truth, identities = truth_of(scene, rules)
+        has_label = identities >= rules.first_label
         found = detections.get(scene.image_id)
-        if found is None:
+        kept = np.zeros(0, dtype=bool) if found is None else found.scores >= rules.detection_score_threshold
+        if not kept.any() and rules.empty_scenes == "skip":
             continue
-        kept = found.scores >= score_threshold
+        people += len(truth)
+        labelled += int(has_label.sum())
+        if found is None or not kept.any():
+            continue
         boxes = found.boxes[kept]
         hit = _mutual_best(boxes, truth)
         counts = hit | ~_on_ignored(boxes, scene.boxes[scene.ignore])
         hits.append(hit[counts])
         scores.append(found.scores[kept][counts])
-    relevant = np.concatenate([np.zeros(0, dtype=bool), *hits])
+        labelled_hits += int(_mutual_best(boxes, truth[has_label]).sum())
+    relevant, pooled = np.concatenate(hits), np.concatenate(scores)
     recall = float(relevant.sum() / people) if people else 0.0
-    ap = average_precision(relevant, np.concatenate([np.zeros(0, dtype=np.float32), *scores])) * recall
-    return DetectionResult(ap=ap, recall=recall, people=people, detections=len(relevant))
+    order = np.argsort(-pooled, kind="stable")
+    return DetectionResult(
+        ap=average_precision(relevant, pooled) * recall,
+        recall=recall,
+        labelled_recall=labelled_hits / labelled if labelled else 0.0,
+        people=people,
+        labelled=labelled,
+        detections=len(relevant),
+        scores=pooled[order],
+        hits=relevant[order],
+    )
 
 
-def _mutual_best(boxes: Floats, truth: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _mutual_best(boxes: Floats, truth: Floats) -> NDArray[np.bool_]:
     if not len(boxes) or not len(truth):
         return np.zeros(len(boxes), dtype=bool)
     iou = box_iou(boxes, truth)
@@ -75,7 +107,7 @@ def _mutual_best(boxes: Floats, truth: Floats) -> np.ndarray[tuple[int], np.dtyp
     return np.asarray((best_box[best_truth] == rows) & (iou[rows, best_truth] >= IOU))
 
 
-def _on_ignored(boxes: Floats, ignored: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _on_ignored(boxes: Floats, ignored: Floats) -> NDArray[np.bool_]:
     if not len(ignored):
         return np.zeros(len(boxes), dtype=bool)
     on = (box_iou(boxes, ignored) >= IOU) | (box_coverage(boxes, ignored) > 0.5)

@@ -1,8 +1,9 @@
-"""Average precision and overlap: the arithmetic under every protocol."""
+"""Average precision, rankings and overlap: the arithmetic under every protocol."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,67 @@ def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.floating[A
     last_of_tie = np.append(np.diff(scores[order]) != 0, True)
     hits, retrieved = hits[last_of_tie], np.flatnonzero(last_of_tie) + 1
     return float(np.sum(np.diff(hits, prepend=0) * hits / retrieved) / total)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ranking:
+    """The head of a ranking, as far down as it decides anything.
+
+    Attributes:
+        order: (K,) int64 positions of the ranked items, best first.
+        ranks: (T,) int64 where in the order the relevant items are, from 0.
+        precisions: (T,) precision at each, equal scores being one threshold.
+    """
+
+    order: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+    precisions: NDArray[np.float64]
+
+    def trapezoid(self) -> NDArray[np.float64]:
+        """Return (T,) the mean of the precisions at and just before each relevant item, 1 before the first item."""
+        count = np.arange(len(self.ranks))
+        before = np.divide(count, self.ranks, out=np.ones(len(self.ranks)), where=self.ranks > 0)
+        return np.asarray((before + (count + 1) / (self.ranks + 1)) / 2)
+
+
+def rank(
+    scores: NDArray[np.floating[Any]],
+    relevant: NDArray[np.bool_],
+    ties: Literal["stable", "reversed", "last"],
+    at_least: int = 10,
+) -> Ranking:
+    """Rank items by falling score, down to the last relevant one.
+
+    Args:
+        scores: (N,).
+        relevant: (N,) bool.
+        ties: equal scores keep their order, reverse it, or have the relevant items last.
+        at_least: go on for so many items, if there are.
+    """
+    head = min(at_least, len(scores))
+    cut = np.partition(scores, len(scores) - head)[len(scores) - head] if head else np.inf
+    if relevant.any():
+        cut = min(cut, scores[relevant].min())
+    chosen = np.flatnonzero(scores >= cut)
+    if ties == "reversed":
+        chosen = chosen[::-1]
+    keys = (relevant[chosen], -scores[chosen]) if ties == "last" else (-scores[chosen],)
+    order = chosen[np.lexsort(keys)]
+    hits = relevant[order]
+    ranks = np.flatnonzero(hits)
+    falling = -scores[order]
+    ends = np.searchsorted(falling, falling[ranks], side="right")
+    precisions = np.cumsum(hits)[ends - 1] / ends if len(ranks) else np.zeros(0)
+    return Ranking(order=order, ranks=ranks, precisions=precisions)
+
+
+def paired_iou(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return the (N,) intersection over union of the boxes of ``a`` (N, 4) with those of ``b`` (N, 4), row by row."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    sides = (np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])).clip(min=0)
+    intersection = sides[:, 0] * sides[:, 1]
+    union = _area(a) + _area(b) - intersection
+    return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
 
 
 def box_iou(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from personsearch.datasets.dataset import Accounting, Dataset
 from personsearch.datasets.scene import Query, Scene
 from personsearch.evaluation.baselines import colour_histogram
 from personsearch.evaluation.detection import DetectionResult, evaluate_detection
@@ -123,6 +124,8 @@ def compare(
     """
     detections = detect_all(searcher, scenes, progress=progress)
     paths = {scene.image_id: scene.path for scene in scenes}
+    nothing = Accounting(rows=0, kept=0)
+    dataset = Dataset(name="", scenes=tuple(scenes), queries=tuple(queries), accounting=nothing)
 
     def report(name: str, embed: Embed | None) -> Report:
         found = detections if embed is None else _embedded_anew(detections, paths, embed, name, progress)
@@ -134,7 +137,7 @@ def compare(
             scenes=len(scenes),
             queries=len(queries),
             detection=evaluate_detection(found, scenes),
-            search=evaluate_search(found, scenes, queries, looked_for),
+            search=evaluate_search(found, dataset, looked_for),
         )
 
     reports = [report(searcher.spec.name, None)]

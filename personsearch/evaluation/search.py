@@ -1,112 +1,217 @@
-"""Person-search mAP and top-k by the community definition (preset ``standard``)."""
+"""Person-search mAP and top-k under any rules; the community definition by default."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from personsearch.datasets.scene import Query, Scene
-from personsearch.evaluation.ranking import average_precision, box_iou
+from personsearch.datasets.dataset import Dataset
+from personsearch.errors import DatasetError
+from personsearch.evaluation.matching import Candidates, best_identities, judge
+from personsearch.evaluation.ranking import rank
+from personsearch.evaluation.rows import GalleryRows, gallery_rows, query_rows
+from personsearch.evaluation.rules import PRESETS, Rules
+from personsearch.evaluation.spaces import SearchSpace, SearchSpaces
 from personsearch.results import Detections, Floats
 
 RANKS = (1, 5, 10)
+BLOCK = 128
+
+#: (number of a query, rows of ``gallery_rows`` that it is looked for in, rising) -> similarity of each of those rows.
+Ranker = Callable[[int, NDArray[np.int64]], NDArray[np.floating]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """One detection of a query's ranking.
+
+    Attributes:
+        image_id: the scene.
+        box: x1, y1, x2, y2 in its pixels.
+        similarity: to the query.
+        correct: whether it counts as the person.
+    """
+
+    image_id: str
+    box: tuple[float, float, float, float]
+    similarity: float
+    correct: bool
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SearchResult:
-    """Search quality: plain means over all queries.
+    """Search quality: plain means over the queries that count.
 
     Attributes:
         mean_average_precision: mAP, 0..1.
         top: rank -> share of queries with the person among the first so many.
-        average_precisions: per query.
+        average_precisions: (Q,) per query of the set; NaN = passed over.
+        first_ranks: (Q,) rank of the first correct detection, from 0; inf = none, NaN = passed over.
+        appearances: (Q,) int64, how often the person should be found.
+        found: (Q,) int64, how many detections are right.
+        queries: how many count.
+        best: per query the first ten of its ranking.
     """
 
     mean_average_precision: float
     top: dict[int, float]
-    average_precisions: tuple[float, ...]
+    average_precisions: NDArray[np.float64]
+    first_ranks: NDArray[np.float64]
+    appearances: NDArray[np.int64]
+    found: NDArray[np.int64]
+    queries: int
+    best: tuple[tuple[Ranked, ...], ...]
 
 
-def iou_threshold(box: Floats) -> float:
-    """Return the IoU that a detection of this person needs: 0.5, less for boxes of a few pixels."""
-    width, height = float(box[2] - box[0]), float(box[3] - box[1])
-    return min(0.5, width * height / ((width + 10) * (height + 10)))
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    average_precision: float
+    first_rank: float
+    found: int
+    best: tuple[Ranked, ...]
 
 
 def evaluate_search(
     detections: Mapping[str, Detections],
-    scenes: Sequence[Scene],
-    queries: Sequence[Query],
-    embeddings: Floats,
+    dataset: Dataset,
+    query_embeddings: Floats,
+    rules: Rules = PRESETS["standard"],
     *,
-    score_threshold: float = 0.5,
+    ranker: Ranker | None = None,
 ) -> SearchResult:
-    """Rank all detections outside each query's own scene by similarity.
+    """Rank each query's gallery by similarity and compare it with the annotations.
 
     In a scene that shows the person, the most similar detection that overlaps their box enough is the true match;
-    every other detection is a false one. A scene where nothing overlaps still counts: AP is multiplied by the share
-    of scenes where the person was found. Equal similarities keep the order of scenes, then of detections.
+    every other detection is a false one. A scene where nothing overlaps still counts: AP is the sum of the precisions
+    at the true matches over the scenes that show the person. ``rules`` says what else protocols make of it.
 
     Args:
-        detections: by image_id.
-        scenes: the whole gallery.
-        queries: whom to look for.
-        embeddings: (Q, D) unit-length embedding of each query.
-        score_threshold: lower detections are dropped first.
+        detections: by image_id, as the network gives them; a scene without an entry has none.
+        dataset: scenes and queries; a query without a gallery list is looked for in all scenes.
+        query_embeddings: (Q, D) unit-length embedding of each query's box.
+        rules: the protocol.
+        ranker: gives other similarities than the dot product, for re-ranking; the rules' confidence weighting and
+            query feature are then its own affair.
 
     Raises:
-        ValueError: a query's person is in no other scene.
+        DatasetError: a query's person is nowhere in its gallery and the rules call that an error; or the arrays do not
+            fit the set, or a similarity is NaN; the message names the query or image.
     """
-    kept = {name: found.filter(min_score=score_threshold) for name, found in detections.items()}
-    names = [scene.image_id for scene in scenes if len(kept.get(scene.image_id, ())) > 0]
-    start: dict[str, int] = {}
-    total = 0
-    for name in names:
-        start[name] = total
-        total += len(kept[name])
-    dim = embeddings.shape[1]
-    gallery = np.concatenate([np.zeros((0, dim), dtype=np.float32), *[kept[name].embeddings for name in names]])
-    shows = _appearances(scenes)
-    precisions: list[float] = []
-    first_ranks: list[float] = []
-    for query, embedding in zip(queries, embeddings, strict=True):
-        appearances = [(n, box) for n, box in shows.get(query.identity, []) if n != query.image_id]
-        if not appearances:
-            raise ValueError(f"person {query.identity} of the query in {query.image_id} is in no other scene")
-        similarity = gallery @ embedding
-        relevant = np.zeros(total, dtype=bool)
-        for name, box in appearances:
-            if name not in start:
-                continue
-            rows = slice(start[name], start[name] + len(kept[name]))
-            enough = box_iou(kept[name].boxes, box[None])[:, 0] >= iou_threshold(box)
-            if enough.any():
-                best = np.where(enough, similarity[rows], -np.inf).argmax()
-                relevant[start[name] + int(best)] = True
-        allowed = np.ones(total, dtype=bool)
-        if query.image_id in start:
-            own = start[query.image_id]
-            allowed[own : own + len(kept[query.image_id])] = False
-        relevant, similarity = relevant[allowed], similarity[allowed]
-        found_share = relevant.sum() / len(appearances)
-        precisions.append(average_precision(relevant, similarity) * float(found_share))
-        order = np.argsort(-similarity, kind="stable")
-        correct = np.flatnonzero(relevant[order])
-        first_ranks.append(float(correct[0]) if len(correct) else np.inf)
-    ranks = np.asarray(first_ranks)
+    table = gallery_rows(detections, dataset, rules)
+    looked_for, there = query_rows(detections, dataset.queries, query_embeddings, rules)
+    if len(table.scene) and looked_for.shape[1] != table.embeddings.shape[1]:
+        raise DatasetError(
+            f"query embeddings have size {looked_for.shape[1]}, the detections' {table.embeddings.shape[1]}; "
+            "they must come from one network"
+        )
+    spaces = SearchSpaces(dataset, rules)
+    labels = best_identities(dataset, table, rules) if rules.positives == "every" else None
+    count = len(dataset.queries)
+    average_precisions, first_ranks = np.full((2, count), np.nan)
+    appearances, found = np.zeros((2, count), dtype=np.int64)
+    best: list[tuple[Ranked, ...]] = [()] * count
+    for number, similarity in enumerate(_similarities(table, looked_for, rules, ranker)):
+        space, query = spaces.of(number), dataset.queries[number]
+        appearances[number] = space.appearances
+        if _passed_over(number, query.image_id, query.identity, space, there[number], rules):
+            continue
+        average_precisions[number], first_ranks[number] = 0.0, np.inf
+        if not there[number] or not space.appearances:
+            continue
+        candidates = Candidates.of(space, table)
+        given = _given(number, candidates, similarity, ranker)
+        same = None if labels is None else labels[candidates.rows] == query.identity
+        one = _measure(space, candidates, given, table, rules, same)
+        average_precisions[number], first_ranks[number] = one.average_precision, one.first_rank
+        found[number], best[number] = one.found, one.best
+    counted = ~np.isnan(average_precisions)
     return SearchResult(
-        mean_average_precision=float(np.mean(precisions)) if precisions else 0.0,
-        top={k: float((ranks < k).mean()) if len(ranks) else 0.0 for k in RANKS},
-        average_precisions=tuple(precisions),
+        mean_average_precision=float(average_precisions[counted].mean()) if counted.any() else 0.0,
+        top={k: float((first_ranks[counted] < k).mean()) if counted.any() else 0.0 for k in RANKS},
+        average_precisions=average_precisions,
+        first_ranks=first_ranks,
+        appearances=appearances,
+        found=found,
+        queries=int(counted.sum()),
+        best=tuple(best),
     )
 
 
-def _appearances(scenes: Sequence[Scene]) -> dict[int, list[tuple[str, Floats]]]:
-    shows: dict[int, list[tuple[str, Floats]]] = {}
-    for scene in scenes:
-        for identity, box in zip(scene.identities.tolist(), scene.boxes, strict=True):
-            if identity >= 0:
-                shows.setdefault(identity, []).append((scene.image_id, box))
-    return shows
+def _similarities(
+    table: GalleryRows, looked_for: Floats, rules: Rules, ranker: Ranker | None
+) -> Iterator[NDArray[np.floating] | None]:
+    """Yield (N,) similarities to each query, in blocks of one matrix product; None where a ranker gives them."""
+    for begin in range(0, len(looked_for), BLOCK):
+        block = looked_for[begin : begin + BLOCK]
+        if ranker is not None or not len(table.scene):
+            yield from [None] * len(block)
+            continue
+        similarity = block @ table.embeddings.T
+        if rules.confidence_weighted:
+            similarity *= table.scores
+        yield from similarity
+
+
+def _passed_over(number: int, image_id: str, identity: int, space: SearchSpace, there: np.bool_, rules: Rules) -> bool:
+    if not space.appearances and rules.absent_person == "error":
+        raise DatasetError(
+            f"query {number} (person {identity} in {image_id!r}): the person is in no other scene of its gallery; take "
+            "the query out, or choose rules with absent_person='skip'"
+        )
+    undetected = not there and rules.undetected_query == "skip"
+    return undetected or (not space.appearances and rules.absent_person == "skip")
+
+
+def _given(
+    number: int, candidates: Candidates, similarity: NDArray[np.floating] | None, ranker: Ranker | None
+) -> NDArray[np.floating]:
+    """Return (P,) the candidates' similarities."""
+    if not len(candidates.rows):
+        return np.zeros(0, dtype=np.float32)
+    if ranker is not None:
+        rows, places = np.unique(candidates.rows, return_inverse=True)
+        values = np.asarray(ranker(number, rows))
+        if values.shape != rows.shape:
+            raise DatasetError(f"query {number}: the ranker gave {values.shape} similarities for {len(rows)} rows")
+        given = values[places]
+    elif similarity is not None:
+        given = similarity[candidates.rows]
+    else:
+        raise ValueError("neither similarities nor a ranker")
+    if np.isnan(given).any():
+        raise DatasetError(f"query {number}: a similarity is NaN, so it cannot be ranked; look at the embeddings")
+    return given
+
+
+def _measure(
+    space: SearchSpace,
+    candidates: Candidates,
+    similarity: NDArray[np.floating],
+    table: GalleryRows,
+    rules: Rules,
+    same_person: NDArray[np.bool_] | None,
+) -> _Found:
+    right, junk = judge(space, candidates, similarity, table, rules, same_person)
+    rows = candidates.rows
+    if junk.any():
+        rows, similarity, right = rows[~junk], similarity[~junk], right[~junk]
+    ranking = rank(similarity, right, rules.ties, max(RANKS))
+    precisions = ranking.trapezoid() if rules.average_precision == "trapezoid" else ranking.precisions
+    average = float(precisions.sum()) / space.appearances
+    best = []
+    for position in ranking.order[: max(RANKS)].tolist():
+        row = int(rows[position])
+        x1, y1, x2, y2 = table.boxes[row].tolist()
+        best.append(
+            Ranked(
+                image_id=table.names[int(table.scene[row])],
+                box=(x1, y1, x2, y2),
+                similarity=float(similarity[position]),
+                correct=bool(right[position]),
+            )
+        )
+    first = float(ranking.ranks[0]) if len(ranking.ranks) else np.inf
+    return _Found(average_precision=average, first_rank=first, found=len(ranking.ranks), best=tuple(best))

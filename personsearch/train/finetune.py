@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from personsearch.datasets import Query, Scene
+from personsearch.datasets import Accounting, Dataset, Query, Scene
 from personsearch.drawing import draw
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_detection, evaluate_search
@@ -140,7 +140,10 @@ def search_figures(
         return {"selection": detected.ap, "AP": detected.ap, "recall": detected.recall}
     asked = everyone.mine(queries)
     mine = embed_queries(searcher.embed_boxes, scenes, asked, progress=False) if asked else ()
-    ranked = evaluate_search(detections, scenes, queries, np.stack(everyone.gathered(list(mine))))
+    held_out = Dataset(
+        name="held out", scenes=tuple(scenes), queries=tuple(queries), accounting=Accounting(rows=0, kept=0)
+    )
+    ranked = evaluate_search(detections, held_out, np.stack(everyone.gathered(list(mine))))
     figures = figures_of(detected, ranked)
     return {"selection": (figures["AP"] + figures["mAP"]) / 2, **figures}
 

@@ -1,0 +1,147 @@
+"""The detections of a gallery as one table, and the embeddings that are looked for in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.datasets.dataset import Dataset
+from personsearch.datasets.scene import Query
+from personsearch.errors import DatasetError
+from personsearch.evaluation.ranking import box_iou
+from personsearch.evaluation.rules import Rules
+from personsearch.results import Detections, Floats
+
+UNIT_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GalleryRows:
+    """N detections, scene by scene, each scene's in the order of its detections.
+
+    Attributes:
+        embeddings: (N, D) float32, unit length.
+        scores: (N,) float32.
+        boxes: (N, 4) float32 xyxy.
+        scene: (N,) int64, never falling: index into ``names``.
+        names: image_ids of all S scenes, those without detections included.
+    """
+
+    embeddings: Floats
+    scores: Floats
+    boxes: Floats
+    scene: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """(S + 1,) int64: scene s has the rows from ``starts[s]`` to ``starts[s + 1]``."""
+        return np.searchsorted(self.scene, np.arange(len(self.names) + 1)).astype(np.int64)
+
+    @classmethod
+    def of(
+        cls, detections: Mapping[str, Detections], image_ids: Sequence[str], score_threshold: float = 0.0
+    ) -> GalleryRows:
+        """Put the detections of some images, of at least a score, into one table.
+
+        Args:
+            detections: by image_id; an image without an entry has none, entries of other images are not looked at.
+            image_ids: the images, in the order of the table.
+            score_threshold: lower detections are left out.
+
+        Raises:
+            DatasetError: no entry is of these images; or a box, score or embedding is NaN, the embeddings are not of
+                unit length, or they differ in size.
+        """
+        if detections and image_ids and not any(name in detections for name in image_ids):
+            raise DatasetError(
+                f"no detections are of the set's images: entries are called like {next(iter(detections))!r}, images "
+                f"like {image_ids[0]!r}; name the detections by image_id"
+            )
+        kept: list[Detections] = []
+        counts = np.zeros(len(image_ids), dtype=np.int64)
+        for number, name in enumerate(image_ids):
+            found = detections.get(name)
+            if found is None or not len(found):
+                continue
+            enough = found.scores >= score_threshold
+            _require_numbers(name, found)
+            kept.append(found if enough.all() else found[enough])
+            counts[number] = len(kept[-1])
+        sizes = {found.embeddings.shape[1] for found in kept}
+        if len(sizes) > 1:
+            raise DatasetError(f"embeddings have different sizes: {sorted(sizes)}; they must come from one network")
+        dim = sizes.pop() if sizes else 0
+        return cls(
+            embeddings=np.concatenate([np.zeros((0, dim), np.float32), *[found.embeddings for found in kept]]),
+            scores=np.concatenate([np.zeros(0, np.float32), *[found.scores for found in kept]]),
+            boxes=np.concatenate([np.zeros((0, 4), np.float32), *[found.boxes for found in kept]]),
+            scene=np.repeat(np.arange(len(image_ids)), counts),
+            names=tuple(image_ids),
+        )
+
+
+def gallery_rows(detections: Mapping[str, Detections], dataset: Dataset, rules: Rules) -> GalleryRows:
+    """Return the table that :func:`evaluate_search` ranks; a ranker's row numbers are rows of it."""
+    listed = any(query.gallery is not None for query in dataset.queries)
+    names = [scene.image_id for scene in dataset.scenes]
+    return GalleryRows.of(detections, names, rules.search_threshold(listed=listed))
+
+
+def query_rows(
+    detections: Mapping[str, Detections], queries: Sequence[Query], embeddings: Floats, rules: Rules
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return what the rules look for.
+
+    Args:
+        detections: by image_id, of the queries' images too.
+        queries: Q people.
+        embeddings: (Q, D) of the queries' boxes.
+        rules: say whether boxes or their nearest detections are looked for.
+
+    Returns:
+        (Q, D) float32 embeddings, and (Q,) bool: False where there is no detection to take it from.
+
+    Raises:
+        DatasetError: the embeddings do not fit the queries, or are not of unit length.
+    """
+    if embeddings.ndim != 2 or len(embeddings) != len(queries):
+        raise DatasetError(f"query embeddings must be ({len(queries)}, D), one per query, got {embeddings.shape}")
+    looked_for = np.array(embeddings, dtype=np.float32)
+    there = np.ones(len(queries), dtype=bool)
+    if rules.query_feature == "detection":
+        for number, query in enumerate(queries):
+            found = detections.get(query.image_id)
+            there[number] = found is not None and len(found) > 0
+            if found is not None and len(found):
+                wider = np.array([0, 0, 1, 1])  # pixels counted inclusively: every side is one longer
+                nearest = box_iou(found.boxes + wider, query.box[None] + wider)[:, 0].argmax()
+                looked_for[number] = found.embeddings[nearest]
+    bad = np.flatnonzero(there & ~_unit(looked_for))
+    if len(bad):
+        raise DatasetError(
+            f"the embedding of query {bad[0]} (in {queries[bad[0]].image_id!r}) is not of unit length; similarity is "
+            "the dot product of unit vectors: divide each embedding by its length"
+        )
+    return looked_for, there
+
+
+def _unit(embeddings: Floats) -> NDArray[np.bool_]:
+    """Say which rows have length one; NaN has not."""
+    squares = np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float32)
+    return np.asarray(np.abs(np.sqrt(squares) - 1) <= UNIT_TOLERANCE)
+
+
+def _require_numbers(name: str, found: Detections) -> None:
+    if not np.isfinite(found.boxes).all() or not np.isfinite(found.scores).all():
+        raise DatasetError(f"{name}: a detection's box or score is not a finite number")
+    bad = np.flatnonzero(~_unit(found.embeddings))
+    if len(bad):
+        raise DatasetError(
+            f"{name}: the embedding of detection {bad[0]} is not of unit length; similarity is the dot product of unit "
+            "vectors: divide each embedding by its length"
+        )

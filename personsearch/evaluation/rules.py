@@ -1,0 +1,177 @@
+"""The switches in which evaluators of person search differ, as data, and the named sets of them that are in use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from personsearch.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """One protocol. The defaults are the community definition, preset ``standard``.
+
+    Attributes:
+        name: how figures are labelled; not part of the hash.
+        score_threshold: detections of lower score are dropped before the search.
+        list_score_threshold: the same where queries have gallery lists (CUHK-SYSU); None = ``score_threshold``.
+        query_feature: what is looked for: the embedding of the query's ``box``, or that of the ``detection`` nearest to
+            it (largest IoU with pixels counted inclusively, of any score).
+        undetected_query: with ``query_feature="detection"``, a query whose image has no detection scores ``zero``, or
+            is passed over (``skip``), which shrinks the denominator.
+        confidence_weighted: similarities are multiplied by the detection's score (CWS).
+        own_image: the query's own image is left out always (``exclude``), left out unless the query's list names it
+            (``listed``), or searched too (``keep``).
+        repeated_entries: an image that a list names twice is ranked twice and counts twice (``twice``), is ranked once
+            but counts twice (``count-twice``), or is one image (``once``).
+        cameras: where the search goes: ``all`` frames; ``other-frames`` without those of the query's camera;
+            ``same-frames`` only those; ``junk`` = all frames, but the person's boxes in the query's camera count
+            neither way while strangers there stay.
+        absent_person: a query whose person is nowhere in its gallery is an ``error``, scores ``zero``, or is passed
+            over (``skip``).
+        positives: in an image that shows the person, only the ``first`` overlapping detection by falling similarity is
+            right; or ``every`` detection whose best-overlapping box is the person's.
+        iou: overlap that a detection of the person needs.
+        iou_rule: ``relaxed`` = small boxes of w x h pixels need only w*h / ((w+10)*(h+10)), if that is less; ``fixed``.
+        iou_inclusive: an overlap of exactly the threshold is enough.
+        junk_iou: detections that overlap the person from here up to the threshold count neither way; None = as wrong.
+        repeated_identity: of an identity annotated twice in one image the ``first`` box counts and the others are
+            people without a label; or the others are deleted (``delete``) and detections of them are false.
+        ties: equal similarities rank in the order of scenes, then detections (``stable``), in the reverse of the
+            gallery list's order (``reversed``), or with the wrong ones first (``last``).
+        average_precision: ``steps`` as scikit-learn has it, equal similarities being one threshold; or ``trapezoid``.
+        detection_score_threshold: detections of lower score are dropped before detection is measured.
+        empty_scenes: people of scenes without a detection ``count`` as missed, or such scenes are passed over
+            (``skip``), which inflates recall and AP.
+        first_label: recall of labelled people counts identities from this one on; 1 loses identity 0.
+    """
+
+    name: str
+    score_threshold: float = 0.5
+    list_score_threshold: float | None = None
+    query_feature: Literal["box", "detection"] = "box"
+    undetected_query: Literal["zero", "skip"] = "zero"
+    confidence_weighted: bool = False
+    own_image: Literal["exclude", "listed", "keep"] = "listed"
+    repeated_entries: Literal["twice", "count-twice", "once"] = "twice"
+    cameras: Literal["all", "other-frames", "same-frames", "junk"] = "all"
+    absent_person: Literal["error", "zero", "skip"] = "error"
+    positives: Literal["first", "every"] = "first"
+    iou: float = 0.5
+    iou_rule: Literal["relaxed", "fixed"] = "relaxed"
+    iou_inclusive: bool = True
+    junk_iou: float | None = None
+    repeated_identity: Literal["first", "delete"] = "first"
+    ties: Literal["stable", "reversed", "last"] = "stable"
+    average_precision: Literal["steps", "trapezoid"] = "steps"
+    detection_score_threshold: float = 0.5
+    empty_scenes: Literal["count", "skip"] = "count"
+    first_label: int = 0
+
+    def __post_init__(self) -> None:
+        for key, hint in get_type_hints(type(self)).items():
+            if get_origin(hint) is Literal and getattr(self, key) not in get_args(hint):
+                allowed = ", ".join(map(repr, get_args(hint)))
+                raise ConfigError(f"rules {self.name!r}: {key} must be one of {allowed}, got {getattr(self, key)!r}")
+
+    @property
+    def switches(self) -> dict[str, Any]:
+        """All fields but the name."""
+        return {key: value for key, value in asdict(self).items() if key != "name"}
+
+    @property
+    def hash(self) -> str:
+        """12 hex digits over the switches: equal for equal protocols, whatever they are called."""
+        return hashlib.sha256(json.dumps(self.switches, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """Name and hash, as they stand beside every figure."""
+        return f"{self.name} ({self.hash})"
+
+    def search_threshold(self, *, listed: bool) -> float:
+        """Return the score that detections need in the search; ``listed``: queries have gallery lists."""
+        return self.list_score_threshold if listed and self.list_score_threshold is not None else self.score_threshold
+
+    def changed(self, **switches: Any) -> Rules:
+        """Return other rules, whose name tells the difference: ``standard, cameras=junk``.
+
+        Raises:
+            ConfigError: there is no such switch, or no such value of it.
+        """
+        known = set(self.switches)
+        if unknown := sorted(set(switches) - known):
+            raise ConfigError(f"rules have no switch {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+        name = ", ".join([self.name, *(f"{key}={value}" for key, value in switches.items())])
+        return replace(self, name=name, **switches)
+
+
+_STANDARD = Rules(name="standard")
+_PRESETS = (
+    _STANDARD,
+    replace(_STANDARD, name="seqnet", confidence_weighted=True, repeated_entries="count-twice", ties="reversed"),
+    replace(
+        _STANDARD,
+        name="alignps",
+        score_threshold=0.15,
+        list_score_threshold=0.2,
+        query_feature="detection",
+        ties="reversed",
+    ),
+    replace(
+        _STANDARD,
+        name="stl-author",
+        positives="every",
+        iou_rule="fixed",
+        iou_inclusive=False,
+        repeated_identity="delete",
+        ties="reversed",
+        empty_scenes="skip",
+    ),
+    replace(_STANDARD, name="strict", own_image="exclude", repeated_entries="once", absent_person="skip", ties="last"),
+    replace(_STANDARD, name="cross-camera-frames", cameras="other-frames", absent_person="skip"),
+    replace(
+        _STANDARD,
+        name="cross-camera-junk",
+        cameras="junk",
+        junk_iou=0.3,
+        average_precision="trapezoid",
+        absent_person="skip",
+    ),
+)
+
+#: The protocols that have a name. ``cross-camera-frames`` is COAT's "multi-view" number, ``cross-camera-junk`` that of
+#: PRW's official MATLAB code; the two are not comparable.
+PRESETS: Mapping[str, Rules] = MappingProxyType({rules.name: rules for rules in _PRESETS})
+
+
+def rules_of(name: str) -> Rules:
+    """Return a preset.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def presets_table() -> str:
+    """Return a Markdown table of presets x switches; only what differs from ``standard`` is filled in."""
+    lines = [
+        "| switch | " + " | ".join(f"`{name}`" for name in PRESETS) + " |",
+        "|---" * (len(PRESETS) + 1) + "|",
+    ]
+    for key in (field.name for field in fields(Rules) if field.name != "name"):
+        cells = []
+        for name, rules in PRESETS.items():
+            value = getattr(rules, key)
+            cells.append(f"`{value}`" if name == "standard" or value != getattr(_STANDARD, key) else "")
+        lines.append(f"| `{key}` | " + " | ".join(cells) + " |")
+    lines.append("| hash | " + " | ".join(f"`{rules.hash}`" for rules in PRESETS.values()) + " |")
+    return "\n".join(lines) + "\n"
