@@ -78,11 +78,11 @@ def evaluate_detection(
         if found is None or not kept.any():
             continue
         boxes = found.boxes[kept]
-        hit = _mutual_best(boxes, truth)
-        counts = hit | ~_on_ignored(boxes, scene.boxes[scene.ignore])
+        hit = mutual_best(boxes, truth)
+        counts = hit | ~on_ignored(boxes, scene.boxes[scene.ignore])
         hits.append(hit[counts])
         scores.append(found.scores[kept][counts])
-        labelled_hits += int(_mutual_best(boxes, truth[has_label]).sum())
+        labelled_hits += int(mutual_best(boxes, truth[has_label]).sum())
     relevant, pooled = np.concatenate(hits), np.concatenate(scores)
     recall = float(relevant.sum() / people) if people else 0.0
     order = np.argsort(-pooled, kind="stable")
@@ -98,7 +98,8 @@ def evaluate_detection(
     )
 
 
-def _mutual_best(boxes: Floats, truth: Floats) -> NDArray[np.bool_]:
+def mutual_best(boxes: Floats, truth: Floats) -> NDArray[np.bool_]:
+    """Return (N,) bool: which of the boxes (N, 4) form a hit with one of the truth (M, 4), each the other's best."""
     if not len(boxes) or not len(truth):
         return np.zeros(len(boxes), dtype=bool)
     iou = box_iou(boxes, truth)
@@ -107,7 +108,8 @@ def _mutual_best(boxes: Floats, truth: Floats) -> NDArray[np.bool_]:
     return np.asarray((best_box[best_truth] == rows) & (iou[rows, best_truth] >= IOU))
 
 
-def _on_ignored(boxes: Floats, ignored: Floats) -> NDArray[np.bool_]:
+def on_ignored(boxes: Floats, ignored: Floats) -> NDArray[np.bool_]:
+    """Return (N,) bool: which of the boxes (N, 4) lie on an ignored one (M, 4): IoU of 0.5, or more than half in it."""
     if not len(ignored):
         return np.zeros(len(boxes), dtype=bool)
     on = (box_iou(boxes, ignored) >= IOU) | (box_coverage(boxes, ignored) > 0.5)
