@@ -60,14 +60,18 @@ def test_a_scene_may_be_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("images", "annotations", "message"),
     [
-        ([IMAGE], [{"id": 7, "image_id": 2, "bbox": [0, 0, 1, 1]}], "annotation 0 names image 2"),
+        (
+            [IMAGE],
+            [{"id": 7, "image_id": 2, "bbox": [0, 0, 1, 1]}],
+            r"annotations\[0\]: names image 2",
+        ),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [0, 0, 0, 5]}], r"annotation 7 of a\.jpg: bbox .* has no area"),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [200, 0, 5, 5]}], "has no area inside the 100x80 image"),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [0, 0, 5, 5]}] * 2, "annotation id 7 occurs twice"),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [0, 0, 5]}], "four finite numbers"),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [0, 0, 5, float("nan")]}], "four finite numbers"),
         ([IMAGE], [{"id": 7, "image_id": 1, "bbox": [0, 0, 5, 5], "person_id": -2}], "person_id must be -1 or more"),
-        ([IMAGE, IMAGE], [], "image ids are missing or occur twice"),
+        ([IMAGE, IMAGE], [], "images of id 1: every image needs an id of its own"),
         ([IMAGE, {**IMAGE, "id": 2}], [], r"'a\.jpg' occurs more than once"),
         ([{"id": 1, "file_name": "a.jpg"}], [], "has no 'width'"),
         (["a.jpg"], [], r"images\[0\] must be an object"),

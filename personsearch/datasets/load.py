@@ -1,0 +1,172 @@
+"""One way into every format: :func:`load_dataset`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from personsearch.datasets.coco import CocoFile, points_into, read_coco, read_queries
+from personsearch.datasets.cuhk_sysu import load_cuhk_sysu
+from personsearch.datasets.dataset import Dataset
+from personsearch.datasets.ledger import Ledger
+from personsearch.datasets.market import load_market
+from personsearch.datasets.mot import is_mot, load_mot
+from personsearch.datasets.prw import load_prw
+from personsearch.datasets.scene import Query
+from personsearch.errors import DatasetError
+
+
+class Loader(Protocol):
+    """What reads one format."""
+
+    def __call__(
+        self,
+        source: str | Path,
+        split: str = "test",
+        *,
+        images: str | Path | None = None,
+        queries: str | Path | None = None,
+        skip_bad: bool = False,
+        check_counts: bool = True,
+    ) -> Dataset:
+        """Read a split."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that sets may have.
+
+    Attributes:
+        what: for people, and what it is known by.
+        known: whether a file or folder looks like it.
+        load: reads it.
+    """
+
+    what: str
+    known: Callable[[Path], bool]
+    load: Loader
+
+
+def load_coco_set(
+    source: str | Path,
+    split: str = "test",
+    *,
+    images: str | Path | None = None,
+    queries: str | Path | None = None,
+    skip_bad: bool = False,
+    check_counts: bool = True,
+) -> Dataset:
+    """Read a COCO-style file; see :mod:`personsearch.datasets.coco`.
+
+    Args:
+        source: the json file, or a folder with ``train.json``, ``test.json``, ``queries.json``.
+        split: name of the json file of a folder.
+        images: folder that ``file_name`` is relative to; by default the json file's folder.
+        queries: file of the queries; default: for every split but "train" the ``queries.json`` beside the json file,
+            if it points into this file, as that of a folder's test.json must.
+        skip_bad: pass over malformed rows and missing images and list them in the accounting.
+        check_counts: no counts are published; there for loaders to be alike.
+
+    Raises:
+        DatasetError: the file or a row cannot be used, or an image is missing.
+    """
+    source, ledger = Path(source), Ledger()
+    path = source / f"{split}.json" if source.is_dir() else source
+    file = read_coco(path, images, ledger, require=True)
+    asked = _coco_queries(file, split, queries, ledger)
+    accounting = ledger.close(file.scenes, skip_bad=skip_bad)
+    return Dataset(name=path.stem, scenes=file.scenes, queries=tuple(asked), accounting=accounting)
+
+
+def _coco_queries(file: CocoFile, split: str, queries: str | Path | None, ledger: Ledger) -> list[Query]:
+    if queries is not None:
+        return read_queries(Path(queries), file, ledger)
+    beside = file.path.parent / "queries.json"
+    if split == "train" or not beside.is_file():
+        return []
+    if file.path.stem == "test" or points_into(beside, file):
+        return read_queries(beside, file, ledger)
+    return []
+
+
+def _is_coco(path: Path) -> bool:
+    if path.is_dir():
+        return any((path / f"{split}.json").is_file() for split in ("train", "test"))
+    return path.suffix == ".json"
+
+
+FORMATS: Mapping[str, Format] = {
+    "coco": Format("COCO-style json (a .json file, or train.json or test.json in a folder)", _is_coco, load_coco_set),
+    "prw": Format(
+        "PRW (frame_train.mat or frame_test.mat)",
+        lambda path: any((path / f"frame_{split}.mat").is_file() for split in ("train", "test")),
+        load_prw,
+    ),
+    "cuhk-sysu": Format(
+        "CUHK-SYSU (annotation/Images.mat)",
+        lambda path: (path / "annotation" / "Images.mat").is_file(),
+        load_cuhk_sysu,
+    ),
+    "mot": Format("MOTChallenge (seqinfo.ini)", is_mot, load_mot),
+    "mot-shared": Format(
+        "MOTChallenge whose track ids mean the same person in all sequences (only by name)",
+        lambda path: False,
+        partial(load_mot, same_people=True),
+    ),
+    "market": Format(
+        "crops in Market-1501 naming (bounding_box_train or bounding_box_test)",
+        lambda path: any((path / folder).is_dir() for folder in ("bounding_box_train", "bounding_box_test")),
+        load_market,
+    ),
+}
+
+
+def load_dataset(
+    source: str | Path,
+    split: str = "test",
+    *,
+    format: str | None = None,
+    images: str | Path | None = None,
+    queries: str | Path | None = None,
+    skip_bad: bool = False,
+    check_counts: bool = True,
+) -> Dataset:
+    """Read a split of a set in any of :data:`FORMATS`.
+
+    Args:
+        source: the set's folder, or a COCO-style json file.
+        split: "train" or "test"; of COCO-style folders any name that has a json file.
+        format: a key of FORMATS; default: the one whose files are there.
+        images: folder of the images where they are not in their usual place (coco, prw, cuhk-sysu).
+        queries: a file, or a protocol of the set: CUHK-SYSU "G50" .. "G4000", "all", "occlusion", "resolution"; PRW
+            "standard", "mini"; MOT "first". The default is the usual one.
+        skip_bad: pass over malformed rows and files and list them in ``accounting.skipped``. Without it they are an
+            error that names the first few, each with file and row.
+        check_counts: a folder with the lists of the official PRW or CUHK-SYSU must have its published counts; False
+            reads it as it is and says so in the set's name.
+
+    Raises:
+        DatasetError: there is no such set, its format is unclear, or it cannot be used.
+        MissingExtraError: PRW and CUHK-SYSU need scipy.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise DatasetError(f"{path}: no such file or folder")
+    name = _format_of(path) if format is None else format
+    if name not in FORMATS:
+        raise DatasetError(f"format {name!r} is none of {', '.join(FORMATS)}")
+    load = FORMATS[name].load
+    return load(path, split, images=images, queries=queries, skip_bad=skip_bad, check_counts=check_counts)
+
+
+def _format_of(path: Path) -> str:
+    known = [name for name, one in FORMATS.items() if one.known(path)]
+    if len(known) == 1:
+        return known[0]
+    if known:
+        raise DatasetError(f"{path}: looks like {' and '.join(known)}; say which with format (--format)")
+    formats = "; ".join(one.what for one in FORMATS.values())
+    raise DatasetError(f"{path}: is no set in a known format. Known are: {formats}")
