@@ -1,0 +1,295 @@
+"""The paper's ablation (Tables 2, 4, 5 and 6) on synth-mini, with the paper's figures in the next column.
+
+    python benchmarks/ablation.py ../shared/data/synth-mini runs/ablation --budget tiny
+    python benchmarks/ablation.py ../shared/data/synth-mini runs/ablation --budget tiny --finished --save TABLE.md
+
+Three pretrainings and eight fine-tunings of the small preset, every one of a step under the same budget; the rows and
+the paper's figures are in ``ablation_tables.py``. The number of epochs is fixed and the last weights are kept: nothing
+is held out, and nothing is selected on the test split, whose people, places and cameras training never saw.
+
+The folder keeps the figures: the same command goes on with what was broken off, and does not repeat what is finished.
+A run's folder is named by a hash of all that made it (recipe, data, the pretraining it starts from), so a change of one
+of them is a new run. A change of the code goes unseen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import json
+import logging
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from ablation_tables import RUNS, report
+
+from personsearch import PersonSearcher
+from personsearch.datasets import Query, Scene, load_coco, load_queries, require_images
+from personsearch.durable import write_durably
+from personsearch.errors import DatasetError, PersonSearchError
+from personsearch.evaluation.run import evaluate_searcher
+from personsearch.train import finetune, load_finetune, load_pretrain, pretrain
+from personsearch.train.config import FinetuneConfig, PretrainConfig
+from personsearch.train.data import Crops, cut_crops
+from personsearch.train.distributed import world
+from personsearch.train.pretrain import reid_figures
+from personsearch.train.tasks import ReidTask
+from personsearch.weights.files import BACKBONE_FILE, read_tensors
+
+logger = logging.getLogger("ablation")
+
+FIGURES = "figures.json"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every run may cost.
+
+    Attributes:
+        seeds: each run is made once per seed.
+        places: train on the first so many places; None = on all.
+        pretrain: changes to the recipe ``small-pretrain``.
+        finetune: changes to the recipe ``small-finetune``.
+        both: changes to both.
+        threads: of torch on the CPU; None = torch's choice.
+    """
+
+    seeds: tuple[int, ...]
+    places: int | None
+    pretrain: tuple[str, ...] = ()
+    finetune: tuple[str, ...] = ()
+    both: tuple[str, ...] = ()
+    threads: int | None = None
+
+
+#: Nothing is held out: with a fixed number of epochs there is nothing to select.
+WHOLE = "data.holdout_places=[]"
+
+BUDGETS = {
+    # Seconds: does every row run on this data?
+    "smoke": Budget(
+        seeds=(1,),
+        places=1,
+        pretrain=("schedule.epochs=1", "num_identities=2", "num_instances=2"),
+        finetune=("schedule.epochs=1", "batch_size=2"),
+        both=(
+            *("model.input.min_size=96", "model.input.max_size=160", "model.reid.roi_size=[8, 4]"),
+            *("model.detector.head_width=16", "model.detector.rpn_post_nms_test=20", "run.num_workers=0"),
+        ),
+        threads=1,
+    ),
+    # About an hour of one core.
+    "tiny": Budget(
+        seeds=(1,),
+        places=2,
+        pretrain=("schedule.epochs=8", "schedule.warmup_epochs=0.5"),
+        finetune=("schedule.epochs=3",),
+        both=("model.input.min_size=320", "model.input.max_size=480", "run.num_workers=0", "run.checkpoint_every=40"),
+        threads=1,
+    ),
+    # The recipes as they are, for a GPU.
+    "full": Budget(seeds=(1, 2, 3), places=None, both=("run.num_workers=4",)),
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """A set with ``train.json``, ``test.json`` and ``queries.json``.
+
+    Attributes:
+        folder: of the set; images are relative to it.
+        train: the annotations to train on, cut down to the budget's places.
+        made_of: hash of labels, queries and the sizes of the images.
+    """
+
+    folder: Path
+    train: Path
+    made_of: str
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run of the table and one seed, made into a recipe.
+
+    Attributes:
+        name: key of RUNS.
+        config: the recipe, ``run.out`` and ``init`` filled in.
+        folder: the run's, named by a hash of what makes it.
+    """
+
+    name: str
+    config: PretrainConfig | FinetuneConfig
+    folder: Path
+
+
+def read_data(folder: Path, places: int | None, out: Path) -> Data:
+    """Read the set, and write the part of it that is trained on.
+
+    Args:
+        folder: of the set.
+        places: train on the first so many; None = all.
+        out: where the part's annotations are written.
+    """
+    train, scenes = folder / "train.json", load_coco(folder / "train.json")
+    if places is not None:
+        kept = list(dict.fromkeys(scene.place for scene in scenes))[:places]
+        if None in kept:
+            raise DatasetError(f"{train}: images have no 'scene' (the place) to choose by; take another --budget")
+        data = json.loads(train.read_text(encoding="utf-8"))
+        images = [row for row in data["images"] if row.get("scene") in kept]
+        ids = {row["id"] for row in images}
+        people = [row for row in data["annotations"] if row["image_id"] in ids]
+        train = out / "train.json"
+        out.mkdir(parents=True, exist_ok=True)
+        write_durably(train, json.dumps({**data, "images": images, "annotations": people}).encode())
+        scenes = load_coco(train, folder)
+    texts = [train, folder / "test.json", folder / "queries.json"]
+    every = [*scenes, *read_test(folder)[0]]
+    require_images(every)
+    sizes = [scene.path.stat().st_size for scene in every]
+    made_of = hashlib.sha256(b"".join(path.read_bytes() for path in texts) + json.dumps(sizes).encode())
+    return Data(folder, train, made_of.hexdigest())
+
+
+def plan(name: str, seed: int, budget: Budget, data: Data, out: Path) -> Planned:
+    """Resolve the recipe of a run, and name its folder by it."""
+    run = RUNS[name]
+    own = budget.pretrain if run.step == "pretrain" else budget.finetune
+    where = [f"data.annotations={json.dumps(str(data.train))}", f"data.images={json.dumps(str(data.folder))}"]
+    changes = [WHOLE, f"run.seed={seed}", *where, *budget.both, *own, *run.changes]
+    load = load_pretrain if run.step == "pretrain" else load_finetune
+    start = plan(run.init, seed, budget, data, out).folder if run.init else None
+    config = load(f"small-{run.step}", changes).model_copy(
+        update={"init": None if start is None else str(start / "weights")}
+    )
+    recipe = config.model_dump(mode="json", exclude={"data", "init"})
+    recipe["run"] = {key: recipe["run"][key] for key in ("seed", "precision")}
+    made_of = json.dumps([recipe, data.made_of, start.name if start else None], sort_keys=True)
+    folder = out / f"{name}-seed{seed}-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
+    settings = config.run.model_copy(update={"out": str(folder)})
+    return Planned(name, config.model_copy(update={"run": settings}), folder)
+
+
+def figures_of(planned: Planned, data: Data) -> dict[str, float]:
+    """Return a run's figures: from its folder, or after training what is left of it."""
+    kept = planned.folder / FIGURES
+    if kept.exists():
+        return read_figures(planned)
+    logger.info("%s, in %s", planned.name, planned.folder)
+    begin = time.perf_counter()
+    if isinstance(planned.config, PretrainConfig):
+        found = reid_style(pretrain(planned.config), planned.config, data)
+    else:
+        found = search_style(finetune(planned.config), planned.config, data)
+    write_durably(kept, json.dumps(found, indent=1).encode())
+    told = "  ".join(f"{key} {value:.4g}" for key, value in found.items())
+    logger.info("%s: %s  (%.1f minutes)", planned.name, told, (time.perf_counter() - begin) / 60)
+    return found
+
+
+def read_figures(planned: Planned) -> dict[str, float]:
+    """Read the figures of a finished run."""
+    found: dict[str, float] = json.loads((planned.folder / FIGURES).read_text(encoding="utf-8"))
+    return found
+
+
+def search_style(weights: Path, config: FinetuneConfig, data: Data) -> dict[str, float]:
+    """Search the whole test split for every query (preset ``standard``), in the precision of the training."""
+    scenes, queries = read_test(data.folder)
+    searcher = PersonSearcher.from_pretrained(weights, device=config.run.device, dtype=config.run.precision)
+    found = evaluate_searcher(searcher, scenes, queries, progress=False).figures()
+    people = len({query.identity for query in queries})
+    kept = {figure: found[figure] for figure in ("mAP", "top1", "AP", "recall")}
+    return {**kept, "queries": len(queries), "people": people, "frames": len(scenes)}
+
+
+def reid_style(weights: Path, config: PretrainConfig, data: Data) -> dict[str, float]:
+    """Rank the labelled boxes of the test split for each of them, other cameras' only."""
+    crops = cut_test(data.folder, *config.model.crop_size)
+    task = ReidTask(config.model, 1, config.losses)
+    task.network.load_state_dict(read_tensors(weights / BACKBONE_FILE))
+    with world(config.run.device) as everyone:
+        task.to(everyone.device).eval()
+        found = reid_figures(task, crops=crops, known=set(), everyone=everyone)
+    people = len(set(crops.identities.tolist()))
+    return {"mAP": found["reid_map"], "top1": found["reid_top1"], "queries": found["reid_queries"], "people": people}
+
+
+@functools.lru_cache(maxsize=1)
+def read_test(folder: Path) -> tuple[list[Scene], list[Query]]:
+    """Read the test split."""
+    return load_coco(folder / "test.json"), load_queries(folder / "queries.json", folder / "test.json")
+
+
+@functools.lru_cache(maxsize=1)
+def cut_test(folder: Path, height: int, width: int) -> Crops:
+    """Cut the labelled people out of the test split."""
+    return cut_crops(read_test(folder)[0], height, width)
+
+
+def heading(name: str, budget: Budget, data: Data, plans: list[Planned]) -> list[str]:
+    """Say what was run, in the lines above the tables."""
+    scenes = load_coco(data.train, data.folder)
+    people = {label for scene in scenes for label in scene.identities.tolist() if label >= 0}
+    tested, queries = read_test(data.folder)
+    recipes = []
+    for step, changes in (("pretrain", budget.pretrain), ("finetune", budget.finetune)):
+        epochs = next(one.config.schedule.epochs for one in plans if RUNS[one.name].step == step)
+        shown = " ".join((WHOLE, *budget.both, *changes))
+        recipes.append(f"Step `{step}`: {epochs} epochs; recipe `small-{step}` with `{shown}`.")
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} thread(s)"
+    told = [
+        f"`{data.folder.name}`, `--budget {name}`: {len(budget.seeds)} seed(s) of each run, trained on {len(scenes)} "
+        f"scenes with {len(people)} people.",
+        *recipes,
+        f"Tested on {len(tested)} scenes with {len(queries)} queries. Nothing is held out or selected: the last "
+        "weights count. Every row of a step has the same budget; rows with a pretraining had it on top. The paper's "
+        "figures are a ResNet50-IBN-a's on PRW, after 120 and 20 epochs. Per cent.",
+        f"{device}, torch {torch.__version__}, Python {platform.python_version()}.",
+    ]
+    return [f"# ablation.py, {time.strftime('%Y-%m-%d')}", *(part for line in told for part in ("", line)), ""]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of the set: train.json, test.json, queries.json")
+    parser.add_argument("out", type=Path, help="folder of the runs and their figures")
+    parser.add_argument(
+        "--budget",
+        choices=BUDGETS,
+        required=True,
+        help="smoke: seconds a row; tiny: an hour of one core; full: a GPU",
+    )
+    parser.add_argument("--finished", action="store_true", help="train nothing: the tables of what is finished")
+    parser.add_argument("--save", type=Path, help="write the tables to a file too")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    budget = BUDGETS[options.budget]
+    if budget.threads:
+        torch.set_num_threads(budget.threads)
+    out = options.out / options.budget
+    data = read_data(options.data, budget.places, out)
+    plans = [plan(name, seed, budget, data, out) for seed in budget.seeds for name in RUNS]
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in RUNS}
+    for number, planned in enumerate(plans, 1):
+        if not options.finished:
+            logger.info("run %d of %d: %s, seed %d", number, len(plans), planned.name, planned.config.run.seed)
+            results[planned.name].append(figures_of(planned, data))
+        elif (planned.folder / FIGURES).exists():
+            results[planned.name].append(read_figures(planned))
+    text = "\n".join([*heading(options.budget, budget, data, plans), *report(results)])
+    print(f"\n{text}")
+    if options.save:
+        write_durably(options.save, text.encode())
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except PersonSearchError as error:
+        raise SystemExit(str(error)) from None
