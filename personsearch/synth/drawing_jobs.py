@@ -28,6 +28,7 @@ from personsearch.synth.sensor import (
     encode_jpeg,
     exposure_gain,
     grey_world,
+    photo_sensor,
     sensor_for,
 )
 
@@ -88,6 +89,7 @@ class Order:
 class _Session:
     """How a camera is set in one light: gain of the light, gains of its white balance, scale of its exposure."""
 
+    sensor: Sensor
     gain: float
     balance: ArrayLike
     target_scale: float
@@ -108,6 +110,13 @@ def mask_name(picture: str) -> str:
     return f"masks/{Path(picture).with_suffix('.png')}"
 
 
+def sensor_of(job: Job, frame: Frame, recipe: Recipe) -> Sensor:
+    """Return the sensor that a frame is taken with: the job's, or a hand-held camera's own."""
+    if not recipe.randomise.sensor:
+        return PERFECT
+    return sensor_for(job.sensor_seed) if frame.camera.name == job.camera else photo_sensor(frame.seed)
+
+
 def draw_job(job: Job, order: Order, frame_done: Callable[[], None]) -> None:
     """Draw a job and write its pictures, then its part file."""
     painter = order.open_painter(job, order.recipe)
@@ -120,15 +129,15 @@ def draw_job(job: Job, order: Order, frame_done: Callable[[], None]) -> None:
 
 
 def _draw_frames(job: Job, order: Order, painter: Painter, frame_done: Callable[[], None]) -> list[Row]:
-    sensor = sensor_for(job.sensor_seed) if order.recipe.randomise.sensor else PERFECT
-    sessions: dict[int, _Session] = {}
+    sessions: dict[tuple[str, int], _Session] = {}
     rows = []
     for frame in job.frames:
-        if frame.light not in sessions:
-            sessions[frame.light] = _set_up(painter, frame, sensor)
-        session = sessions[frame.light]
+        setting = (frame.camera.name, frame.light)
+        if setting not in sessions:
+            sessions[setting] = _set_up(painter, frame, sensor_of(job, frame, order.recipe))
+        session = sessions[setting]
         drawn = painter.draw(frame, session.gain)
-        image = _photograph(frame, drawn, sensor, session)
+        image = _photograph(frame, drawn, session)
         name = order.names[frame.name]
         write_durably(order.folder / name, encode_jpeg(image))
         row = image_row(job, frame, name, image, painter.light_name(frame))
@@ -150,13 +159,13 @@ def _set_up(painter: Painter, frame: Frame, sensor: Sensor) -> _Session:
     scale = TARGET_SCALES.get(painter.light_name(frame), 1.0)
     balance: ArrayLike = NEUTRAL if sensor is PERFECT else grey_world(image)
     gain = exposure_gain(image, sensor, *GAIN_RANGE, balance=balance, target_scale=scale)
-    return _Session(gain=gain, balance=balance, target_scale=scale)
+    return _Session(sensor=sensor, gain=gain, balance=balance, target_scale=scale)
 
 
-def _photograph(frame: Frame, drawn: Drawn, sensor: Sensor, session: _Session) -> Image:
+def _photograph(frame: Frame, drawn: Drawn, session: _Session) -> Image:
     rng = np.random.default_rng([_FRAME_KEY, frame.seed])
     image = random_background(drawn.image, drawn.owner, rng) if frame.random_background else drawn.image
-    return develop(image, sensor, rng, balance=session.balance, target_scale=session.target_scale)
+    return develop(image, session.sensor, rng, balance=session.balance, target_scale=session.target_scale)
 
 
 class _StagePainter:

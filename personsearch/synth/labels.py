@@ -54,7 +54,7 @@ def image_row(job: Job, frame: Frame, file_name: str, image: Image, light: str) 
         "width": width,
         "height": height,
         "scene": job.scene,
-        "camera": job.camera,
+        "camera": frame.camera.name,
         "time": round(frame.time, 2),
         "light": light,
         "random_background": frame.random_background,

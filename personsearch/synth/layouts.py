@@ -41,7 +41,7 @@ def check_layout(layout: str) -> None:
         try:
             import scipy.io  # noqa: F401
         except ImportError:
-            raise MissingExtraError("PRW's .mat files need scipy: pip install 'personsearch[synth]'") from None
+            raise MissingExtraError("PRW's .mat files need scipy: pip install 'personsearch[data]'") from None
 
 
 def picture_names(jobs: Sequence[Job], layout: str) -> dict[str, str]:

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.synth.cameras import Camera
 from personsearch.synth.plan_types import Appearance, Frame, Job
 from personsearch.synth.recipe import Recipe, SplitConfig
-from personsearch.synth.viewpoints import cameras_for
-from personsearch.synth.walks import Passage, possible, propose, seen
-from personsearch.synth.world import build_world
-from personsearch.synth.world.types import World
+from personsearch.synth.sessions import Session, fitting_place, people_wanted, sessions_of, sighted
+from personsearch.synth.targets import HeightTarget, counts_at
+from personsearch.synth.walks import Passage, possible, propose
 
 #: Where the seeds of the splits' people and worlds begin; multiples of four, so that no look-alike group is split.
 FIRST_SEED = {"train": 100_000_000, "test": 200_000_000}
 UNLABELLED = 50_000_000  # added to a split's first seed: people who are seen once and have no label
-SESSION_GAP = 5400.0  # seconds between the two sessions of a scene
 TRIES = 300  # proposals for one identity before fewer boxes than wanted are accepted
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Session:
-    """One scene in one light: its cameras' frames are taken at the same times."""
-
-    world: World
-    cameras: tuple[Camera, ...]
-    scene: str
-    light: int
-    times: NDArray[np.float64]
-    room: NDArray[np.int64]  # (cameras, times): how many more people a frame takes
-    at: list[list[Passage]] = field(default_factory=list)
+SCENES_ASKED = 8  # among as many scenes, the one with the most room is taken for who is photographed in one
+FAILURES = 60  # the same where heights are planned: in a row
 
 
 def plan(recipe: Recipe) -> tuple[Job, ...]:
@@ -49,73 +34,95 @@ def plan(recipe: Recipe) -> tuple[Job, ...]:
         rng = np.random.default_rng([recipe.seed, number, 92])
         base = FIRST_SEED[name] + recipe.seed * 1_000_000 * 4 % UNLABELLED // 4 * 4
         first_scene = 1 if name == "train" else 1 + recipe.train.scenes
-        sessions: list[_Session] = []
+        target = HeightTarget(recipe.people.heights) if recipe.people.heights else None
+        sessions: list[Session] = []
         for index in range(split.scenes):
-            sessions.extend(_sessions(recipe, split, first_scene + index, rng))
-        _fill(recipe, split, sessions, base, rng)
+            sessions.extend(sessions_of(recipe, split, first_scene + index, target, rng))
+        _fill(recipe, split, sessions, base, target, rng)
         jobs.extend(_jobs(recipe, split, name, sessions))
     return tuple(jobs)
 
 
-def _sessions(recipe: Recipe, split: SplitConfig, scene: int, rng: np.random.Generator) -> list[_Session]:
-    kind = recipe.kinds[(scene - 1) % len(recipe.kinds)]
-    seed = recipe.seed * 10_000 + scene
-    world = build_world(kind, seed, lighting=recipe.randomise.lighting)
-    cameras = cameras_for(world, recipe, f"s{scene}", seed)
-    low, high = recipe.people.per_frame
-    made = []
-    for light, count in enumerate((split.frames - split.frames // 2, split.frames // 2)):
-        times = light * SESSION_GAP + np.arange(count, dtype=np.float64) * recipe.cameras.interval
-        room = rng.integers(low, high + 1, (len(cameras), count))
-        session = _Session(
-            world=world, cameras=cameras, scene=f"s{scene}", light=light, times=times, room=room,
-            at=[[] for _ in range(count)],
-        )  # fmt: skip
-        made.append(session)
-    return made
-
-
-def _fill(recipe: Recipe, split: SplitConfig, sessions: list[_Session], base: int, rng: np.random.Generator) -> None:
+def _fill(
+    recipe: Recipe,
+    split: SplitConfig,
+    sessions: list[Session],
+    base: int,
+    target: HeightTarget | None,
+    rng: np.random.Generator,
+) -> None:
     """Let labelled people walk until each has about the boxes it should have, then the others until frames are full."""
     total = sum(int(session.room.sum()) for session in sessions)
     wanted = _long_tail(recipe, split, total * (1 - recipe.people.unlabelled) * 0.9, rng)
-    reserved = [rng.binomial(session.room, recipe.people.unlabelled) for session in sessions]
+    reserved = [_reserved(recipe, session.room, rng) for session in sessions]
     for session, kept in zip(sessions, reserved, strict=True):
         session.room[...] -= kept
-    num_scenes = len(sessions) // 2
     for label in np.argsort(-wanted, kind="stable"):
-        several = min(num_scenes, 1 + int(rng.integers(0, 2)) + int(wanted[label] > 20) + int(wanted[label] > 50))
-        scenes = rng.choice(num_scenes, several, replace=False)
-        mine = [sessions[2 * scene + part] for scene in scenes for part in (0, 1)]
+        mine = _own_sessions(recipe, sessions, int(wanted[label]), rng)
         changes = bool(rng.random() < recipe.people.clothes_change)
-        left = int(wanted[label])
-        for _ in range(TRIES):
-            if left <= 0:
+        left, failed = int(wanted[label]), 0
+        for _ in range(10 * TRIES if target else TRIES):
+            if left <= 0 or (target and failed > FAILURES):
                 break
             session = mine[rng.integers(len(mine))]
             outfit = int(changes and session.light == 1)
-            left -= _walk(recipe, session, (base + int(label), int(label), outfit), 2 + int(rng.poisson(2)), left, rng)
+            length = 1 if recipe.cameras.hand_held else 2 + int(rng.poisson(2))
+            boxes = _walk(recipe, session, (base + int(label), int(label), outfit), length, left, target, rng)
+            left, failed = left - boxes, 0 if boxes else failed + 1
     stranger = 0
     for session, kept in zip(sessions, reserved, strict=True):
         session.room[...] += kept
         for _ in range(40 * len(session.times)):
-            if session.room.clip(0).sum() <= 0.05 * session.room.size:
+            if session.room.clip(0).sum() <= (0 if target else 0.05) * session.room.size:
                 break
             who = (base + UNLABELLED + stranger, -1, 0)
-            stranger += _walk(recipe, session, who, 2 + int(rng.poisson(1)), 10**6, rng) > 0
+            length = 1 if recipe.cameras.hand_held else 2 + int(rng.poisson(1))
+            stranger += _walk(recipe, session, who, length, 10**6, target, rng) > 0
 
 
 def _long_tail(recipe: Recipe, split: SplitConfig, total: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the wanted number of boxes of each identity: log-normal, scaled so that they sum to about ``total``."""
+    """Return the wanted number of boxes of each identity: as given, or log-normal with a sum of about ``total``."""
+    if len(recipe.people.appearances) > 2:
+        levels = (np.arange(split.identities) + 0.5) / split.identities
+        return rng.permutation(counts_at(recipe.people.appearances, levels))
     low, high = recipe.people.appearances
-    counts = np.exp(rng.normal(0, recipe.people.spread, split.identities))
+    wanted = np.exp(rng.normal(0, recipe.people.spread, split.identities))
     for _ in range(20):
-        counts = np.clip(counts * total / counts.sum(), low, high)
-    return np.asarray(np.round(counts), np.int64)
+        wanted = np.clip(wanted * total / wanted.sum(), low, high)
+    return np.asarray(np.round(wanted), np.int64)
+
+
+def _reserved(recipe: Recipe, room: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return how much of the room of each frame is for people without a label only."""
+    people = recipe.people
+    if people.labelled:
+        return (room - people_wanted(people.labelled, (room.shape[0], room.shape[1]), rng)).clip(0)
+    if len(people.appearances) > 2:
+        return np.zeros_like(room)
+    return np.asarray(rng.binomial(room, people.unlabelled))
+
+
+def _own_sessions(recipe: Recipe, sessions: list[Session], wanted: int, rng: np.random.Generator) -> list[Session]:
+    """Return the sessions of the scenes that an identity is seen in; more scenes for who is seen often."""
+    num_scenes = len(sessions) // 2
+    if recipe.cameras.hand_held:
+        some = rng.choice(num_scenes, min(num_scenes, SCENES_ASKED), replace=False)
+        room = [sum(sessions[2 * scene + part].room.clip(0).sum() for part in (0, 1)) for scene in some]
+        scenes = some[[int(np.argmax(room))]]
+    else:
+        several = min(num_scenes, 1 + int(rng.integers(0, 2)) + int(wanted > 20) + int(wanted > 50))
+        scenes = rng.choice(num_scenes, several, replace=False)
+    return [sessions[2 * scene + part] for scene in scenes for part in (0, 1)]
 
 
 def _walk(
-    recipe: Recipe, session: _Session, who: tuple[int, int, int], length: int, most: int, rng: np.random.Generator
+    recipe: Recipe,
+    session: Session,
+    who: tuple[int, int, int],
+    length: int,
+    most: int,
+    target: HeightTarget | None,
+    rng: np.random.Generator,
 ) -> int:
     """Try one passage; return the number of boxes it gives, 0 where there is no room for it."""
     camera, first = _where_room_is(session, rng)
@@ -124,16 +131,27 @@ def _walk(
     others = session.at[first]
     if any(other.seed == who[0] for other in others):
         return 0
-    passage = propose(rng, session.world, camera, recipe.people, others, float(session.times[first]), who)
-    boxes, frames = 0, []
+    place = fitting_place(session, first, camera, most, target, rng) if target else None
+    if target and place is None:
+        return 0
+    view, time = session.views[first][camera], float(session.times[first])
+    passage = propose(rng, session.world, view, recipe.people, others, time, who, place)
+    frames: list[tuple[int, NDArray[np.bool_]]] = []
+    boxes, spare = 0, 0 if target else 2
     for index in range(first, min(first + length, len(session.times))):
-        there, time = session.at[index], session.times[index : index + 1]
-        if any(other.seed == who[0] for other in there) or not possible(session.world, passage, time, there)[0]:
+        there, now = session.at[index], session.times[index : index + 1]
+        if any(other.seed == who[0] for other in there) or not possible(session.world, passage, now, there)[0]:
             break
-        visible = np.array([bool(seen(one, passage.at(time))[0]) for one in session.cameras])
+        bins = sighted(session, index, passage.at(now)[0], target)
+        visible = bins >= 0
         full = visible & (session.room[:, index] <= 0)
-        if not visible.any() or full.sum() * 2 > visible.sum() or boxes + int(visible.sum()) > most + 2:
+        crowded = full.any() if target else full.sum() * 2 > visible.sum()
+        if not visible.any() or crowded or boxes + int(visible.sum()) > most + spare:
             break
+        if target:
+            if not target.admits(bins[visible]):
+                break
+            target.add(bins[visible])
         boxes += int(visible.sum())
         frames.append((index, visible))
     for index, visible in frames:
@@ -142,26 +160,29 @@ def _walk(
     return boxes
 
 
-def _where_room_is(session: _Session, rng: np.random.Generator) -> tuple[Camera | None, int]:
+def _where_room_is(session: Session, rng: np.random.Generator) -> tuple[int | None, int]:
+    """Return the index of a camera and of a time with room; None where everything is full."""
     weights = session.room.clip(0).astype(float).ravel()
     if not weights.any():
         return None, 0
-    chosen = int(rng.choice(len(weights), p=weights / weights.sum()))
-    return session.cameras[chosen // len(session.times)], chosen % len(session.times)
+    camera, index = divmod(int(rng.choice(len(weights), p=weights / weights.sum())), len(session.times))
+    return camera, index
 
 
-def _jobs(recipe: Recipe, split: SplitConfig, name: str, sessions: list[_Session]) -> list[Job]:
+def _jobs(recipe: Recipe, split: SplitConfig, name: str, sessions: list[Session]) -> list[Job]:
     jobs = []
     for first, second in zip(sessions[::2], sessions[1::2], strict=True):
-        for number, camera in enumerate(first.cameras):
+        for number, fixed in enumerate(first.views[0]):
+            camera_name = f"{first.scene}c0" if recipe.cameras.hand_held else fixed.name
             frames: list[Frame] = []
             for session in (first, second):
                 for index, time in enumerate(session.times):
                     seed = int(np.random.default_rng([session.world.seed, number, len(frames), 93]).integers(2**31))
                     chance = np.random.default_rng([seed, 94]).random()
+                    camera = session.views[index][number]
                     frames.append(
                         Frame(
-                            name=f"{camera.name}_{len(frames):04d}",
+                            name=f"{camera_name}_{len(frames):04d}",
                             camera=camera,
                             time=float(time),
                             light=session.light,
@@ -176,7 +197,7 @@ def _jobs(recipe: Recipe, split: SplitConfig, name: str, sessions: list[_Session
                     scene=first.scene,
                     kind=first.world.kind,
                     world_seed=first.world.seed,
-                    camera=camera.name,
+                    camera=camera_name,
                     sensor_seed=first.world.seed * 100 + number,
                     frames=tuple(frames),
                 )

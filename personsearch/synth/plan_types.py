@@ -59,15 +59,15 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What one worker draws in one go: the frames of one camera in one scene.
+    """What one worker draws in one go: the frames of one camera in one scene, or all photographs taken there.
 
     Attributes:
         split: train or test.
         scene: name of the place, e.g. ``s3``.
         kind: of the world.
         world_seed: of the world.
-        camera: name of the camera, which its sensor follows from too.
-        sensor_seed: the camera's sensor is a pure function of it.
+        camera: name of the camera; a hand-held one's frames have names of their own.
+        sensor_seed: the camera's sensor is a pure function of it; a hand-held one's follow from the frames' seeds.
         frames: in order of time.
     """
 

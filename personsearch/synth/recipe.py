@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -15,14 +16,24 @@ _RECIPES = Path(__file__).parent / "recipes"
 class PeopleConfig(StrictModel):
     """Who walks through the scenes."""
 
-    per_frame: tuple[int, int] = (6, 13)
-    """Fewest and most people that are planned for a frame; some will be hidden."""
+    per_frame: tuple[int, ...] = (6, 13)
+    """Fewest and most people that are planned for a frame; some will be hidden. More numbers are evenly spaced
+    quantiles.
+    """
+    heights: tuple[float, ...] = ()
+    """Heights of people's boxes as shares of the picture's height, as evenly spaced quantiles; empty = as it comes."""
+    labelled: tuple[int, ...] = ()
+    """Like ``per_frame``, how many of a frame's people may have a label; empty = no limit of its own."""
     unlabelled: float = Field(0.17, ge=0, le=0.9)
-    """Share of people without a label; each is seen in one passage only."""
-    appearances: tuple[int, int] = (3, 130)
-    """Fewest and most boxes of an identity."""
+    """Share of people without a label; each is seen in one passage only. Where appearances are given as quantiles it
+    follows from them: people without a label take the room that the others leave.
+    """
+    appearances: tuple[int, ...] = (3, 130)
+    """Boxes of an identity: the fewest and the most of a log-normal long tail; more numbers are evenly spaced quantiles
+    that are kept as they are.
+    """
     spread: float = Field(0.95, ge=0, le=2)
-    """Long tail: standard deviation of the logarithm of the number of boxes per identity."""
+    """Log-normal long tail: standard deviation of the logarithm of the number of boxes per identity."""
     look_alikes: float = Field(0.25, ge=0, le=1)
     """Share of the groups of four identities that wear the same outfit, or one with one thing changed."""
     clothes_change: float = Field(0.0, ge=0, le=1)
@@ -45,6 +56,8 @@ class CamerasConfig(StrictModel):
     """Degrees, horizontal."""
     interval: float = Field(1.6, gt=0)
     """Seconds between frames."""
+    hand_held: bool = False
+    """Every frame is a photograph from a place of its own, and counts as a camera of its own; ``per_scene`` is 1."""
 
 
 class SplitConfig(StrictModel):
@@ -91,13 +104,25 @@ class Recipe(StrictModel):
         if unknown or not self.kinds:
             raise ValueError(f"kinds has {unknown or 'nothing'}; there are {', '.join(KINDS)}")
         for name, (low, high) in (
-            ("people.per_frame", self.people.per_frame),
-            ("people.appearances", self.people.appearances),
             ("cameras.heights", self.cameras.heights),
             ("cameras.fields_of_view", self.cameras.fields_of_view),
         ):
             if not 0 < low <= high:
                 raise ValueError(f"{name} must be two numbers above 0, the lower one first, not {low}, {high}")
+        for name, quantiles, least in (
+            ("people.per_frame", self.people.per_frame, 2),
+            ("people.appearances", self.people.appearances, 2),
+            ("people.heights", self.people.heights, 0),
+            ("people.labelled", self.people.labelled, 0),
+        ):
+            rising = all(a <= b for a, b in pairwise(quantiles))
+            if len(quantiles) < least or len(quantiles) == 1 or not rising or any(value <= 0 for value in quantiles):
+                raise ValueError(f"{name} must be two or more numbers above 0 that never fall, not {list(quantiles)}")
+        heights = self.people.heights
+        if len(set(heights)) < len(heights) or any(height > 1 for height in heights):
+            raise ValueError("people.heights are shares of the picture's height: they must rise, and none is above 1")
+        if self.cameras.hand_held and self.cameras.per_scene != 1:
+            raise ValueError("cameras.per_scene must be 1 where cameras.hand_held is true: each frame has its own")
         return self
 
     @property

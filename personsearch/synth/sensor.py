@@ -6,7 +6,7 @@ take forty in floats. Pictures are (H, W, 3) uint8 RGB.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -85,6 +85,11 @@ def sensor_for(seed: int) -> Sensor:
         downscale=float(rng.choice([1.0, 1.0, 0.8, 0.7, 0.6])),
         interlace=int(rng.choice([0, 1, 2], p=[0.85, 0.1, 0.05])),
     )
+
+
+def photo_sensor(seed: int) -> Sensor:
+    """Return the sensor of a hand-held camera: as others, but nobody photographs interlaced."""
+    return replace(sensor_for(seed), interlace=0)
 
 
 def exposure_gain(

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from personsearch.durable import write_durably
 from personsearch.synth.cameras import Camera
-from personsearch.synth.drawing_jobs import TARGET_SCALES
+from personsearch.synth.drawing_jobs import TARGET_SCALES, sensor_of
 from personsearch.synth.frame import Stage, draw_frame, open_stage
 from personsearch.synth.geometry import Mesh, linear
 from personsearch.synth.people.identity import GROUP, Identity, sample_identity
@@ -21,7 +21,8 @@ from personsearch.synth.people.things import THINGS
 from personsearch.synth.plan import plan
 from personsearch.synth.plan_types import Appearance, Frame, Job
 from personsearch.synth.recipe import Recipe, load_recipe
-from personsearch.synth.sensor import NEUTRAL, PERFECT, develop, exposure_gain, grey_world, sensor_for
+from personsearch.synth.sensor import NEUTRAL, PERFECT, develop, exposure_gain, grey_world
+from personsearch.synth.world import build_world
 from personsearch.synth.world.lights import NEUTRAL as DAYLIGHT
 from personsearch.synth.world.types import World
 
@@ -154,8 +155,7 @@ def _photographs(recipe: Recipe, jobs: tuple[Job, ...]) -> tuple[list[Pixels], l
 
 def _across_cameras(recipe: Recipe, jobs: tuple[Job, ...], people: int = 6, crops: int = 8) -> list[Pixels]:
     """Return crops of the identities that the most cameras of a scene see, those of one person after another."""
-    scene = jobs[0].scene
-    own = [job for job in jobs if job.scene == scene]
+    own = _brightest(jobs)
     where: dict[int, list[tuple[Job, Frame]]] = defaultdict(list)
     for position in range(max(len(job.frames) for job in own)):
         for job in own:
@@ -163,6 +163,7 @@ def _across_cameras(recipe: Recipe, jobs: tuple[Job, ...], people: int = 6, crop
                 if one.label >= 0:
                     where[one.label].append((job, job.frames[position]))
     often = sorted(where, key=lambda label: (-len(where[label]), label))[: 2 * people]
+    crops = min(crops, len(where[often[min(people, len(often)) - 1]])) if often else crops
     stage, cells = open_stage(own[0], recipe), []
     try:
         for label in often:
@@ -183,12 +184,24 @@ def _across_cameras(recipe: Recipe, jobs: tuple[Job, ...], people: int = 6, crop
     return cells or [np.zeros((CELL[1], CELL[0], 3), np.uint8)]
 
 
+def _brightest(jobs: tuple[Job, ...]) -> list[Job]:
+    """Return the jobs of the first scene without night or dusk, or of the first."""
+    by_scene: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        by_scene[job.scene].append(job)
+    for own in by_scene.values():
+        lights = build_world(own[0].kind, own[0].world_seed).lights
+        if not any(light.name in TARGET_SCALES for light in lights[:2]):
+            return own
+    return by_scene[jobs[0].scene]
+
+
 Box = tuple[float, float, float, float]
 
 
 def _photograph(stage: Stage, job: Job, frame: Frame, recipe: Recipe) -> tuple[Pixels, list[tuple[Box, int, float]]]:
     """Draw a frame as its camera would record it; boxes, labels and visibilities of its people."""
-    sensor = sensor_for(job.sensor_seed) if recipe.randomise.sensor else PERFECT
+    sensor = sensor_of(job, frame, recipe)
     scale = TARGET_SCALES.get(stage.world.lights[frame.light].name, 1.0)
     first = draw_frame(stage, frame).image
     balance = NEUTRAL if sensor is PERFECT else grey_world(first)

@@ -9,6 +9,7 @@ from personsearch.synth.cameras import Camera
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.world.types import World
 
+Point = tuple[float, float, float]
 TRIES = 60
 FREE = 0.7  # of the lines of sight from a camera must be free
 HEAD_ROOM = 2.2  # obstacles above this only block the view
@@ -22,6 +23,14 @@ def cameras_for(world: World, recipe: Recipe, scene: str, seed: int) -> tuple[Ca
     return tuple(
         _camera(world, recipe, f"{scene}c{number}", np.random.default_rng([seed, number, 91]))
         for number in range(1, recipe.cameras.per_scene + 1)
+    )
+
+
+def photographs_for(world: World, recipe: Recipe, scene: str, seed: int, count: int) -> tuple[Camera, ...]:
+    """Place a hand-held camera anew for each of ``count`` photographs, the way :func:`cameras_for` places one."""
+    return tuple(
+        _camera(world, recipe, f"{scene}c{number:04d}", np.random.default_rng([seed, number, 97]))
+        for number in range(1, count + 1)
     )
 
 
@@ -66,9 +75,10 @@ def in_obstacle(world: World, points: NDArray[np.float64], room: float) -> NDArr
 
 
 def _camera(world: World, recipe: Recipe, name: str, rng: np.random.Generator) -> Camera:
-    best, share = _candidate(world, recipe, name, rng), -1.0
+    candidate = _hand_held if recipe.cameras.hand_held else _candidate
+    best, share = candidate(world, recipe, name, rng), -1.0
     for _ in range(TRIES):
-        camera = _candidate(world, recipe, name, rng)
+        camera = candidate(world, recipe, name, rng)
         eye = np.array(camera.eye)
         inside = world.obstacles
         here = np.hypot(inside[:, 0] - eye[0], inside[:, 1] - eye[2]) < inside[:, 2] + 0.6
@@ -91,6 +101,19 @@ def _candidate(world: World, recipe: Recipe, name: str, rng: np.random.Generator
     turn, distance = rng.uniform(0, 2 * np.pi), rng.uniform(8, 14)
     eye = np.clip(distance * np.cos(turn), x1, x2), height, np.clip(distance * np.sin(turn), z1, z2)
     target = rng.uniform(-3, 3), rng.uniform(0.4, 1.2) if height < 3.5 else rng.uniform(0, 0.7), rng.uniform(-3, 3)
+    return _aimed(recipe, name, eye, target, rng)
+
+
+def _hand_held(world: World, recipe: Recipe, name: str, rng: np.random.Generator) -> Camera:
+    """Return a camera in somebody's hands: among the people, about level."""
+    x1, z1, x2, z2 = world.walkable
+    eye = rng.uniform(x1, x2), rng.uniform(*recipe.cameras.heights), rng.uniform(z1, z2)
+    turn, rise = rng.uniform(0, 2 * np.pi), rng.normal(-0.06, 0.05)
+    target = eye[0] + 8 * np.sin(turn), eye[1] + 8 * rise, eye[2] + 8 * np.cos(turn)
+    return _aimed(recipe, name, eye, target, rng)
+
+
+def _aimed(recipe: Recipe, name: str, eye: Point, target: Point, rng: np.random.Generator) -> Camera:
     return Camera(
         name=name,
         eye=(float(eye[0]), float(eye[1]), float(eye[2])),

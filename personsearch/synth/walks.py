@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from personsearch.synth.cameras import Camera
 from personsearch.synth.plan_types import Appearance
 from personsearch.synth.recipe import PeopleConfig
-from personsearch.synth.viewpoints import in_obstacle
+from personsearch.synth.viewpoints import blocked, in_obstacle
 from personsearch.synth.world.types import World
 
 CYCLE = 1.45  # metres walked in one cycle of two steps
 SPACING = 0.55  # metres between two people's middles
 LEAST_HEIGHT = 0.07  # of the picture's height: smaller people are not planned for
+TALL, WIDE = 1.73, 0.42  # metres of a box's height, shoes and hair included; its width relative to its height
+LEAST_INSIDE = 0.35  # of a box that must be in the picture where heights are planned
 THINGS = (("umbrella", 0.35), ("trolley", 0.3), ("bicycle", 0.2), ("pram", 0.15))
 
 
@@ -74,6 +76,7 @@ def propose(
     others: list[Passage],
     time: float,
     who: tuple[int, int, int],
+    place: NDArray[np.float64] | None = None,
 ) -> Passage:
     """Draw a passage that the camera sees at ``time``.
 
@@ -85,6 +88,7 @@ def propose(
         others: who is there at that time; a group keeps its pace and direction.
         time: seconds.
         who: seed, label, outfit.
+        place: x, z at ``time``, unless the person joins somebody; None = anywhere before the camera.
     """
     act = int(rng.integers(2**31))
     thing = ""
@@ -92,10 +96,10 @@ def propose(
         thing = str(rng.choice([name for name, _ in THINGS], p=[share for _, share in THINGS]))
     if others and not thing and rng.random() < people.groups:
         friend = others[rng.integers(len(others))]
-        place = friend.at(np.array([time]))[0] + rng.uniform(0.6, 0.95) * _direction(rng.uniform(0, 2 * np.pi))
+        start = friend.at(np.array([time]))[0] + rng.uniform(0.6, 0.95) * _direction(rng.uniform(0, 2 * np.pi))
         velocity, heading = friend.velocity, friend.heading + float(rng.normal(0, 0.15))
     else:
-        place = _seen_place(rng, camera)
+        start = _seen_place(rng, camera) if place is None else place
         heading = float(rng.uniform(0, 2 * np.pi))
         stands = rng.random() < people.standing and thing in ("", "umbrella", "trolley")
         speed = 0.0 if stands else float(np.clip(rng.normal(1.3, 0.18), 0.9, 1.7))
@@ -106,7 +110,7 @@ def propose(
         seed=seed,
         label=label,
         outfit=outfit,
-        start=(float(place[0]), float(place[1])),
+        start=(float(start[0]), float(start[1])),
         velocity=velocity,
         heading=heading,
         since=time,
@@ -137,7 +141,39 @@ def seen(camera: Camera, places: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(inside & (feet[:, 1] - heads[:, 1] > LEAST_HEIGHT * camera.height))
 
 
-def _direction(angle: float) -> NDArray[np.float64]:
+def box_heights(world: World, camera: Camera, places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return, for (N, 2) places, the height of a person's box clipped to the picture, a share of the picture's height.
+
+    It is 0 where there is no box: too little of it is in the picture, it is too small, or something stands before it.
+    """
+    ground = np.insert(places, 1, 0.0, axis=1)
+    feet, depth = camera.project(ground)
+    heads, _ = camera.project(ground + (0, TALL, 0))
+    whole = feet[:, 1] - heads[:, 1]
+    middle, half = (feet[:, 0] + heads[:, 0]) / 2, WIDE / 2 * whole
+    tall = np.clip(feet[:, 1], 0, camera.height) - np.clip(heads[:, 1], 0, camera.height)
+    wide = np.clip(middle + half, 0, camera.width) - np.clip(middle - half, 0, camera.width)
+    share = tall * wide / np.maximum(WIDE * whole**2, 1e-9)
+    boxed = (depth > 1.2) & (share >= LEAST_INSIDE) & (tall > LEAST_HEIGHT * camera.height)
+    boxed[boxed] = ~blocked(world, np.array(camera.eye), np.insert(places[boxed], 1, 1.2, axis=1))
+    return np.where(boxed, tall / camera.height, 0.0)
+
+
+def free_places(world: World, rng: np.random.Generator, camera: Camera | None, count: int) -> NDArray[np.float64]:
+    """Return up to ``count`` places (N, 2) where somebody can stand, anywhere or before a camera (near ones more)."""
+    x1, z1, x2, z2 = world.walkable
+    if camera is None:
+        places = rng.uniform((x1, z1), (x2, z2), (count, 2))
+    else:
+        distances = 1.5 * (20 / 1.5) ** rng.random(count)
+        ahead = np.arctan2(camera.target[0] - camera.eye[0], camera.target[2] - camera.eye[2])
+        turn = ahead + rng.uniform(-0.55, 0.55, count) * np.radians(camera.field_of_view)
+        places = np.array([camera.eye[0], camera.eye[2]]) + distances[:, None] * _direction(turn).T
+    inside = (places >= (x1, z1)).all(1) & (places <= (x2, z2)).all(1)
+    return np.asarray(places[inside & ~in_obstacle(world, places, 0.25)])
+
+
+def _direction(angle: float | NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([np.sin(angle), np.cos(angle)])
 
 

@@ -39,7 +39,7 @@ def test_layout_is_checked_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", without_scipy)
     check_layout("coco")
-    with pytest.raises(MissingExtraError, match=r"personsearch\[synth\]"):
+    with pytest.raises(MissingExtraError, match=r"personsearch\[data\]"):
         check_layout("prw")
 
 

@@ -47,7 +47,7 @@ def test_recipes_of_the_package_load_and_say_what_they_are_for() -> None:
     [
         ("peple.spread=1", "people"),
         ('kinds=["beach"]', "beach.*street, plaza, park, hall"),
-        ("people.per_frame=[9, 3]", r"people.per_frame must be two numbers above 0, the lower one first"),
+        ("people.per_frame=[9, 3]", r"people.per_frame must be two or more numbers above 0 that never fall"),
         ("train.frames=1", "train.frames"),
     ],
 )

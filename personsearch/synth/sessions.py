@@ -1,0 +1,152 @@
+"""The sessions of a plan: which cameras look at which times, how many people they take, who is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.synth.cameras import Camera
+from personsearch.synth.recipe import Recipe, SplitConfig
+from personsearch.synth.targets import HeightTarget, counts_at
+from personsearch.synth.viewpoints import cameras_for, photographs_for
+from personsearch.synth.walks import Passage, box_heights, free_places, seen
+from personsearch.synth.world import build_world
+from personsearch.synth.world.types import World
+
+SESSION_GAP = 5400.0  # seconds between the two sessions of a scene
+SPOTS, OWN_SPOTS = 3000, 250  # places that are looked at: of a scene, before a hand-held camera
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Spots:
+    """Places where people could be, and how the cameras would see them.
+
+    Attributes:
+        places: (P, 2) x, z.
+        bins: (cameras, P) of the target; -1 = no box.
+    """
+
+    places: NDArray[np.float64]
+    bins: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Session:
+    """One scene in one light.
+
+    Attributes:
+        world: of the scene.
+        scene: its name.
+        light: index into the world's lights.
+        times: (T,) seconds.
+        views: of each time, the cameras that take a frame: always the same, or a hand-held one of its own.
+        room: (cameras, T): how many more people a frame takes; changes while people are placed.
+        spots: of each time, where heights are planned; otherwise empty.
+        at: of each time, the passages of who is there.
+    """
+
+    world: World
+    scene: str
+    light: int
+    times: NDArray[np.float64]
+    views: tuple[tuple[Camera, ...], ...]
+    room: NDArray[np.int64]
+    spots: tuple[Spots, ...] = ()
+    at: list[list[Passage]] = field(default_factory=list)
+
+
+def sessions_of(
+    recipe: Recipe, split: SplitConfig, scene: int, target: HeightTarget | None, rng: np.random.Generator
+) -> list[Session]:
+    """Return the two sessions of a scene, still empty."""
+    kind = recipe.kinds[(scene - 1) % len(recipe.kinds)]
+    seed = recipe.seed * 10_000 + scene
+    world = build_world(kind, seed, lighting=recipe.randomise.lighting)
+    if recipe.cameras.hand_held:
+        photographs = photographs_for(world, recipe, f"s{scene}", seed, split.frames)
+        views: tuple[tuple[Camera, ...], ...] = tuple((camera,) for camera in photographs)
+    else:
+        views = (cameras_for(world, recipe, f"s{scene}", seed),) * split.frames
+    spots = _spots(world, views, target, np.random.default_rng([seed, 98])) if target else ()
+    made = []
+    first = split.frames - split.frames // 2
+    for light, part in enumerate((slice(0, first), slice(first, split.frames))):
+        own = views[part]
+        session = Session(
+            world=world,
+            scene=f"s{scene}",
+            light=light,
+            times=light * SESSION_GAP + np.arange(len(own), dtype=np.float64) * recipe.cameras.interval,
+            views=own,
+            room=people_wanted(recipe.people.per_frame, (len(own[0]), len(own)), rng),
+            spots=spots[part],
+            at=[[] for _ in own],
+        )
+        made.append(session)
+    return made
+
+
+def _spots(
+    world: World, views: tuple[tuple[Camera, ...], ...], target: HeightTarget, rng: np.random.Generator
+) -> tuple[Spots, ...]:
+    """Look at many places through the cameras of each time; once where those are the same all the time."""
+    known: dict[str, Spots] = {}
+    for cameras in views:
+        name = cameras[0].name
+        if name not in known:
+            own = len({cameras[0].name for cameras in views}) > 1
+            places = free_places(world, rng, cameras[0] if own else None, OWN_SPOTS if own else SPOTS)
+            heights = [box_heights(world, camera, places) for camera in cameras]
+            known[name] = Spots(places=places, bins=np.stack([target.bins(tall) for tall in heights]))
+    return tuple(known[cameras[0].name] for cameras in views)
+
+
+def people_wanted(quantiles: Sequence[int], shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return numbers of people: uniform between two; by more quantiles, one from each of as many levels, shuffled."""
+    if len(quantiles) == 2:
+        low, high = quantiles
+        return rng.integers(low, high + 1, shape)
+    size = shape[0] * shape[1]
+    levels = (np.arange(size) + rng.random(size)) / size
+    return rng.permutation(counts_at(quantiles, levels)).reshape(shape)
+
+
+def sighted(session: Session, index: int, place: NDArray[np.float64], target: HeightTarget | None) -> NDArray[np.int64]:
+    """Return, for each camera of a time, the bin of the height of somebody's box at x, z; -1 = no box.
+
+    Where no heights are planned the bin is 0 wherever most of the person is in the picture.
+    """
+    cameras = session.views[index]
+    if target is None:
+        return np.array([int(seen(camera, place[None])[0]) - 1 for camera in cameras])
+    return np.array([int(target.bins(box_heights(session.world, camera, place[None]))[0]) for camera in cameras])
+
+
+def fitting_place(
+    session: Session, index: int, camera: int, most: int, target: HeightTarget, rng: np.random.Generator
+) -> NDArray[np.float64] | None:
+    """Return a place that gives this camera a box of a height that is wanted, and fills no other frame too much.
+
+    Args:
+        session: where.
+        index: of the time.
+        camera: index of a camera with room.
+        most: boxes that may be added.
+        target: which heights are wanted.
+        rng: of this draw.
+
+    Returns:
+        (2,) x, z, or None where there is none.
+    """
+    spots = session.spots[index]
+    boxed = spots.bins >= 0
+    fine = boxed[camera] & ~boxed[session.room[:, index] <= 0].any(0) & (boxed.sum(0) <= most)
+    for wanted in target.wanted(rng):
+        chosen = np.flatnonzero(fine & (spots.bins[camera] == wanted))
+        for spot in rng.permutation(chosen)[:4]:
+            if target.admits(spots.bins[boxed[:, spot], spot]):
+                return np.asarray(spots.places[spot])
+    return None
