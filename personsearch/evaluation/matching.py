@@ -39,7 +39,7 @@ def iou_thresholds(boxes: Floats, rules: Rules) -> NDArray[np.float64]:
     if rules.iou_rule == "fixed":
         return np.full(len(boxes), rules.iou)
     width, height = (boxes[:, 2:] - boxes[:, :2]).astype(np.float64).T
-    return np.minimum(rules.iou, width * height / ((width + 10) * (height + 10)))
+    return np.asarray(np.minimum(rules.iou, width * height / ((width + 10) * (height + 10))))
 
 
 def best_identities(dataset: Dataset, table: GalleryRows, rules: Rules) -> NDArray[np.int64]:
