@@ -58,6 +58,7 @@ def load_coco_set(
     queries: str | Path | None = None,
     skip_bad: bool = False,
     check_counts: bool = True,
+    require_images: bool = True,
 ) -> Dataset:
     """Read a COCO-style file; see :mod:`personsearch.datasets.coco`.
 
@@ -69,13 +70,14 @@ def load_coco_set(
             if it points into this file, as that of a folder's test.json must.
         skip_bad: pass over malformed rows and missing images and list them in the accounting.
         check_counts: no counts are published; there for loaders to be alike.
+        require_images: an image that is not there cannot be used.
 
     Raises:
         DatasetError: the file or a row cannot be used, or an image is missing.
     """
     source, ledger = Path(source), Ledger()
     path = source / f"{split}.json" if source.is_dir() else source
-    file = read_coco(path, images, ledger, require=True)
+    file = read_coco(path, images, ledger, require=require_images)
     asked = _coco_queries(file, split, queries, ledger)
     accounting = ledger.close(file.scenes, skip_bad=skip_bad)
     return Dataset(name=path.stem, scenes=file.scenes, queries=tuple(asked), accounting=accounting)
@@ -133,6 +135,7 @@ def load_dataset(
     queries: str | Path | None = None,
     skip_bad: bool = False,
     check_counts: bool = True,
+    require_images: bool = True,
 ) -> Dataset:
     """Read a split of a set in any of :data:`FORMATS`.
 
@@ -147,22 +150,46 @@ def load_dataset(
             error that names the first few, each with file and row.
         check_counts: a folder with the lists of the official PRW or CUHK-SYSU must have its published counts; False
             reads it as it is and says so in the set's name.
+        require_images: False reads COCO-style annotations whose images are not there (other formats take the images'
+            sizes from them).
 
     Raises:
         DatasetError: there is no such set, its format is unclear, or it cannot be used.
         MissingExtraError: PRW and CUHK-SYSU need scipy.
     """
     path = Path(source)
-    if not path.exists():
-        raise DatasetError(f"{path}: no such file or folder")
-    name = _format_of(path) if format is None else format
-    if name not in FORMATS:
-        raise DatasetError(f"format {name!r} is none of {', '.join(FORMATS)}")
+    name = _format_of(path, format)
     load = FORMATS[name].load
+    if name == "coco" and not require_images:
+        load = partial(load_coco_set, require_images=False)
     return load(path, split, images=images, queries=queries, skip_bad=skip_bad, check_counts=check_counts)
 
 
-def _format_of(path: Path) -> str:
+def splits_of(source: str | Path, *, format: str | None = None) -> tuple[str, ...]:
+    """Return which of "train" and "test" a set has, in this order; a set in one piece is read as "test".
+
+    Args:
+        source: as of :func:`load_dataset`.
+        format: as of :func:`load_dataset`.
+
+    Raises:
+        DatasetError: there is no such set, or its format is unclear.
+    """
+    path = Path(source)
+    name = _format_of(path, format)
+    files = {"coco": "{}.json", "prw": "frame_{}.mat", "market": "bounding_box_{}", "mot": "{}", "mot-shared": "{}"}
+    if name == "cuhk-sysu":
+        return ("train", "test")
+    return tuple(split for split in ("train", "test") if (path / files[name].format(split)).exists()) or ("test",)
+
+
+def _format_of(path: Path, wanted: str | None) -> str:
+    if not path.exists():
+        raise DatasetError(f"{path}: no such file or folder")
+    if wanted is not None and wanted not in FORMATS:
+        raise DatasetError(f"format {wanted!r} is none of {', '.join(FORMATS)}")
+    if wanted is not None:
+        return wanted
     known = [name for name, one in FORMATS.items() if one.known(path)]
     if len(known) == 1:
         return known[0]
