@@ -77,9 +77,9 @@ class GalleryRows:
             raise DatasetError(f"embeddings have different sizes: {sorted(sizes)}; they must come from one network")
         dim = sizes.pop() if sizes else 0
         return cls(
-            embeddings=np.concatenate([np.zeros((0, dim), np.float32), *[found.embeddings for found in kept]]),
-            scores=np.concatenate([np.zeros(0, np.float32), *[found.scores for found in kept]]),
-            boxes=np.concatenate([np.zeros((0, 4), np.float32), *[found.boxes for found in kept]]),
+            embeddings=_joined([found.embeddings for found in kept], (0, dim)),
+            scores=_joined([found.scores for found in kept], (0,)),
+            boxes=_joined([found.boxes for found in kept], (0, 4)),
             scene=np.repeat(np.arange(len(image_ids)), counts),
             names=tuple(image_ids),
         )
@@ -130,9 +130,14 @@ def query_rows(
     return looked_for, there
 
 
+def _joined(parts: list[Floats], empty: tuple[int, ...]) -> Floats:
+    return np.concatenate([np.zeros(empty, np.float32), *parts]).astype(np.float32, copy=False)
+
+
 def _unit(embeddings: Floats) -> NDArray[np.bool_]:
     """Say which rows have length one; NaN has not."""
-    squares = np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float32)
+    vectors = np.asarray(embeddings, dtype=np.float32)
+    squares = np.einsum("nd,nd->n", vectors, vectors)
     return np.asarray(np.abs(np.sqrt(squares) - 1) <= UNIT_TOLERANCE)
 
 

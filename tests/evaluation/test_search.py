@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from personsearch.evaluation import PRESETS, SearchResult, evaluate_search
+from personsearch.errors import DatasetError
+from personsearch.evaluation import PRESETS, Rules, SearchResult, evaluate_search
 from personsearch.evaluation.matching import iou_thresholds
-from personsearch.evaluation.rules import Rules
 from personsearch.results import Detections
-from tests.evaluation.toy import LOOK, A, B, dataset, found, query, shows
+from tests.evaluation.toy import LOOK, A, B, dataset, found, listing, query, shows
 
 QUERY = query()
 
@@ -61,3 +63,141 @@ def test_the_small_box_rule() -> None:
     boxes = np.array([[0, 0, 100, 200], [0, 0, 10, 20]], np.float32)
     assert iou_thresholds(boxes, PRESETS["standard"]) == pytest.approx([0.5, 200 / (20 * 30)])
     assert iou_thresholds(boxes, PRESETS["stl-author"]).tolist() == [0.5, 0.5]
+
+
+def test_the_order_of_equal_similarities() -> None:
+    # x shows a stranger before the person, y the person alone; all are equally similar
+    scenes = [shows("q", [1]), shows("x", [2]), shows("y", [1])]
+    detections = {"x": found([0.5]), "y": found([0.5])}
+    for preset, first_rank in (("standard", 1), ("seqnet", 0), ("strict", 1)):
+        result = search(detections, scenes, PRESETS[preset])
+        assert result.first_ranks.tolist() == [first_rank], preset
+        assert result.mean_average_precision == 0.5  # one threshold: 1 of 2 is right
+    swapped = [scenes[0], scenes[2], scenes[1]]
+    assert search(detections, swapped).first_ranks.tolist() == [0]
+    assert search(detections, swapped, PRESETS["seqnet"]).first_ranks.tolist() == [1]
+    assert search(detections, swapped, PRESETS["strict"]).first_ranks.tolist() == [1]  # whatever the order
+
+
+def test_equal_similarities_within_a_scene() -> None:
+    scenes = [shows("q", [1]), shows("x", [1])]
+    twice = {"x": found([0.5, 0.5], [A, [0, 0, 20, 36]])}
+    for preset, correct in (("standard", [True, False]), ("seqnet", [True, False])):
+        [best] = search(twice, scenes, PRESETS[preset]).best
+        assert [one.correct for one in best] == correct
+    assert search(twice, scenes).best[0][0].box == tuple(A)
+    assert search(twice, scenes, PRESETS["seqnet"]).best[0][0].box == (0, 0, 20, 36)
+
+
+def test_scores_of_exactly_the_threshold_are_kept() -> None:
+    scenes = [shows("q", [1]), shows("x", [1])]
+    assert search({"x": found([0.9], scores=[0.5])}, scenes).mean_average_precision == 1.0
+    assert search({"x": found([0.9], scores=[0.499])}, scenes).mean_average_precision == 0.0
+
+
+def test_confidence_weighting() -> None:
+    scenes = [shows("q", [1]), shows("x", [1, 2])]
+    detections = {"x": found([0.8, 0.7], scores=[0.6, 1.0])}
+    assert search(detections, scenes).mean_average_precision == 1.0
+    assert search(detections, scenes, PRESETS["seqnet"]).mean_average_precision == 0.5  # 0.48 after 0.7
+
+
+def test_cameras() -> None:
+    # a: the query's camera, with the person (0.9) beside a stranger (0.8); b: the person (0.7)
+    scenes = [shows("q", [1], "1"), shows("a", [1, 2], "1"), shows("b", [1], "2")]
+    detections = {"a": found([0.9, 0.8]), "b": found([0.7])}
+
+    def average(cameras: str) -> float:
+        return search(detections, scenes, PRESETS["standard"].changed(cameras=cameras)).mean_average_precision
+
+    assert average("all") == pytest.approx((1 + 2 / 3) / 2)
+    assert average("other-frames") == 1.0  # the stranger's frame is gone
+    assert average("junk") == 0.5  # the person in a is ignored, the stranger stays
+    assert average("same-frames") == 1.0
+
+
+def test_slightly_overlapping_detections_are_junk_where_the_rules_say_so() -> None:
+    scenes = [shows("q", [1]), shows("x", [1])]
+    detections = {"x": found([0.8, 0.9], [A, [0, 0, 20, 16]])}  # IoU 0.4
+    assert search(detections, scenes).mean_average_precision == 0.5
+    assert search(detections, scenes, PRESETS["standard"].changed(junk_iou=0.3)).mean_average_precision == 1.0
+
+
+def test_trapezoid_average_precision() -> None:
+    # wrong, right, right: precisions 0, 1/2, 2/3, so (0 + 1/2) / 2 and (1/2 + 2/3) / 2, each by recall 1/2
+    scenes = [shows("q", [1]), shows("x", [1, 2]), shows("y", [1])]
+    rules = PRESETS["standard"].changed(average_precision="trapezoid")
+    result = search({"x": found([0.8, 0.9]), "y": found([0.7])}, scenes, rules)
+    assert result.mean_average_precision == pytest.approx(((0 + 1 / 2) / 2 + (1 / 2 + 2 / 3) / 2) / 2)
+    assert search({"x": found([0.9]), "y": found([0.8])}, scenes, rules).mean_average_precision == 1.0
+
+
+def test_lists_decide_where_a_query_is_looked_for() -> None:
+    scenes = [shows("q", [1]), shows("x", [1]), shows("y", [1]), shows("z", [2])]
+    detections = {"x": found([0.8]), "y": found([0.7]), "z": found([0.9])}
+    only_y = query(gallery=listing(("y", A), ("z", None)))
+    result = evaluate_search(detections, dataset(scenes, QUERY, only_y), np.repeat(LOOK, 2, axis=0))
+    assert result.appearances.tolist() == [2, 1]
+    assert result.average_precisions == pytest.approx([(1 / 2 + 2 / 3) / 2, 1 / 2])
+
+
+def test_a_ranker_gives_other_similarities() -> None:
+    scenes = [shows("q", [1]), shows("x", [1, 2])]
+    asked: list[tuple[int, list[int]]] = []
+
+    def ranker(number: int, rows: np.ndarray) -> np.ndarray:
+        asked.append((number, rows.tolist()))
+        return -rows.astype(float)
+
+    detections = {"q": found([1.0]), "x": found([0.1, 0.9])}
+    one = dataset(scenes, QUERY)
+    assert evaluate_search(detections, one, LOOK, ranker=ranker).mean_average_precision == 1.0
+    assert asked == [(0, [1, 2])]  # row 0 is the query's own image
+    twice = dataset(scenes, query(gallery=listing(("x", A), ("x", A))))
+    evaluate_search(detections, twice, LOOK, ranker=ranker)
+    assert asked[1:] == [(0, [1, 2])]  # each row once, though the list names its image twice
+    with pytest.raises(DatasetError, match="query 0: the ranker gave"):
+        evaluate_search(detections, one, LOOK, ranker=lambda number, rows: np.zeros(5))
+    with pytest.raises(DatasetError, match="query 0: a similarity is NaN"):
+        evaluate_search(detections, one, LOOK, ranker=lambda number, rows: np.full(len(rows), np.nan))
+
+
+def test_a_person_in_no_other_scene() -> None:
+    scenes = [shows("q", [1]), shows("x", [2]), shows("y", [2])]
+    detections, asked = {"x": found([0.5]), "y": found([0.6])}, (QUERY, query(2, "x"))
+    two = np.repeat(LOOK, 2, axis=0)
+    with pytest.raises(DatasetError, match=r"query 0 \(person 1 in 'q'\): the person is in no other scene"):
+        evaluate_search(detections, dataset(scenes, *asked), two)
+    for how, average, count in (("zero", 0.5, 2), ("skip", 1.0, 1)):
+        rules = PRESETS["standard"].changed(absent_person=how)
+        result = evaluate_search(detections, dataset(scenes, *asked), two, rules)
+        assert (result.mean_average_precision, result.queries) == (average, count)
+    assert np.isnan(result.average_precisions).tolist() == [True, False]
+    assert result.best[0] == ()
+
+
+def test_input_that_does_not_fit() -> None:
+    scenes = [shows("q", [1]), shows("x", [1])]
+    good = {"x": found([0.5])}
+
+    def complaint(detections: dict, asked: object = QUERY, look: np.ndarray = LOOK, rules: str = "standard") -> str:
+        with pytest.raises(DatasetError) as caught:
+            evaluate_search(detections, dataset(scenes, asked), look, PRESETS[rules])
+        return str(caught.value)
+
+    assert "query embeddings must be (1, D)" in complaint(good, look=np.ones((2, 2), np.float32))
+    assert "size 3, the detections' 2" in complaint(good, look=np.eye(1, 3, dtype=np.float32))
+    assert "query 0 (in 'q') is not of unit length" in complaint(good, look=2 * LOOK)
+    assert "called like 'elsewhere/x', images like 'q'" in complaint({"elsewhere/x": found([0.5])})
+    assert "its gallery names 'nowhere'" in complaint(good, query(gallery=listing(("nowhere", None))))
+    assert "the camera of 'q' is not known" in complaint(good, rules="cross-camera-frames")
+    long = replace(found([0.5]), embeddings=np.array([[3.0, 4.0]], np.float32))
+    assert "x: the embedding of detection 0 is not of unit length" in complaint({"x": long})
+    assert "not of unit length" in complaint({"x": replace(long, embeddings=np.full((1, 2), np.nan, np.float32))})
+    assert "not a finite number" in complaint({"x": found([0.5], [[0, 0, np.nan, 1]])})
+    assert "different sizes: [2, 3]" in complaint({"q": found([1.0]), "x": replace(long, embeddings=np.eye(1, 3))})
+    with pytest.raises(DatasetError, match="one occurs twice"):
+        evaluate_search(good, dataset([*scenes, scenes[0]], QUERY), LOOK)
+    unknown = dataset([shows("x", [1], "a")], QUERY)
+    with pytest.raises(DatasetError, match="'q' is no scene, so its camera is unknown"):
+        evaluate_search(good, unknown, LOOK, PRESETS["cross-camera-junk"])

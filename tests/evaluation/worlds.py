@@ -42,7 +42,7 @@ def world(
             # without ties the vectors all differ; with them a few are drawn again and again
             rows = palette[rng.integers(len(palette), size=found)] if ties else vectors(rng, found, 16)
             detections[name] = Detections(
-                boxes=np.array([places[i] for i in rng.integers(len(places), size=found)], np.float32).reshape(-1, 4),
+                boxes=_boxes(rng, places, found, jitter=0 if ties else 0.5),
                 scores=(rng.integers(1, 17, size=found) / 16).astype(np.float32),
                 embeddings=rows,
                 image_size=(100, 100),
@@ -61,6 +61,11 @@ def world(
         )
     embeddings = palette[rng.integers(len(palette), size=len(queries))] if ties else vectors(rng, len(queries), 16)
     return toy.dataset(scenes, *queries), detections, embeddings
+
+
+def _boxes(rng: np.random.Generator, places: list, count: int, jitter: float) -> np.ndarray:
+    boxes = np.array([places[i] for i in rng.integers(len(places), size=count)], np.float32).reshape(-1, 4)
+    return (boxes + rng.uniform(-jitter, jitter, boxes.shape)).astype(np.float32)
 
 
 def _list(rng: np.random.Generator, scenes: list, identity: int) -> GalleryList:

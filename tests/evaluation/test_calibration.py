@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+from scipy.stats import beta
+
+from personsearch import Detections
+from personsearch.datasets import Query, Scene
+from personsearch.datasets.dataset import Accounting, Dataset
+from personsearch.errors import ConfigError, DatasetError
+from personsearch.evaluation import calibration as module
+from personsearch.evaluation.calibration import fit_calibration
+from personsearch.evaluation.observations import Observations
+from tests.evaluation import toy
+
+A = [0.0, 0, 20, 40]
+SPOTS = [[25.0 * n, 0, 25.0 * n + 20, 40] for n in range(4)]
+
+
+def dataset(scenes: list[Scene], queries: list[Query]) -> Dataset:
+    return Dataset(
+        name="toys", scenes=tuple(scenes), queries=tuple(queries), accounting=Accounting(rows=len(scenes), kept=0)
+    )
+
+
+def found(similarities: list[float], boxes: list[list[float]] | None = None, score: float = 0.9) -> Detections:
+    """Detections whose dot product with (1, 0) is as given."""
+    cos = np.array(similarities, np.float32)
+    return Detections(
+        boxes=np.array(boxes or SPOTS[: len(cos)], np.float32).reshape(-1, 4),
+        scores=np.full(len(cos), score, np.float32),
+        embeddings=np.stack([cos, np.sqrt(1 - cos**2)], axis=1),
+        image_size=(100, 100),
+    )
+
+
+def observed(of: Dataset, detections: dict[str, Detections]) -> Observations:
+    """Every query looks along (1, 0)."""
+    return Observations(
+        weights="f" * 64,
+        dataset=of.digest,
+        detections=detections,
+        queries=np.tile(np.array([[1, 0]], np.float32), (len(of.queries), 1)),
+        people={},
+    )
+
+
+QUERY = Query(image_id="q", box=np.array(A, np.float32), identity=1)
+BIN = 1 / module.BINS
+
+
+def test_by_hand() -> None:
+    # by similarity: different 0.1 | same 0.5, different 0.7 (pooled to 1/2) | same 0.9.
+    # One pair alone makes nothing sure: 0 of 1 reads as 1/3, 1 of 1 as 2/3.
+    of = dataset(
+        [toy.scene("q", [A], [1]), toy.scene("x", SPOTS[:2], [1, 2]), toy.scene("y", SPOTS[:2], [1, -1])], [QUERY]
+    )
+    fitted = fit_calibration(observed(of, {"q": found([1.0]), "x": found([0.9, 0.1]), "y": found([0.5, 0.7])}), of)
+    assert fitted.similarities == pytest.approx((0.1, 0.6, 0.9), abs=BIN)
+    assert fitted.probabilities == pytest.approx((1 / 3, 1 / 2, 2 / 3))
+    assert (fitted.same_pairs, fitted.different_pairs, fitted.identities) == (2, 2, 2)
+    assert (fitted.weights, fitted.dataset, fitted.digest) == ("f" * 64, "toys", of.digest)
+    assert [threshold.similarity for threshold in fitted.thresholds] == [None, None, None]
+
+
+def test_what_is_no_pair() -> None:
+    scenes = [
+        toy.scene("q", SPOTS[:2], [1, 2]),  # the query's own scene
+        toy.scene("x", SPOTS, [1, 3, -1, -1], ignore=[False, False, False, True]),  # the last is ignored
+        toy.scene("y", [], []),
+    ]
+    of = dataset(scenes, [QUERY])
+    detections = {
+        "q": found([1.0, 0.2]),
+        "x": found([0.9, 0.8, 0.1, 0.3, 0.4], [*SPOTS, [0, 0, 20, 30]]),  # the fifth is nobody's best
+        "y": found([0.6]),  # a false alarm
+    }
+    fitted = fit_calibration(observed(of, detections), of)
+    assert (fitted.same_pairs, fitted.different_pairs) == (1, 2)
+    with pytest.raises(DatasetError, match="no pairs of one person"):
+        fit_calibration(observed(of, {**detections, "x": found([0.9], score=0.4)}), of)
+    with pytest.raises(DatasetError, match="no pairs of different people"):
+        fit_calibration(observed(of, {"x": found([0.9])}), of)
+
+
+def test_observations_of_another_set_are_refused() -> None:
+    of = dataset([toy.scene("q", [A], [1])], [QUERY])
+    other = dataset([toy.scene("q", [A], [2])], [QUERY])
+    with pytest.raises(ConfigError, match="not of toys as it is now"):
+        fit_calibration(observed(other, {}), of)
+
+
+def test_a_threshold_by_hand() -> None:
+    # strangers at 0.00, 0.05 .. 0.95; half of them lie at 0.5 or above, so a rate of 0.5 cuts just above 0.45
+    scenes = [toy.scene("q", [A], [1]), toy.scene("x", [A], [1]), toy.scene("y", [A], [1])]
+    detections = {"x": found([0.9]), "y": found([0.2])}
+    for n in range(20):
+        scenes.append(toy.scene(f"{n}", [A], [n + 2]))
+        detections[f"{n}"] = found([0.05 * n])
+    of = dataset(scenes, [QUERY])
+    half, twentieth = fit_calibration(observed(of, detections), of, rates=(0.05, 0.5)).thresholds
+    assert half.rate == 0.5
+    assert 0.45 < half.similarity <= 0.4501
+    assert half.low <= half.similarity <= half.high
+    assert half.true_match_rate == 0.5
+    assert (twentieth.rate, twentieth.similarity, twentieth.low) == (0.05, None, None)  # one pair tells no rate
+
+
+def people_on_a_sphere(
+    seed: int, identities: int = 60, scenes_each: int = 6, dim: int = 16
+) -> tuple[Dataset, Observations]:
+    """Scenes of one person each; embeddings of a person lie about a centre that lies anywhere on the sphere.
+
+    Two different people's similarity is that of two random directions, so its quantiles are known.
+    """
+    rng = np.random.default_rng(seed)
+    scenes, detections, people = [], {}, {}
+    for identity in range(identities):
+        centre = rng.normal(size=dim)
+        centre /= np.linalg.norm(centre)
+        for number in range(scenes_each):
+            name = f"{identity}/{number}"
+            scenes.append(toy.scene(name, [A], [identity]))
+            pair = centre + rng.normal(size=(2, dim)) * 0.1
+            pair = (pair / np.linalg.norm(pair, axis=1, keepdims=True)).astype(np.float32)
+            people[name] = pair[:1]
+            detections[name] = Detections(
+                boxes=np.array([A], np.float32),
+                scores=np.array([0.9], np.float32),
+                embeddings=pair[1:],
+                image_size=(100, 100),
+            )
+    of = dataset(scenes, [])
+    empty = np.zeros((0, dim), np.float32)
+    return of, Observations(weights="f" * 64, dataset=of.digest, detections=detections, queries=empty, people=people)
+
+
+def test_intervals_hold_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESAMPLES", 100)
+    truth = {rate: 2 * beta.ppf(1 - rate, 7.5, 7.5) - 1 for rate in (1e-2, 1e-3)}
+    held = dict.fromkeys(truth, 0)
+    for seed in range(20):
+        of, observations = people_on_a_sphere(seed)
+        fitted = fit_calibration(observations, of, rates=tuple(truth))
+        for threshold in fitted.thresholds:
+            held[threshold.rate] += threshold.low <= truth[threshold.rate] <= threshold.high
+    # 19 of 20 are promised; resampling the 106,000 pairs instead of the people holds it in 7 and 9
+    assert held[1e-2] >= 17
+    assert held[1e-3] >= 15
+
+
+def test_everybody_with_a_label_asks_where_there_are_no_queries() -> None:
+    of, observations = people_on_a_sphere(0, identities=4, scenes_each=3)
+    fitted = fit_calibration(observations, of)
+    assert (fitted.same_pairs, fitted.different_pairs, fitted.identities) == (4 * 3 * 2, 12 * 9, 4)
+    assert (np.diff(fitted.probabilities) >= 0).all()
+    assert fitted.probability(1.0) > 0.9 > 0.1 > fitted.probability(0.0)
+
+
+def test_blocks_and_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    of, observations = people_on_a_sphere(1, identities=12)
+    monkeypatch.setattr(module, "RESAMPLES", 50)
+    whole = fit_calibration(observations, of)
+    assert whole == fit_calibration(observations, of)
+    assert whole != fit_calibration(observations, of, seed=1)
+    monkeypatch.setattr(module, "BLOCK", 7)
+    assert whole == fit_calibration(observations, of)
