@@ -26,9 +26,9 @@ def read_mat(path: Path, keys: Sequence[str]) -> NDArray[Any]:
     except ImportError:
         raise MissingExtraError("MATLAB's .mat files need scipy: pip install 'personsearch[data]'") from None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of variables that occur twice and the like; the arrays are checked below
-            contents = loadmat(path)
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of variables that occur twice and the like
+            contents = loadmat(file)
     except FileNotFoundError:
         raise ProblemError(path, "no such file") from None
     except NotImplementedError:
