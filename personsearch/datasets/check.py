@@ -136,8 +136,14 @@ def _check_images(datasets: Sequence[Dataset], look: Look, progress: bool | None
     # One finding for all splits: as a rule they are missing for one reason.
     findings = found("missing-image", " + ".join(name for name, count in missing.items() if count), lost) + findings
     if look == "decode":
-        findings += check_duplicates([dataset.name for dataset in datasets], scenes, split, pictures)
+        names = [dataset.name for dataset in datasets]
+        findings += check_duplicates(names, scenes, split, pictures, alike=not _are_crops(scenes))
     return findings
+
+
+def _are_crops(scenes: Sequence[Scene]) -> bool:
+    """Whether each image is one person cut out, as in Re-ID sets: such pictures all look alike."""
+    return all(len(s.boxes) == 1 and s.boxes[0].tolist() == [0, 0, s.width, s.height] for s in scenes)
 
 
 def _other_size(scene: Scene, picture: Picture) -> str:

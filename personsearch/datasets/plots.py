@@ -101,7 +101,7 @@ def long_tail_plot(counts: Series, path: str | Path, title: str = "Boxes per ide
         marker = "o" if len(ordered) < FEW else ""
         axes[0].plot(ranks, ordered, color=colour, linewidth=2, marker=marker, label=told)
         axes[0].plot([ranks[head - 1]] * 2, [0, ordered[head - 1]], color=colour, linewidth=1, linestyle=":")
-    axes[0].set_xlim(left=0)
+    axes[0].set_xlim(0, 1.01 * max(len(numbers) for numbers in counts.values()))
     axes[0].set_ylim(bottom=0)
     _label(axes[0], "identity, by falling number of boxes (rank)", "boxes of the identity")
     return _save(figure, path)

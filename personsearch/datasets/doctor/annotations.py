@@ -25,6 +25,8 @@ SAME_BOX_IOU = 0.95
 QUERY_IOU = 0.5
 #: A scene is crowded beyond the upper quartile plus so many times the distance of the quartiles (Tukey's far out).
 FAR_OUT = 3.0
+#: Identities that begin at 0 or 1 and use this share of the numbers up to the highest are class numbers, not names.
+DENSE = 0.9
 
 
 def check_account(dataset: Dataset) -> list[Finding]:
@@ -127,9 +129,9 @@ def check_splits(first: Dataset, second: Dataset) -> list[Finding]:
     if not shared:
         return findings
     cameras, others = ({scene.camera for scene in dataset.scenes} - {None} for dataset in (first, second))
-    if not cameras & others and all(numbers == set(range(len(numbers))) for numbers in (ids, other)):
+    if not cameras & others and all(_counts_from_the_start(numbers) for numbers in (ids, other)):
         # The usual way to number classes: equal numbers say nothing about equal people.
-        return findings + found("numbered-apart", part, _first_seen(shared, first, second), len(shared))
+        return findings + found("numbered-apart", part, [f"{shared[0]} to {shared[-1]}"], len(shared))
     asked = {query.identity for dataset in (first, second) for query in dataset.queries}
     queried = [identity for identity in shared if identity in asked]
     quiet = [identity for identity in shared if identity not in asked]
@@ -202,6 +204,10 @@ def _matches(query: Query, where: dict[int, set[str]]) -> set[str]:
         return where.get(query.identity, set()) - {query.image_id}
     present = np.flatnonzero(np.isfinite(query.gallery.boxes).all(axis=1)).tolist()
     return {query.gallery.image_ids[place] for place in present} - {query.image_id}
+
+
+def _counts_from_the_start(numbers: set[int]) -> bool:
+    return min(numbers) <= 1 and len(numbers) >= DENSE * (max(numbers) + 1 - min(numbers))
 
 
 def _same_camera_only(query: Query, matches: Iterable[str], scenes: dict[str, Scene]) -> bool:

@@ -23,7 +23,12 @@ BLOCK = 512
 
 
 def check_duplicates(
-    parts: Sequence[str], scenes: Sequence[Scene], split: NDArray[np.int64], pictures: Sequence[Picture]
+    parts: Sequence[str],
+    scenes: Sequence[Scene],
+    split: NDArray[np.int64],
+    pictures: Sequence[Picture],
+    *,
+    alike: bool = True,
 ) -> list[Finding]:
     """Find equal files and frames that look alike.
 
@@ -32,6 +37,7 @@ def check_duplicates(
         scenes: of all splits, one split after another.
         split: (S,) which split each belongs to.
         pictures: of each scene, decoded.
+        alike: whether to look for frames that look alike, and not for equal files only.
     """
     paths: set[Path] = set()
     originals: dict[bytes, int] = {}
@@ -50,7 +56,7 @@ def check_duplicates(
         copies[kind].append(f"{scene.path} = {scenes[original].path}")
     everywhere = " + ".join(parts)
     findings = [one for kind, told in copies.items() for one in found(kind, everywhere, told)]
-    if not first:
+    if not first or not alike:
         return findings
     kept = np.array(first)
     looks = np.stack([pictures[number].look for number in first])

@@ -1,0 +1,151 @@
+"""``personsearch data``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from personsearch.cli.common import Json, err, out, print_json, table_of
+from personsearch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from personsearch.datasets import Dataset
+    from personsearch.datasets.check import CheckReport
+
+app = typer.Typer(help="Look at data sets before hours are spent on them.", no_args_is_help=True)
+
+Source = Annotated[Path, typer.Argument(help="The set's folder, or a COCO-style json file.", show_default=False)]
+Split = Annotated[str | None, typer.Option(help="train or test; default: all there are.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="coco, prw, cuhk-sysu, mot or market; default: found by its files.")
+]
+Images = Annotated[Path | None, typer.Option(help="Folder of the images, where they are not in their usual place.")]
+Queries = Annotated[str | None, typer.Option(help="A file, or a protocol of the set: G50 .. G4000, mini ...")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on past malformed rows and files, and list them.")]
+
+#: Examples of a finding on a terminal; JSON has more.
+SHOWN = 3
+COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
+
+
+@app.command()
+def check(
+    dataset: Source,
+    split: Split = None,
+    format: Format = None,
+    images: Images = None,
+    queries: Queries = None,
+    skip_bad: SkipBad = False,
+    plots: Annotated[Path | None, typer.Option(help="Folder to draw the set's statistics into.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Read only the images' headers; no duplicates.")] = False,
+    no_images: Annotated[bool, typer.Option("--no-images", help="Leave images alone: annotations only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Examine a set; exit status 1 where something is an error, 2 where it cannot be read."""
+    if quick and no_images:
+        raise ConfigError("--quick and --no-images exclude each other")
+    loaded = _load(dataset, split, format, images, queries, skip_bad)
+    from personsearch.datasets.check import check_dataset
+    from personsearch.datasets.plots import dataset_plots
+
+    report = check_dataset(*loaded, look="none" if no_images else "headers" if quick else "decode")
+    drawn = [] if plots is None else dataset_plots(loaded, plots)
+    if as_json:
+        print_json({**report.to_dict(), "plots": [str(path) for path in drawn]})
+    else:
+        _print_sizes(report)
+        _print_findings(report)
+        for path in drawn:
+            out.print(f"drawn: [bold]{escape(str(path))}[/]", soft_wrap=True)
+    if report.count("error"):
+        sys.exit(1)
+
+
+@app.command()
+def show(
+    dataset: Source,
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to draw into.", show_default=False)],
+    split: Split = None,
+    format: Format = None,
+    images: Images = None,
+    skip_bad: SkipBad = False,
+    identities: Annotated[
+        bool, typer.Option("--identities", help="One person per row, across cameras, instead of scenes.")
+    ] = False,
+    per_page: Annotated[int, typer.Option(min=1, help="Scenes, or people, of a sheet.")] = 12,
+    pages: Annotated[int, typer.Option(min=0, help="At most so many sheets a split; 0 = everything.")] = 10,
+) -> None:
+    """Draw contact sheets: scenes with their boxes (green labelled, blue without a label, orange ignored)."""
+    from personsearch.datasets.sheets import identity_sheets, scene_sheets
+
+    draw, what = (identity_sheets, "identities") if identities else (scene_sheets, "scenes")
+    for one in _load(dataset, split, format, images, None, skip_bad):
+        sheets = draw(one, folder, per_page=per_page, pages=pages or None)
+        out.print(f"{escape(one.name)}: {sheets.drawn:,} of {sheets.total:,} {what}")
+        for path in sheets.files:
+            out.print(f"  drawn: [bold]{escape(str(path))}[/]", soft_wrap=True)
+        for path in sheets.unreadable:
+            err.print(f"[yellow]cannot be read, left grey:[/] {escape(str(path))}", soft_wrap=True)
+
+
+def _load(
+    source: Path, split: str | None, format: str | None, images: Path | None, queries: str | None, skip_bad: bool
+) -> list[Dataset]:
+    """Load the split that is asked for, or all there are. Counts and missing images are findings, not obstacles."""
+    from personsearch.datasets.load import load_dataset, splits_of
+
+    splits = splits_of(source, format=format) if split is None else (split,)
+    return [
+        load_dataset(
+            source,
+            name,
+            format=format,
+            images=images,
+            queries=None if name == "train" else queries,
+            skip_bad=skip_bad,
+            check_counts=False,
+            require_images=False,
+        )
+        for name in splits
+    ]
+
+
+def _print_sizes(report: CheckReport) -> None:
+    table = table_of("", *(escape(split.name) for split in report.splits))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in ("scenes", "boxes", "labelled", "ignored", "identities", "cameras", "queries"):
+        name = {"labelled": "  labelled", "ignored": "ignored boxes"}.get(row, row)
+        table.add_row(name, *(f"{getattr(split, row):,}" for split in report.splits))
+    table.add_row("rows in the files", *(f"{split.accounting.rows:,}" for split in report.splits))
+    table.add_row("rows left out", *(f"{sum(s.accounting.dropped.values()):,}" for s in report.splits))
+    table.add_row("rows skipped", *(f"{len(split.accounting.skipped):,}" for split in report.splits))
+    out.print(table)
+
+
+def _print_findings(report: CheckReport) -> None:
+    from personsearch.datasets.doctor.findings import KINDS
+
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(overflow="fold")
+    for finding in report.findings:
+        colour, kind = COLOURS[finding.severity], KINDS[finding.kind]
+        advice = f": {kind.advice}" if kind.advice else ""
+        text = f"{escape(finding.part)}: {kind.what}[dim]{advice}[/]"
+        table.add_row(f"[{colour}]{finding.severity}[/]", f"{finding.count:,}", text)
+        for example in finding.examples[:SHOWN]:
+            table.add_row("", "", Padding(f"[dim]{escape(example)}[/]", (0, 0, 0, 2)))
+    if report.findings:
+        out.print(table)
+    looked = {"decode": "images read in full", "headers": "images' headers read", "none": "images not looked at"}
+    counts = {severity: sum(one.severity == severity for one in report.findings) for severity in COLOURS}
+    told = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items())
+    out.print(f"{told}; {looked[report.look]}")
