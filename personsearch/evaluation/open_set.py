@@ -1,0 +1,145 @@
+"""Queries whose person may not be in the gallery: is the best match believed when it should not be?
+
+Every query is asked twice. Its genuine trial is the search of its gallery. Its impostor trial is the same search after
+all scenes that show the person are taken away, so that whatever comes first is somebody else. A threshold that lets
+few impostor trials through loses genuine ones; the curve says how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.datasets.dataset import Dataset
+from personsearch.errors import DatasetError
+from personsearch.evaluation.matching import Candidates, best_identities, judge
+from personsearch.evaluation.rows import gallery_rows, query_rows
+from personsearch.evaluation.rules import PRESETS, Rules
+from personsearch.evaluation.search import Ranker
+from personsearch.evaluation.spaces import SearchSpaces
+from personsearch.results import Detections, Floats
+
+RATES = (1e-1, 1e-2)
+#: A rate is told where so many impostor trials would lie above its threshold.
+ENOUGH = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """One threshold.
+
+    Attributes:
+        false_alarm_rate: share of impostor trials that may come out above it.
+        similarity: the threshold; None = there were too few impostor trials to tell (10 must lie above).
+        identification_rate: share of genuine trials whose first match is the person and at least this similar.
+    """
+
+    false_alarm_rate: float
+    similarity: float | None = None
+    identification_rate: float | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OpenSetResult:
+    """Detection and identification rate against false alarms.
+
+    Attributes:
+        genuine: (G,) similarity of the first match of each genuine trial; -inf where nobody was found.
+        identified: (G,) bool, whether it is the person.
+        impostor: (I,) similarity of the first match of each impostor trial; -inf where nobody was found.
+        points: by falling rate.
+        without_trial: queries whose person is nowhere in their gallery, so that they have no genuine trial.
+    """
+
+    genuine: NDArray[np.float64]
+    identified: NDArray[np.bool_]
+    impostor: NDArray[np.float64]
+    points: tuple[OperatingPoint, ...]
+    without_trial: int
+
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return false-alarm rates, rising from 0 to 1, and the identification rate at each of them, (I + 1,) each."""
+        believed = np.sort(self.impostor)[::-1]
+        limits = np.append(believed, -np.inf)
+        # At rate n / I the n most similar impostors are let through: the threshold lies just above the next one.
+        hits = np.sort(self.genuine[self.identified])
+        above = len(hits) - np.searchsorted(hits, limits, side="right")
+        rates = np.arange(len(limits)) / max(1, len(believed))
+        return rates, above / max(1, len(self.genuine))
+
+
+def open_set(
+    detections: Mapping[str, Detections],
+    dataset: Dataset,
+    query_embeddings: Floats,
+    rules: Rules = PRESETS["standard"],
+    *,
+    ranker: Ranker | None = None,
+    rates: tuple[float, ...] = RATES,
+) -> OpenSetResult:
+    """Ask every query with its person in the gallery and without.
+
+    Args:
+        detections: by image_id.
+        dataset: scenes and queries.
+        query_embeddings: (Q, D).
+        rules: the protocol: which scenes are searched, and what a right match is.
+        ranker: other similarities than the dot product.
+        rates: false-alarm rates to tell.
+
+    Raises:
+        DatasetError: the set has no queries, or they do not fit the embeddings.
+    """
+    if not dataset.queries:
+        raise DatasetError(f"{dataset.name}: has no queries; an open-set test needs them")
+    table = gallery_rows(detections, dataset, rules)
+    looked_for, _ = query_rows(detections, dataset.queries, query_embeddings, rules)
+    spaces = SearchSpaces(dataset, rules)
+    labels = best_identities(dataset, table, rules) if rules.positives == "every" else None
+    genuine, identified, impostor = [], [], []
+    for number, query in enumerate(dataset.queries):
+        space = spaces.of(number)
+        candidates = Candidates.of(space, table)
+        rows, which = np.unique(candidates.rows, return_inverse=True)
+        given = table.embeddings[rows] @ looked_for[number] if ranker is None else ranker(number, rows)
+        similarity = np.asarray(given, np.float64)[which]
+        if rules.confidence_weighted and ranker is None:
+            similarity = similarity * table.scores[candidates.rows]
+        same = None if labels is None else labels[candidates.rows] == query.identity
+        right, junk = judge(space, candidates, similarity.astype(np.float32), table, rules, same)
+        shows_person = np.repeat(~np.isnan(space.boxes[:, 0]), np.diff(candidates.starts))
+        impostor.append(_highest(similarity[~shows_person]))
+        if space.appearances:
+            ranked = np.where(junk, -np.inf, similarity)
+            genuine.append(_highest(ranked))
+            identified.append(bool(len(ranked)) and bool(right[ranked.argmax()]))
+    points = tuple(
+        _point(rate, np.array(genuine), np.array(identified, bool), np.array(impostor))
+        for rate in sorted(rates, reverse=True)
+    )
+    return OpenSetResult(
+        genuine=np.array(genuine),
+        identified=np.array(identified, bool),
+        impostor=np.array(impostor),
+        points=points,
+        without_trial=len(dataset.queries) - len(genuine),
+    )
+
+
+def _highest(similarity: NDArray[np.float64]) -> float:
+    return float(similarity.max()) if len(similarity) else -np.inf
+
+
+def _point(
+    rate: float, genuine: NDArray[np.float64], identified: NDArray[np.bool_], impostor: NDArray[np.float64]
+) -> OperatingPoint:
+    if rate * len(impostor) < ENOUGH or not len(genuine):
+        return OperatingPoint(false_alarm_rate=rate)
+    falling = np.sort(impostor)[::-1]
+    too_many = falling[min(int(rate * len(impostor) * (1 + 1e-9)), len(impostor) - 1)]
+    threshold = float(np.nextafter(too_many, np.inf))
+    share = float((identified & (genuine >= threshold)).mean())
+    return OperatingPoint(false_alarm_rate=rate, similarity=threshold, identification_rate=share)

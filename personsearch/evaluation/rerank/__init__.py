@@ -1,0 +1,61 @@
+"""Re-ranking: other similarities than the plain one, from what a search has at hand. Off unless asked for.
+
+Each method is a frozen record of its parameters whose ``ranker`` makes what ``evaluate_search`` takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from personsearch.errors import ConfigError
+from personsearch.evaluation.rerank.companions import Companions
+from personsearch.evaluation.rerank.context import ContextMatching
+from personsearch.evaluation.rerank.expansion import QueryExpansion
+from personsearch.evaluation.rerank.k_reciprocal import KReciprocal
+from personsearch.evaluation.rerank.searched import Searched
+from personsearch.evaluation.search import Ranker
+
+
+class Reranker(Protocol):
+    """Parameters of a method."""
+
+    def ranker(self, searched: Searched) -> Ranker:
+        """Return the similarities of this method."""
+
+
+#: By the name that ``--rerank`` takes, with the parameters of the papers.
+RERANKERS: Mapping[str, Reranker] = MappingProxyType(
+    {
+        "context": ContextMatching(),
+        "context-mean": ContextMatching(score="mean"),
+        "k-reciprocal": KReciprocal(),
+        "expansion": QueryExpansion(),
+        "alpha-expansion": QueryExpansion(alpha=3.0),
+        "companions": Companions(),
+    }
+)
+
+
+def reranker_of(name: str) -> Reranker:
+    """Return a method by name.
+
+    Raises:
+        ConfigError: there is none of that name; lists those there are.
+    """
+    if name not in RERANKERS:
+        raise ConfigError(f"no re-ranking is called {name!r}; there are {', '.join(RERANKERS)}")
+    return RERANKERS[name]
+
+
+__all__ = [
+    "RERANKERS",
+    "Companions",
+    "ContextMatching",
+    "KReciprocal",
+    "QueryExpansion",
+    "Reranker",
+    "Searched",
+    "reranker_of",
+]

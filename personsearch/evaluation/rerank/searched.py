@@ -1,0 +1,81 @@
+"""What re-ranking methods work from: a gallery, the queries, and who stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.datasets.dataset import Dataset
+from personsearch.datasets.scene import Query
+from personsearch.errors import DatasetError
+from personsearch.evaluation.ranking import box_iou
+from personsearch.evaluation.rows import GalleryRows, gallery_rows
+from personsearch.evaluation.rules import PRESETS, Rules
+from personsearch.results import Detections, Floats
+
+#: A detection that overlaps the query's box as much is the query's person.
+SAME_BOX = 0.5
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Searched:
+    """A gallery and Q queries.
+
+    Attributes:
+        rows: the gallery, as ``evaluate_search`` ranks it.
+        queries: (Q, D) float32, unit length.
+        companions: per query (M, D), the other people detected in its scene, by falling score.
+    """
+
+    rows: GalleryRows
+    queries: Floats
+    companions: tuple[Floats, ...]
+
+    @classmethod
+    def of(
+        cls,
+        detections: Mapping[str, Detections],
+        dataset: Dataset,
+        query_embeddings: Floats,
+        rules: Rules = PRESETS["standard"],
+    ) -> Searched:
+        """Gather it from what ``evaluate_search`` takes.
+
+        Args:
+            detections: by image_id, of the queries' scenes too; a query's scene without an entry has no companions.
+            dataset: scenes and queries.
+            query_embeddings: (Q, D).
+            rules: the protocol; its score threshold holds for companions too.
+
+        Raises:
+            DatasetError: there is not one embedding per query.
+        """
+        if len(query_embeddings) != len(dataset.queries):
+            raise DatasetError(
+                f"{len(query_embeddings)} query embeddings for {len(dataset.queries)} queries; give one for each"
+            )
+        size = query_embeddings.shape[1] if query_embeddings.ndim == 2 else 0
+        return cls(
+            rows=gallery_rows(detections, dataset, rules),
+            queries=query_embeddings,
+            companions=tuple(
+                _companions(detections.get(query.image_id), query, rules.score_threshold, size)
+                for query in dataset.queries
+            ),
+        )
+
+    def similarity(self, query: int, allowed: NDArray[np.int64]) -> Floats:
+        """Return the plain similarity (A,) of some rows to a query."""
+        return np.asarray(self.rows.embeddings[allowed] @ self.queries[query])
+
+
+def _companions(found: Detections | None, query: Query, score_threshold: float, size: int) -> Floats:
+    if found is None:
+        return np.zeros((0, size), np.float32)
+    beside = (box_iou(found.boxes, query.box[None])[:, 0] < SAME_BOX) & (found.scores >= score_threshold)
+    rows = np.flatnonzero(beside)
+    embeddings: Floats = found.embeddings[rows[np.argsort(-found.scores[rows], kind="stable")]]
+    return embeddings
