@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,13 @@ Out = Annotated[Path, typer.Argument(help="Folder to write to.")]
 RecipeOption = Annotated[str, typer.Option("--recipe", help="TOML file, or the name of a recipe of the package.")]
 Changes = Annotated[list[str] | None, typer.Argument(help="Changes to the recipe: train.identities=500 ...")]
 Workers = Annotated[int | None, typer.Option(help="Processes; default: one for each core.")]
+
+
+class Split(StrEnum):
+    """Halves of a set."""
+
+    train = "train"
+    test = "test"
 
 
 @app.command()
@@ -60,6 +68,49 @@ def show(
 
     for path in contact_sheets(None if recipe is None else load_recipe(recipe, overrides), folder):
         out.print(f"drawn into [bold]{escape(str(path))}[/]")
+
+
+@app.command()
+def fit(
+    folder: Out,
+    recipe: RecipeOption,
+    overrides: Changes = None,
+    made: Annotated[
+        Path | None, typer.Option("--set", help="Measure this made set; default: the recipe's plan.")
+    ] = None,
+    split: Annotated[Split, typer.Option(help="train or test.")] = Split.train,
+) -> None:
+    """Draw how well a recipe's set meets its targets: box heights, people per frame, boxes per identity."""
+    from personsearch.synth.fit import draw_fit
+    from personsearch.synth.plan import plan
+    from personsearch.synth.recipe import load_recipe
+    from personsearch.synth.statistics import comparison, statistics_of_plan, statistics_of_set
+
+    loaded = load_recipe(recipe, overrides)
+    if made is None:
+        found = statistics_of_plan(loaded, plan(loaded), split.value)
+    else:
+        found = statistics_of_set(made / f"{split.value}.json", loaded.width, loaded.height)
+    for name, rows in comparison(loaded, found).items():
+        table = table_of(name, *(what for what, _, _ in rows))
+        table.add_row("result", *(f"{got:.0f}" for _, got, _ in rows))
+        table.add_row("target", *("" if goal is None else f"{goal:.0f}" for _, _, goal in rows))
+        out.print(table)
+    for path in draw_fit(loaded, found, split.value, folder):
+        out.print(f"drawn into [bold]{escape(str(path))}[/]")
+
+
+@app.command()
+def target(
+    annotations: Annotated[Path, typer.Argument(help="COCO-style json with person_id.")],
+    width: Annotated[int, typer.Option(min=1, help="Of the recipe's pictures, pixels.")] = 960,
+    height: Annotated[int, typer.Option(min=1, help="Of the recipe's pictures, pixels.")] = 640,
+) -> None:
+    """Print the lines of a recipe that make sets like an annotated one: quantiles only."""
+    from personsearch.synth.statistics import people_lines, statistics_of_set
+
+    for line in people_lines(statistics_of_set(annotations, width, height)):
+        out.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()

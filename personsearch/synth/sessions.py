@@ -97,8 +97,9 @@ def _spots(
     for cameras in views:
         name = cameras[0].name
         if name not in known:
-            own = len({cameras[0].name for cameras in views}) > 1
-            places = free_places(world, rng, cameras[0] if own else None, OWN_SPOTS if own else SPOTS)
+            fixed = len(cameras) > 1 or cameras[0].name == views[-1][0].name
+            some = [free_places(world, rng, camera, OWN_SPOTS) for camera in cameras]
+            places = np.concatenate([*some, free_places(world, rng, None, SPOTS)] if fixed else some)
             heights = [box_heights(world, camera, places) for camera in cameras]
             known[name] = Spots(places=places, bins=np.stack([target.bins(tall) for tall in heights]))
     return tuple(known[cameras[0].name] for cameras in views)

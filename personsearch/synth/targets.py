@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: By how much a bin of heights may run ahead of its share: a factor, and a number of boxes.
-AHEAD, SPARE = 1.08, 3
+AHEAD, SPARE = 1.04, 2
 
 
 def at(quantiles: Sequence[float], levels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -50,8 +50,13 @@ def free_share(world: World, camera: Camera) -> float:
     return 0.0 if near.any() else float(1 - blocked(world, eye, points[inside]).mean())
 
 
-def blocked(world: World, eye: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return, for (N, 3) points, whether an obstacle of the world is between them and the eye."""
+def blocked(
+    world: World, eye: NDArray[np.float64], points: NDArray[np.float64], thickness: float = 1.0
+) -> NDArray[np.bool_]:
+    """Return, for (N, 3) points, whether an obstacle of the world is between them and the eye.
+
+    Obstacles' radii, which are drawn generously, count times ``thickness``.
+    """
     points = np.atleast_2d(points)
     if not len(world.obstacles):
         return np.zeros(len(points), bool)
@@ -62,7 +67,7 @@ def blocked(world: World, eye: NDArray[np.float64], points: NDArray[np.float64])
     along = np.clip(flat @ to_middle.T / np.maximum((flat**2).sum(1), 1e-9)[:, None], 0, 0.97)
     missed = np.hypot(*(along[..., None] * flat[:, None] - to_middle).transpose(2, 0, 1))
     height = eye[1] + along * line[:, 1:2]
-    return np.asarray(((missed < radius) & (height > bottom) & (height < top)).any(1))
+    return np.asarray(((missed < thickness * radius) & (height > bottom) & (height < top)).any(1))
 
 
 def in_obstacle(world: World, points: NDArray[np.float64], room: float) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ SPACING = 0.55  # metres between two people's middles
 LEAST_HEIGHT = 0.07  # of the picture's height: smaller people are not planned for
 TALL, WIDE = 1.73, 0.42  # metres of a box's height, shoes and hair included; its width relative to its height
 LEAST_INSIDE = 0.35  # of a box that must be in the picture where heights are planned
+THICKNESS = 0.75  # of obstacles, relative to their radius: as many people are then hidden as in drawn frames
 THINGS = (("umbrella", 0.35), ("trolley", 0.3), ("bicycle", 0.2), ("pram", 0.15))
 
 
@@ -155,8 +156,21 @@ def box_heights(world: World, camera: Camera, places: NDArray[np.float64]) -> ND
     wide = np.clip(middle + half, 0, camera.width) - np.clip(middle - half, 0, camera.width)
     share = tall * wide / np.maximum(WIDE * whole**2, 1e-9)
     boxed = (depth > 1.2) & (share >= LEAST_INSIDE) & (tall > LEAST_HEIGHT * camera.height)
-    boxed[boxed] = ~blocked(world, np.array(camera.eye), np.insert(places[boxed], 1, 1.2, axis=1))
+    boxed[boxed] = ~_hidden(world, camera, places[boxed])
     return np.where(boxed, tall / camera.height, 0.0)
+
+
+def _hidden(world: World, camera: Camera, places: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return whether something stands before three or all of four points of somebody at (N, 2) places."""
+    eye = np.array(camera.eye)
+    line = places - eye[[0, 2]]
+    aside = 0.15 * np.stack([-line[:, 1], line[:, 0]], axis=1) / np.maximum(np.hypot(*line.T), 1e-9)[:, None]
+    before = [
+        blocked(world, eye, np.insert(places + side * aside, 1, height, axis=1), THICKNESS)
+        for side in (-1, 1)
+        for height in (0.6, 1.4)
+    ]
+    return np.asarray(np.sum(before, axis=0) >= 3)
 
 
 def free_places(world: World, rng: np.random.Generator, camera: Camera | None, count: int) -> NDArray[np.float64]:

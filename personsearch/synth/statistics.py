@@ -1,0 +1,133 @@
+"""Box heights, people per frame and boxes per identity of a set: what a recipe is fitted to, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.datasets import Scene, load_coco
+from personsearch.errors import DatasetError
+from personsearch.synth.plan_types import Job
+from personsearch.synth.recipe import Recipe
+from personsearch.synth.targets import at
+from personsearch.synth.walks import LEAST_HEIGHT, box_heights
+from personsearch.synth.world import build_world
+
+#: A target is written down as this many quantiles: every 5 %.
+NUM_QUANTILES = 21
+LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Statistics:
+    """Of one split.
+
+    Attributes:
+        heights: (boxes,) shares of the picture's height.
+        per_frame: (frames,) people.
+        per_identity: (identities,) boxes.
+    """
+
+    heights: Values
+    per_frame: Values
+    per_identity: Values
+
+
+def statistics_of_plan(recipe: Recipe, jobs: Sequence[Job], split: str = "train") -> Statistics:
+    """Return what a plan leads to, before anything is drawn: whoever something stands before has no box.
+
+    Args:
+        recipe: of the plan.
+        jobs: the plan.
+        split: train or test.
+    """
+    heights: list[float] = []
+    per_frame: list[int] = []
+    labels: list[int] = []
+    worlds = {(job.kind, job.world_seed) for job in jobs if job.split == split}
+    for kind, seed in sorted(worlds):
+        world = build_world(kind, seed, lighting=recipe.randomise.lighting)
+        for job in jobs:
+            if (job.kind, job.world_seed) != (kind, seed):
+                continue
+            for frame in job.frames:
+                places = np.array([one.position for one in frame.appearances]).reshape(-1, 2)
+                tall = box_heights(world, frame.camera, places)
+                heights += tall[tall > 0].tolist()
+                per_frame.append(int((tall > 0).sum()))
+                labels += [one.label for one, box in zip(frame.appearances, tall, strict=True) if box > 0]
+    return _statistics(heights, per_frame, labels)
+
+
+def statistics_of_set(annotations: str | Path, width: int, height: int) -> Statistics:
+    """Return what a COCO-style file of annotations holds, boxes to be ignored left out.
+
+    Args:
+        annotations: e.g. a made set's ``train.json``, or real annotations that a recipe is to be fitted to.
+        width: pixels that the pictures are thought to be scaled to, whatever their size.
+        height: pixels of the recipe's pictures, which heights are shares of.
+
+    Raises:
+        DatasetError: the file cannot be used, or has no boxes or no identities.
+    """
+    scenes = load_coco(annotations)
+    found = _statistics(
+        [value for scene in scenes for value in _heights(scene, width, height)],
+        [int((~scene.ignore).sum()) for scene in scenes],
+        [int(label) for scene in scenes for label in scene.identities[~scene.ignore]],
+    )
+    if not len(found.per_identity):
+        raise DatasetError(f"{annotations}: has no box with a person_id of 0 or more; there is nothing to be fitted to")
+    return found
+
+
+def people_lines(found: Statistics) -> list[str]:
+    """Return the lines of a recipe's ``[people]`` that make sets like this one."""
+    levels = np.linspace(0, 1, NUM_QUANTILES)
+    heights = np.round(np.quantile(np.clip(found.heights, LEAST_HEIGHT, 1), levels), 3)
+    whole = [np.rint(np.quantile(values[values > 0], levels)) for values in (found.per_frame, found.per_identity)]
+    per_frame, appearances = ([int(value) for value in values] for values in whole)
+    rising = [float(value) for value in np.unique(heights)] if len(set(heights)) > 1 else []
+    return ["[people]", f"heights = {rising}", f"per_frame = {per_frame}", f"appearances = {appearances}"]
+
+
+def comparison(recipe: Recipe, found: Statistics) -> dict[str, list[tuple[str, float, float | None]]]:
+    """Return, of each distribution, rows of what, result and target (None = the recipe has none).
+
+    Heights are in pixels of the recipe's pictures.
+    """
+    people = recipe.people
+    told: dict[str, list[tuple[str, float, float | None]]] = {}
+    for name, values, quantiles, unit in (
+        ("box height, pixels", found.heights, people.heights, recipe.height),
+        ("people per frame", found.per_frame, people.per_frame, 1),
+        ("boxes per identity", found.per_identity, people.appearances, 1),
+    ):
+        goal = at(quantiles, LEVELS) * unit if len(quantiles) > 2 else None
+        got = np.quantile(values, LEVELS) * unit if len(values) else np.full(len(LEVELS), np.nan)
+        told[name] = [
+            (f"{100 * level:.0f} %", float(got[k]), None if goal is None else float(goal[k]))
+            for k, level in enumerate(LEVELS)
+        ]
+    return told
+
+
+def _statistics(heights: Sequence[float], per_frame: Sequence[int], labels: Sequence[int]) -> Statistics:
+    known = np.array([label for label in labels if label >= 0], np.int64)
+    return Statistics(
+        heights=np.array(heights, np.float64),
+        per_frame=np.array(per_frame, np.float64),
+        per_identity=np.unique(known, return_counts=True)[1].astype(np.float64),
+    )
+
+
+def _heights(scene: Scene, width: int, height: int) -> list[float]:
+    boxes = scene.boxes[~scene.ignore]
+    shares = (boxes[:, 3] - boxes[:, 1]) * (width / scene.width) / height
+    return [float(value) for value in np.minimum(shares, 1)]

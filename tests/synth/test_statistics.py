@@ -1,0 +1,188 @@
+"""Fitted plans meet their targets; sets are measured, and drawn beside what they are fitted to."""
+
+import builtins
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from personsearch.errors import DatasetError, MissingExtraError
+from personsearch.synth.fit import draw_fit
+from personsearch.synth.plan import plan
+from personsearch.synth.plan_types import Job
+from personsearch.synth.recipe import Recipe, load_recipe
+from personsearch.synth.statistics import (
+    NUM_QUANTILES,
+    Statistics,
+    comparison,
+    people_lines,
+    statistics_of_plan,
+    statistics_of_set,
+)
+from personsearch.synth.targets import at
+from tests.conftest import SHARED, Run
+
+PRW = ["train.identities=24", "train.frames=48", "test.identities=2", "test.frames=2"]
+CUHK = ["train.identities=167", "train.scenes=13", "test.identities=2", "test.scenes=1"]
+
+
+@pytest.fixture(scope="module")
+def prw() -> tuple[Recipe, tuple[Job, ...], Statistics]:
+    recipe = load_recipe("prw-like", PRW)
+    jobs = plan(recipe)
+    return recipe, jobs, statistics_of_plan(recipe, jobs)
+
+
+@pytest.fixture(scope="module")
+def cuhk() -> tuple[Recipe, tuple[Job, ...], Statistics]:
+    recipe = load_recipe("cuhk-like", CUHK)
+    jobs = plan(recipe)
+    return recipe, jobs, statistics_of_plan(recipe, jobs)
+
+
+def off(found: np.ndarray, quantiles: tuple, levels: tuple[float, ...] = (0.25, 0.5, 0.75)) -> np.ndarray:
+    """Return by which factor the quartiles are off, 1 = met."""
+    return np.quantile(found, levels) / at(quantiles, np.array(levels))
+
+
+def test_a_plan_like_prw_meets_its_targets(prw: tuple[Recipe, tuple[Job, ...], Statistics]) -> None:
+    recipe, jobs, found = prw
+    assert np.median(found.heights) * recipe.height == pytest.approx(101, abs=6)
+    assert off(found.heights, recipe.people.heights) == pytest.approx(1, abs=0.08)
+    assert np.quantile(found.heights, 0.95) == pytest.approx(0.529, abs=0.06)
+    # Whole numbers: quartiles 2, 3 and 4 of a target are 2, 3 and 4.
+    assert np.quantile(found.per_frame, (0.25, 0.5, 0.75)) == pytest.approx([2, 3, 4], abs=0.5)
+    assert off(found.per_identity, recipe.people.appearances) == pytest.approx(1, abs=0.12)
+    assert found.per_identity.max() > 4 * np.median(found.per_identity)
+    assert len(found.per_identity) == recipe.train.identities
+    assert len({job.camera for job in jobs if job.split == "train"}) == 6
+
+
+def test_a_plan_like_cuhk_meets_its_targets(cuhk: tuple[Recipe, tuple[Job, ...], Statistics]) -> None:
+    recipe, jobs, found = cuhk
+    assert off(found.heights, recipe.people.heights) == pytest.approx(1, abs=0.06)
+    assert np.mean(found.per_frame) == pytest.approx(55_272 / 11_206, abs=0.4)
+    assert set(found.per_identity.tolist()) == {2, 3, 4}
+    assert np.mean(found.per_identity) == pytest.approx(15_080 / 5_532, abs=0.1)
+    assert len(found.per_identity) == recipe.train.identities
+    frames = [frame for job in jobs for frame in job.frames if job.split == "train"]
+    labelled = [sum(one.label >= 0 for one in frame.appearances) for frame in frames]
+    assert np.mean([number in (1, 2) for number in labelled]) > 0.9
+
+
+def test_photographs_have_places_cameras_and_seeds_of_their_own(cuhk: tuple) -> None:
+    recipe, jobs, _ = cuhk
+    frames = [frame for job in jobs for frame in job.frames]
+    for what in ("name", "seed"):
+        assert len({getattr(frame, what) for frame in frames}) == len(frames)
+    assert len({frame.camera.name for frame in frames}) == len({frame.camera.eye for frame in frames}) == len(frames)
+    low, high = recipe.cameras.heights
+    assert all(low <= frame.camera.eye[1] <= high for frame in frames)
+    for job in jobs:
+        assert len(job.frames) == recipe.train.frames
+        assert job.camera not in {frame.camera.name for frame in job.frames}
+
+
+def test_the_full_recipes_have_the_published_sizes() -> None:
+    prw, cuhk = load_recipe("prw-like"), load_recipe("cuhk-like")
+    assert (prw.train.identities, prw.train.scenes * prw.cameras.per_scene) == (483, 6)
+    assert prw.train.scenes * prw.cameras.per_scene * prw.train.frames == pytest.approx(5704, abs=3)
+    assert (cuhk.train.identities, cuhk.train.scenes * cuhk.train.frames) == (5532, 11_206)
+    assert at(cuhk.people.appearances, np.linspace(0, 1, 2001)).round().mean() == pytest.approx(2.73, abs=0.05)
+
+
+def test_the_recipe_has_the_quantiles_of_prw() -> None:
+    path = SHARED / "prw-annotations" / "train_pid.json"
+    if not path.exists():
+        pytest.skip("needs PRW's annotations")
+    found = statistics_of_set(path, 960, 540)
+    people = load_recipe("prw-like").people
+    levels = np.linspace(0, 1, NUM_QUANTILES)
+    assert np.quantile(found.heights.clip(0.07, 1), levels) == pytest.approx(people.heights, abs=1e-3)
+    assert np.quantile(found.per_frame, levels) == pytest.approx(people.per_frame)
+    assert np.quantile(found.per_identity, levels) == pytest.approx(people.appearances, abs=1)
+
+
+def little_set(folder: Path) -> Path:
+    """Write two pictures of 200x100: identity 5 twice, 20 and 40 px high; a stranger of 30 px; one to be ignored."""
+    rows = [(1, 5, 20, False), (2, 5, 40, False), (2, -1, 30, False), (2, 7, 90, True)]
+    table = {
+        "images": [{"id": k, "file_name": f"{k}.jpg", "width": 200, "height": 100} for k in (1, 2, 3)],
+        "annotations": [
+            {"id": k, "image_id": image, "person_id": who, "bbox": [10 * k, 0, 8, tall], "ignore": ignore}
+            for k, (image, who, tall, ignore) in enumerate(rows)
+        ],
+    }
+    (folder / "train.json").write_text(json.dumps(table))
+    return folder / "train.json"
+
+
+def test_a_set_is_measured_at_the_size_of_the_recipe(tmp_path: Path) -> None:
+    found = statistics_of_set(little_set(tmp_path), width=400, height=160)
+    assert sorted(found.heights.tolist()) == pytest.approx([40 / 160, 60 / 160, 80 / 160])
+    assert found.per_frame.tolist() == [1, 2, 0]
+    assert found.per_identity.tolist() == [2]
+
+
+def test_a_set_without_identities_is_refused(tmp_path: Path) -> None:
+    path = little_set(tmp_path)
+    path.write_text(path.read_text().replace('"person_id": 5', '"person_id": -1'))
+    with pytest.raises(DatasetError, match=r"train.json: has no box with a person_id"):
+        statistics_of_set(path, 400, 160)
+
+
+def test_figures_show_target_and_result(prw: tuple, tmp_path: Path) -> None:
+    recipe, _, found = prw
+    paths = draw_fit(recipe, found, "train", tmp_path / "fit")
+    assert [path.name for path in paths] == ["fit.png", "long-tail.png"]
+    for path in paths:
+        assert path.stat().st_size < 300_000
+        pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
+        for colour in ((0x9A, 0x9A, 0xA1), (0x0A, 0x6C, 0x8F)):
+            assert (np.abs(pixels.astype(int) - colour).max(axis=1) < 12).sum() > 100
+    rows = comparison(recipe, found)["boxes per identity"]
+    assert [what for what, _, _ in rows] == ["5 %", "25 %", "50 %", "75 %", "95 %"]
+    assert rows[2][2] == 23
+    open_ended = comparison(load_recipe("street-small"), found)
+    assert {goal for rows in open_ended.values() for _, _, goal in rows} == {None}
+
+
+def test_figures_without_matplotlib_say_what_to_install(
+    prw: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: object) -> object:
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtraError, match=r"personsearch\[data\]"):
+        draw_fit(prw[0], prw[2], "train", tmp_path)
+
+
+def test_commands(run: Run, tmp_path: Path) -> None:
+    little_set(tmp_path)
+    done = run("synth", "target", tmp_path / "train.json", "--width", 400, "--height", 160)
+    assert done.code == 0, done.err
+    assert done.out.splitlines() == people_lines(statistics_of_set(tmp_path / "train.json", 400, 160))
+    assert done.out.splitlines()[3] == f"appearances = {[2] * NUM_QUANTILES}"
+    made = run("synth", "fit", tmp_path / "fit", "--recipe", "prw-like", "--set", tmp_path)
+    assert made.code == 0, made.err
+    assert "boxes per identity" in made.out
+    assert (tmp_path / "fit" / "long-tail.png").exists()
+    gone = run("synth", "fit", tmp_path / "fit", "--recipe", "prw-like", "--set", tmp_path / "none")
+    assert gone.code == 2
+    assert "cannot be read" in gone.err
+
+
+def test_what_is_printed_is_a_recipe(tmp_path: Path) -> None:
+    lines = people_lines(statistics_of_set(little_set(tmp_path), 400, 160))
+    path = tmp_path / "mine.toml"
+    path.write_text("\n".join(lines))
+    people = load_recipe(path).people
+    assert people.heights[0] == pytest.approx(0.25)
+    assert people.appearances == (2,) * NUM_QUANTILES
