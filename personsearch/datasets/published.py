@@ -53,13 +53,14 @@ def checked_name(
 
     Returns:
         ``label`` for the official set, with "(other counts)" where it was allowed to differ; for another set in the
-        same layout the folder's name instead of the official one.
+        same layout the folder's name instead of the official one ("other-prw" for a folder called prw).
 
     Raises:
         DatasetError: it passes for the official set but has other counts.
     """
+    official, rest = label.split("/", 1)
     if not is_official(part, listed):
-        return f"{folder}/{label.split('/', 1)[1]}"
+        return f"{'other-' * (folder == official)}{folder}/{rest}"
     wrong: Sequence[str] = differences(part, found)
     if not wrong:
         return label

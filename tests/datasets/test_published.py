@@ -21,6 +21,7 @@ def test_other_counts_are_an_error_or_in_the_name() -> None:
 def test_other_sets_in_the_layout_carry_their_own_name() -> None:
     found = {"images": 12, "boxes": 50}
     assert checked_name("prw/train", "prw/train", "mine", {"images": 12, "identities": 5}, found, True) == "mine/train"
+    assert checked_name("prw/train", "prw/train", "prw", {"images": 12}, found, True) == "other-prw/train"
 
 
 def test_one_official_list_is_enough_to_be_held_to_all() -> None:

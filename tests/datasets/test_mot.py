@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import pytest
+
+from personsearch.datasets import load_dataset, load_mot
+from personsearch.errors import DatasetError
+from tests.datasets.layouts import SEQINFO, balanced, write_mot
+
+LINES = [
+    "1,5,10,20,30,40,1,1,1",
+    "1,6,-10,20,30,40,1,1,0.5",
+    "2,5,12,20,30,40,1,1,1",
+    "2,7,50,20,30,40,0,1,1",  # counts neither way
+    "2,8,50,20,30,40,1,3,1",  # a car
+    "3,7,60,20,30,40,1,1,1",
+]
+
+
+def test_a_sequence(tmp_path: Path) -> None:
+    dataset = load_dataset(write_mot(tmp_path / "walk", LINES))
+    assert dataset.name == "mot/walk"
+    first, second, third = dataset.scenes
+    assert (first.image_id, first.path) == ("walk/img1/000001.jpg", tmp_path / "walk" / "img1" / "000001.jpg")
+    assert (first.width, first.height, first.camera, first.place) == (200, 100, "walk", "walk")
+    assert [scene.time for scene in dataset.scenes] == [0.0, 0.1, 0.2]
+    assert first.boxes.tolist() == [[10, 20, 40, 60], [0, 20, 20, 60]]
+    assert first.identities.tolist() == [5, 6]
+    assert (second.identities.tolist(), second.ignore.tolist()) == ([5, -1], [False, True])
+    assert third.identities.tolist() == [7]
+    assert dataset.accounting.dropped == {"class 3 (car)": 1}
+    assert [(query.image_id[-10:], query.identity) for query in dataset.queries] == [
+        ("000001.jpg", 5),
+        ("000001.jpg", 6),
+        ("000003.jpg", 7),
+    ]
+    assert balanced(dataset)
+
+
+def test_mot15_has_no_class_and_frames_may_be_empty(tmp_path: Path) -> None:
+    dataset = load_mot(write_mot(tmp_path / "old", ["2,1,10.5,20,30,40,1,-1,-1,-1", "3,1,1,2,3,4,1"]), "train")
+    assert [scene.identities.tolist() for scene in dataset.scenes] == [[], [1], [1]]
+    assert dataset.scenes[0].boxes.shape == (0, 4)
+    assert dataset.queries == ()
+
+
+def test_people_of_different_sequences_are_different_unless_asked(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_mot(tmp_path / "set" / "train" / name, LINES)
+    apart = load_dataset(tmp_path / "set", "train")
+    assert apart.name == "mot/set-train"
+    assert [scene.identities.tolist() for scene in apart.scenes[::3]] == [[5, 6], [13, 14]]  # 7 is the last of "a"
+    shared = load_dataset(tmp_path / "set", "train", format="mot-shared")
+    assert [scene.identities.tolist() for scene in shared.scenes[::3]] == [[5, 6], [5, 6]]
+    assert len(load_dataset(tmp_path / "set" / "train", format="mot-shared").queries) == 6  # once before each camera
+
+
+def test_mot17_lists_each_video_three_times(tmp_path: Path) -> None:
+    for name in ("MOT17-02-DPM", "MOT17-02-FRCNN", "MOT17-02-SDP", "MOT17-04-DPM"):
+        write_mot(tmp_path / "MOT17" / name, LINES)
+    dataset = load_dataset(tmp_path / "MOT17", "train")
+    assert {scene.camera for scene in dataset.scenes} == {"MOT17-02-DPM", "MOT17-04-DPM"}
+    assert dataset.accounting.dropped["of another copy of a video (MOT17 has each three times)"] == 12
+    assert balanced(dataset)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1,5,10,2O,30,40,1,1,1", r"gt/gt\.txt: line 2: expected numbers, got '1,5,10,2O,30,40,1,1,1'"),
+        ("1,5,10,20,30", r"line 2: expected 7 to 10 numbers, got 5"),
+        ("1,5,10,20,nan,40,1,1,1", r"line 2: bbox must be four finite numbers"),
+        ("1,5,10,20,-30,40,1,1,1", r"line 2: bbox \[10.0, 20.0, -30.0, 40.0\] has no area"),
+        ("1,5,210,20,30,40,1,1,1", r"line 2: bbox .* has no area inside the 200x100 image"),
+        ("9,5,10,20,30,40,1,1,1", r"line 2: frame 9 is not in 1\.\.3 of seqinfo\.ini"),
+        ("1.5,5,10,20,30,40,1,1,1", r"line 2: frame 1\.5 is not in"),
+        ("1,-1,10,20,30,40,1,1,1", r"line 2: track id -1 must be a whole number of 0 or more"),
+        ("1,5,10,20,30,40,inf,1,1", r"line 2: flag, class and visibility must be finite"),
+    ],
+)
+def test_mistakes_name_file_and_line(tmp_path: Path, line: str, message: str) -> None:
+    folder = write_mot(tmp_path / "walk", [LINES[5], line, *LINES[:2]])
+    with pytest.raises(DatasetError, match=message):
+        load_mot(folder)
+    dataset = load_mot(folder, skip_bad=True)
+    assert (dataset.accounting.kept, len(dataset.accounting.skipped)) == (3, 1)
+    assert balanced(dataset)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("frameRate=10", r"seqinfo\.ini: File contains no section headers"),
+        ("[Sequence]\nframeRate=10", r"seqinfo\.ini: has no seqLength"),
+        ("[Seq]\n", r"seqinfo\.ini: has no Sequence"),
+        (SEQINFO.format(name="a", length="x"), r"seqinfo\.ini: invalid literal"),
+        (SEQINFO.format(name="a", length=0), "must be more than 0"),
+    ],
+)
+def test_seqinfo(tmp_path: Path, text: str, message: str) -> None:
+    folder = write_mot(tmp_path / "walk", LINES)
+    (folder / "seqinfo.ini").write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        load_mot(folder)
+
+
+def test_missing_files(tmp_path: Path) -> None:
+    folder = write_mot(tmp_path / "walk", LINES)
+    (folder / "img1" / "000002.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"000002\.jpg: no such image"):
+        load_mot(folder)
+    dataset = load_mot(folder, skip_bad=True)
+    assert dataset.accounting.dropped == {"class 3 (car)": 1, "of an image that cannot be used": 2}
+    assert balanced(dataset)
+    (folder / "gt" / "gt.txt").unlink()
+    with pytest.raises(DatasetError, match=r"gt\.txt: cannot be read .* keeps the labels of its test sequences"):
+        load_mot(folder)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DatasetError, match=r"nothing there has a seqinfo\.ini"):
+        load_mot(tmp_path / "none")
+    with pytest.raises(DatasetError, match="their only protocol is 'first'"):
+        load_mot(folder, queries="standard")
