@@ -109,7 +109,8 @@ def _opened(path: Path, file: Path | io.BytesIO, *, closely: bool = False) -> Pi
                 image.draft("L", DECODED_AT_LEAST)
                 image.load()
                 look = difference_hash(image)
-            turned = image.getexif().get(_ORIENTATION, 1) >= 5
+            # A PNG has its EXIF after the pixels, so the header alone does not tell.
+            turned = (closely or image.format != "PNG") and image.getexif().get(_ORIENTATION, 1) >= 5
     except Exception as error:  # Pillow raises many types for broken files
         return _trouble(path, error)
     return Picture(size=(height, width) if turned else (width, height), turned=turned, look=look)
