@@ -95,6 +95,7 @@ def propose(
     thing = ""
     if rng.random() < people.things:
         thing = str(rng.choice([name for name, _ in THINGS], p=[share for _, share in THINGS]))
+        thing = "" if thing == "umbrella" and world.ceiling is not None else thing
     if others and not thing and rng.random() < people.groups:
         friend = others[rng.integers(len(others))]
         start = friend.at(np.array([time]))[0] + rng.uniform(0.6, 0.95) * _direction(rng.uniform(0, 2 * np.pi))
