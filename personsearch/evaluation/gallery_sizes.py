@@ -43,11 +43,11 @@ def with_gallery_size(dataset: Dataset, size: int, seed: int = 0) -> Dataset:
                 f"query {number} (in {query.image_id!r}) can be looked for in {len(space.scenes)} images at most, "
                 f"not in {size}"
             )
-        shows = ~np.isnan(space.boxes[:, 0])
-        lots = np.random.default_rng((seed, number)).permutation(np.flatnonzero(~shows))
-        chosen = np.append(np.flatnonzero(shows), lots[: max(size - int(shows.sum()), 0)])
-        gallery = GalleryList(
-            image_ids=tuple(names[scene] for scene in space.scenes[chosen].tolist()), boxes=space.boxes[chosen]
-        )
+        there = np.unique(space.shows)
+        lots = np.random.default_rng((seed, number)).permutation(np.setdiff1d(np.arange(len(space.scenes)), there))
+        others = lots[: max(size - len(there), 0)]
+        chosen = space.scenes[np.append(space.shows, others)]
+        boxes = np.append(space.boxes, np.full((len(others), 4), np.nan, dtype=np.float32), axis=0)
+        gallery = GalleryList(image_ids=tuple(names[scene] for scene in chosen.tolist()), boxes=boxes)
         queries.append(replace(query, gallery=gallery))
     return replace(dataset, name=f"{dataset.name}@{size}", queries=tuple(queries))

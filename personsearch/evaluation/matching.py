@@ -81,14 +81,12 @@ def judge(
     Returns:
         (P,) bool, right; (P,) bool, junk, to be left out of the ranking. The others are wrong.
     """
-    shows = np.flatnonzero(~np.isnan(space.boxes[:, 0]))
-    counts = candidates.starts[shows + 1] - candidates.starts[shows]
-    at = _ranges(candidates.starts[shows], counts)
-    entry = np.repeat(np.arange(len(shows)), counts)
-    people = space.boxes[shows]
-    iou = paired_iou(table.boxes[candidates.rows[at]], people[entry])
-    enough = _enough(iou, iou_thresholds(people, rules)[entry], rules)
-    on_junk = space.junk[shows][entry]
+    counts = candidates.starts[space.shows + 1] - candidates.starts[space.shows]
+    at = _ranges(candidates.starts[space.shows], counts)
+    box = np.repeat(np.arange(len(space.shows)), counts)
+    iou = paired_iou(table.boxes[candidates.rows[at]], space.boxes[box])
+    enough = _enough(iou, iou_thresholds(space.boxes, rules)[box], rules)
+    on_junk = space.junk[space.shows][box]
 
     right, junk = np.zeros((2, len(candidates.rows)), dtype=bool)
     junk[at[enough & on_junk]] = True
@@ -100,8 +98,8 @@ def judge(
     else:
         good = np.flatnonzero(enough & ~on_junk)
         index = -at[good] if rules.ties == "reversed" else at[good]
-        order = good[np.lexsort((index, -similarity[at[good]], entry[good]))]
-        right[at[order[np.diff(entry[order], prepend=-1) != 0]]] = True
+        order = good[np.lexsort((index, -similarity[at[good]], box[good]))]
+        right[at[order[np.diff(box[order], prepend=-1) != 0]]] = True
     return right, junk & ~right
 
 

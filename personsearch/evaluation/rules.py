@@ -28,7 +28,8 @@ class Rules:
         own_image: the query's own image is left out always (``exclude``), left out unless the query's list names it
             (``listed``), or searched too (``keep``).
         repeated_entries: an image that a list names twice is ranked twice and counts twice (``twice``), is ranked once
-            but counts twice (``count-twice``), or is one image (``once``).
+            and judged by its first box but counts twice (``count-twice``), or is one image (``once``), in which the
+            person should be found at each of the different boxes that the list gives.
         cameras: where the search goes: ``all`` frames; ``other-frames`` without those of the query's camera;
             ``same-frames`` only those; ``junk`` = all frames, but the person's boxes in the query's camera count
             neither way while strangers there stay.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.datasets.dataset import Dataset
-from personsearch.datasets.scene import Query, Scene
+from personsearch.datasets.scene import GalleryList, Query, Scene
 from personsearch.errors import DatasetError
 from personsearch.evaluation.rules import Rules
 from personsearch.results import Floats
@@ -16,18 +16,20 @@ from personsearch.results import Floats
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SearchSpace:
-    """The gallery of one query: M entries, in the order in which equal similarities rank.
+    """The gallery of one query: M entries, in the order in which equal similarities rank, and where the person is.
 
     Attributes:
         scenes: (M,) int64, numbers of scenes of the set; one may occur twice.
-        boxes: (M, 4) float32 xyxy, where the person is in that scene; NaN where not.
         junk: (M,) bool; finding the person there counts neither way.
+        shows: (T,) int64, entries that show the person.
+        boxes: (T, 4) float32 xyxy, where in them.
         appearances: how often the person should be found, what recall and AP are measured by.
     """
 
     scenes: NDArray[np.int64]
-    boxes: Floats
     junk: NDArray[np.bool_]
+    shows: NDArray[np.int64]
+    boxes: Floats
     appearances: int
 
 
@@ -72,12 +74,40 @@ class SearchSpaces:
             DatasetError: its list names an image that is not there, or its camera is needed and not known.
         """
         query = self._queries[number]
-        scenes, boxes = self._listed(number, query) if query.gallery is not None else self._everywhere(query)
+        scenes, shows, boxes = self._everywhere(query) if query.gallery is None else self._listed(number, query.gallery)
+        kept, junk = self._choice(number, query, scenes)
+        here = kept[shows]
+        shows, boxes = (np.cumsum(kept) - 1)[shows[here]], boxes[here]
+        scenes, junk = scenes[kept], junk[kept]
+        appearances = int((~junk[shows]).sum())
+        if query.gallery is not None:
+            entries, shows, boxes = self._ordered(scenes, shows, boxes)
+            scenes, junk = scenes[entries], junk[entries]
+            if self._rules.repeated_entries == "once":
+                appearances = int((~junk[shows]).sum())
+        return SearchSpace(scenes=scenes, junk=junk, shows=shows, boxes=boxes, appearances=appearances)
+
+    def _listed(self, number: int, gallery: GalleryList) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        names = gallery.image_ids
+        try:
+            scenes = np.fromiter(map(self._number.__getitem__, names), dtype=np.int64, count=len(names))
+        except KeyError as error:
+            raise DatasetError(f"query {number}: its gallery names {error}, which is no scene of the set") from None
+        shows = np.flatnonzero(~np.isnan(gallery.boxes[:, 0]))
+        return scenes, shows, gallery.boxes[shows]
+
+    def _everywhere(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        nowhere = np.zeros(0, dtype=np.int64), np.zeros((0, 4), dtype=np.float32)
+        return np.arange(len(self._number)), *self._shown.get(query.identity, nowhere)
+
+    def _choice(
+        self, number: int, query: Query, scenes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return (M,) which entries are searched, and where finding the person counts neither way."""
         own = self._number.get(query.image_id, -1)
-        kept = np.ones(len(scenes), dtype=bool)
+        kept, junk = np.ones(len(scenes), dtype=bool), np.zeros(len(scenes), dtype=bool)
         if self._rules.own_image == "exclude" or (self._rules.own_image == "listed" and query.gallery is None):
             kept &= scenes != own
-        junk = np.zeros(len(scenes), dtype=bool)
         if self._cameras is not None:
             if own < 0:
                 raise DatasetError(
@@ -88,39 +118,34 @@ class SearchSpaces:
                 junk = same
             else:
                 kept &= same if self._rules.cameras == "same-frames" else ~same
-        scenes, boxes, junk = scenes[kept], boxes[kept], junk[kept]
-        shows = ~np.isnan(boxes[:, 0])
-        appearances = int((shows & ~junk).sum())
-        if query.gallery is not None:
-            order = self._order(scenes, shows)
-            scenes, boxes, junk = scenes[order], boxes[order], junk[order]
-            if self._rules.repeated_entries == "once":
-                appearances = int((~np.isnan(boxes[:, 0]) & ~junk).sum())
-        return SearchSpace(scenes=scenes, boxes=boxes, junk=junk, appearances=appearances)
+        return kept, junk
 
-    def _listed(self, number: int, query: Query) -> tuple[NDArray[np.int64], Floats]:
-        gallery = query.gallery
-        if gallery is None:
-            raise ValueError("the query has no gallery list")
-        try:
-            scenes = np.array([self._number[name] for name in gallery.image_ids], dtype=np.int64)
-        except KeyError as error:
-            raise DatasetError(f"query {number} (in {query.image_id!r}): its gallery names {error}, no scene") from None
-        return scenes, gallery.boxes
+    def _ordered(
+        self, scenes: NDArray[np.int64], shows: NDArray[np.int64], boxes: Floats
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """Return the entries of a list that are ranked, and where the person is in them.
 
-    def _everywhere(self, query: Query) -> tuple[NDArray[np.int64], Floats]:
-        boxes = np.full((len(self._number), 4), np.nan, dtype=np.float32)
-        if query.identity in self._shown:
-            numbers, there = self._shown[query.identity]
-            boxes[numbers] = there
-        return np.arange(len(self._number)), boxes
-
-    def _order(self, scenes: NDArray[np.int64], shows: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the entries of a list that are ranked, in order: the list's own tells where the person is."""
-        order = np.lexsort((~shows, scenes))  # by scene; of a repeated one first where the person is
-        if self._rules.repeated_entries != "twice":
-            order = order[np.diff(scenes[order], prepend=-1) != 0]
-        return np.sort(order) if self._rules.ties == "reversed" else order
+        Unless peers are imitated they go in the order of scenes: a list's own order tells where the person is.
+        """
+        if self._rules.repeated_entries == "twice":
+            entries, place = np.argsort(scenes, kind="stable"), np.empty(len(scenes), dtype=np.int64)
+            if self._rules.ties == "reversed":
+                entries = np.arange(len(scenes))
+            place[entries] = np.arange(len(scenes))
+            return entries, place[shows], boxes
+        _, first, place = np.unique(scenes, return_index=True, return_inverse=True)
+        if self._rules.repeated_entries == "count-twice":
+            kept = first[place[shows]] == shows
+            shows, boxes = place[shows[kept]], boxes[kept]
+        else:
+            _, kept = np.unique(np.column_stack([place[shows], boxes]), axis=0, return_index=True)
+            shows, boxes = place[shows[kept]], boxes[kept]
+        if self._rules.ties == "reversed":
+            order = np.argsort(first)
+            back = np.empty(len(order), dtype=np.int64)
+            back[order] = np.arange(len(order))
+            return first[order], back[shows], boxes
+        return first, shows, boxes
 
     def _camera_numbers(self, dataset: Dataset) -> NDArray[np.int64]:
         numbers: dict[str, int] = {}

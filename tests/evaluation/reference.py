@@ -49,17 +49,17 @@ def people_of(scene: Scene, rules: Rules) -> list[tuple[Box, int]]:
     return people
 
 
-def entries_of(query: Query, dataset: Dataset, rules: Rules) -> tuple[list[tuple[str, Box | None]], int]:
-    """Return the gallery of a query as (image, where the person is), and how many of them show the person."""
+def entries_of(query: Query, dataset: Dataset, rules: Rules) -> tuple[list[tuple[str, list[Box]]], int]:
+    """Return the gallery of a query as (image, where the person is), and how often the person should be found."""
     if query.gallery is None:
-        entries: list[tuple[str, Box | None]] = []
+        entries: list[tuple[str, list[Box]]] = []
         for scene in dataset.scenes:
             here = [box for box, identity in people_of(scene, rules) if identity == query.identity]
-            entries.append((scene.image_id, here[0] if here else None))
+            entries.append((scene.image_id, here[:1]))
         entries = [entry for entry in entries if rules.own_image == "keep" or entry[0] != query.image_id]
     else:
         entries = [
-            (name, None if math.isnan(box[0]) else box)
+            (name, [] if math.isnan(box[0]) else [box])
             for name, box in zip(query.gallery.image_ids, query.gallery.boxes.tolist(), strict=True)
         ]
         if rules.own_image == "exclude":
@@ -71,19 +71,24 @@ def entries_of(query: Query, dataset: Dataset, rules: Rules) -> tuple[list[tuple
     if rules.cameras == "same-frames":
         entries = [entry for entry in entries if cameras[entry[0]] == own]
 
-    def count(rows: list[tuple[str, Box | None]]) -> int:
-        return sum(1 for name, box in rows if box and not (rules.cameras == "junk" and cameras[name] == own))
+    def count(rows: list[tuple[str, list[Box]]]) -> int:
+        return sum(len(boxes) for name, boxes in rows if not (rules.cameras == "junk" and cameras[name] == own))
 
-    before = count(entries)
+    appearances = count(entries)
     if rules.repeated_entries != "twice":
-        once: dict[str, Box | None] = {}
-        for name, box in entries:
-            once[name] = once.get(name) or box
+        once: dict[str, list[Box]] = {}
+        for name, boxes in entries:
+            if name not in once:
+                once[name] = list(boxes)
+            elif rules.repeated_entries == "once":
+                once[name] += [box for box in boxes if box not in once[name]]
         entries = list(once.items())
+        if rules.repeated_entries == "once":
+            appearances = count(entries)
     if rules.ties != "reversed":
         order = {scene.image_id: number for number, scene in enumerate(dataset.scenes)}
         entries.sort(key=lambda entry: order[entry[0]])
-    return entries, count(entries) if rules.repeated_entries == "once" else before
+    return entries, appearances
 
 
 def judged(
@@ -95,7 +100,7 @@ def judged(
     lowest = rules.list_score_threshold if listed and rules.list_score_threshold else rules.score_threshold
     entries, appearances = entries_of(query, dataset, rules)
     rows: list[tuple[float, bool]] = []
-    for name, person in entries:
+    for name, places in entries:
         found = detections.get(name)
         here: list[tuple[float, Box]] = []
         for row in range(0 if found is None else len(found)):
@@ -105,17 +110,18 @@ def judged(
                     (similarity * (found.scores[row] if rules.confidence_weighted else 1), found.boxes[row].tolist())
                 )
         same_camera = rules.cameras == "junk" and scenes[name].camera == scenes[query.image_id].camera
-        right, junk = set(), set()
+        right, junk, found_at = set(), set(), set()
         order = range(len(here))
         for i in sorted(order, key=lambda i: (-here[i][0], -i if rules.ties == "reversed" else i)):
             box = here[i][1]
-            if person is not None:
+            for place, person in enumerate(places):
                 iou = overlap(box, person)
                 if reaches(iou, needed(person, rules), rules):
                     if same_camera:
                         junk.add(i)
-                    elif rules.positives == "first" and not right:
+                    elif rules.positives == "first" and place not in found_at:
                         right.add(i)
+                        found_at.add(place)
                 elif rules.junk_iou is not None and iou >= rules.junk_iou:
                     junk.add(i)
             if rules.positives == "every":

@@ -62,3 +62,22 @@ def test_ignored_boxes_count_neither_way() -> None:
 def test_nothing_at_all() -> None:
     result = evaluate_detection({}, [scene("x", [])])
     assert (result.ap, result.recall) == (0.0, 0.0)
+
+
+def test_recall_of_labelled_people_looks_for_them_alone() -> None:
+    # the detection overlaps an unlabelled neighbour best, and the labelled person well enough
+    neighbour, person = [0.0, 0, 10, 10], [0.0, 0, 10, 8]
+    scenes = [scene("x", [neighbour, person, B], [-1, 3, 4])]
+    result = evaluate_detection({"x": found([neighbour], [0.9])}, scenes)
+    assert (result.recall, result.labelled_recall) == (pytest.approx(1 / 3), 0.5)
+    assert (result.people, result.labelled) == (3, 2)
+
+
+def test_the_curve_ends_at_the_recall() -> None:
+    result = evaluate_detection({"x": found([A, FAR, B], [0.9, 0.9, 0.8])}, [scene("x", [A, B])])
+    recall, precision = result.curve()
+    assert recall.tolist() == [0.5, 1.0]  # the first two have one score
+    assert precision.tolist() == pytest.approx([1 / 2, 2 / 3])
+    assert result.scores.tolist() == pytest.approx([0.9, 0.9, 0.8])
+    nothing = evaluate_detection({}, [scene("x", [A])]).curve()
+    assert [len(part) for part in nothing] == [0, 0]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_reid
 from personsearch.evaluation.baselines import colour_histogram
 
@@ -33,3 +34,21 @@ def test_colour_histograms_tell_colours_apart() -> None:
     assert np.allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
     assert features[0] @ features[1] == pytest.approx(1, abs=1e-5)
     assert features[0] @ features[2] == pytest.approx(0, abs=1e-5)
+
+
+def test_same_camera_matches_may_count() -> None:
+    angle = np.deg2rad([0, 1, 30, 10])
+    embeddings = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    identities = np.array([7, 7, 7, 8])
+    query = np.array([True, False, False, False])
+    # only the query crop is left out: 7 (right), 8 (wrong), 7 (right)
+    result = evaluate_reid(embeddings, identities, ["a", "a", "b", "b"], query, same_camera=True)
+    assert result.mean_average_precision == pytest.approx((1 + 2 / 3) / 2)
+    assert (result.top1, result.queries) == (1.0, 1)
+    alone = evaluate_reid(embeddings[:2], identities[:2], ["a", "a"], query[:2], same_camera=True)
+    assert alone.queries == 1
+
+
+def test_embeddings_that_are_not_numbers() -> None:
+    with pytest.raises(DatasetError, match="crop 0: a similarity is NaN"):
+        evaluate_reid(np.full((2, 2), np.nan, np.float32), np.array([1, 1]), ["a", "b"], np.array([True, False]))

@@ -73,7 +73,7 @@ def _list(rng: np.random.Generator, scenes: list, identity: int) -> GalleryList:
     boxes = []
     for number in chosen:
         rows = np.flatnonzero(scenes[number].identities == identity)
-        boxes.append(scenes[number].boxes[rows[0]].tolist() if len(rows) else [np.nan] * 4)
+        boxes.append(scenes[number].boxes[rng.choice(rows)].tolist() if len(rows) else [np.nan] * 4)
     return GalleryList(
         image_ids=tuple(scenes[number].image_id for number in chosen), boxes=np.array(boxes, np.float32).reshape(-1, 4)
     )
