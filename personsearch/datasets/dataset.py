@@ -34,6 +34,8 @@ class Problem:
 class Accounting:
     """What became of every row that describes a person: ``rows == kept + sum(dropped.values()) + len(skipped)``.
 
+    A file that is skipped as a whole, and a row that describes no box of a scene (an image, a query), count as one.
+
     Attributes:
         rows: read from the files.
         kept: boxes of the scenes.
@@ -48,6 +50,12 @@ class Accounting:
     changed: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[Problem, ...] = ()
+
+    def lines(self) -> list[str]:
+        """Return a sentence for each thing that was changed, dropped or skipped; none where all rows are kept as is."""
+        told = [f"{count:,} of {self.rows:,} boxes: {what}" for what, count in self.changed.items()]
+        told += [f"{count:,} of {self.rows:,} boxes left out: {why}" for why, count in self.dropped.items()]
+        return told + [f"passed over: {problem}" for problem in self.skipped]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

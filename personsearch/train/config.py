@@ -14,10 +14,16 @@ from personsearch.train.schedule import ScheduleConfig
 
 
 class DataConfig(StrictModel):
-    """A COCO-style set; see ``personsearch.datasets.coco``."""
+    """The training split of a set in any format of ``personsearch.datasets.load_dataset``."""
 
-    annotations: str = Field(min_length=1, description="json file")
-    images: str | None = Field(None, description="folder of the images; default: the json file's")
+    annotations: str = Field(min_length=1, description="COCO-style json file, or the folder of a set")
+    images: str | None = Field(None, description="folder of the images; default: where the format has them")
+    format: str | None = Field(
+        None, description="coco, prw, cuhk-sysu, mot, ...; default: the one whose files are there"
+    )
+    skip_bad: bool | None = Field(
+        None, description="true: pass over what is malformed or missing, and do not ask for the published counts"
+    )
     holdout_places: tuple[str, ...] = Field((), description="places kept out of training, for validation")
 
 

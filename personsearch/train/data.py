@@ -6,6 +6,7 @@ run sees what the undisturbed one would have seen.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -17,13 +18,15 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from personsearch.datasets import Scene, load_coco, require_images
+from personsearch.datasets import Scene, load_dataset
 from personsearch.errors import DatasetError
 from personsearch.images import load_image, to_canvas
 from personsearch.models import ModelConfig, Target
 from personsearch.train.config import CropAugmentConfig, DataConfig, SceneAugmentConfig
 from personsearch.train.distributed import World
 from personsearch.train.samplers import Batches
+
+logger = logging.getLogger(__name__)
 
 Image8 = NDArray[np.uint8]
 
@@ -83,10 +86,20 @@ def split_scenes(data: DataConfig) -> tuple[list[Scene], list[Scene]]:
     """Return (training scenes, scenes of the held-out places).
 
     Raises:
-        DatasetError: a held-out place is not in the set, or nothing is left to train on.
+        DatasetError: the set cannot be used, a held-out place is not in it, or nothing is left to train on.
     """
-    scenes = load_coco(data.annotations, data.images)
-    require_images(scenes)
+    skip_bad = bool(data.skip_bad)
+    dataset = load_dataset(
+        data.annotations,
+        "train",
+        format=data.format,
+        images=data.images,
+        skip_bad=skip_bad,
+        check_counts=not skip_bad,
+    )
+    for line in dataset.accounting.lines():
+        logger.info("%s: %s", dataset.name, line)
+    scenes = list(dataset.scenes)
     places = {scene.place for scene in scenes}
     unknown = set(data.holdout_places) - places
     if unknown:

@@ -7,7 +7,7 @@ import torch
 from personsearch.datasets import load_coco
 from personsearch.errors import DatasetError
 from personsearch.models import ModelConfig
-from personsearch.train.config import CropAugmentConfig, SceneAugmentConfig
+from personsearch.train.config import CropAugmentConfig, DataConfig, SceneAugmentConfig
 from personsearch.train.data import (
     CropDataset,
     EpochLoader,
@@ -19,9 +19,12 @@ from personsearch.train.data import (
     erasing_box,
     jitter_colour,
     number_identities,
+    split_scenes,
     zoom_in,
 )
 from personsearch.train.distributed import World
+from tests.conftest import toy_set
+from tests.datasets.layouts import blank, small_prw, write_mot
 
 
 def test_crops_are_of_labelled_people_only(toy_annotations: Path) -> None:
@@ -128,3 +131,27 @@ def test_crop_batches(toy_annotations: Path) -> None:
     assert batch.images.shape == (6, 3, 32, 16)
     assert 0 <= float(batch.images.min()) <= float(batch.images.max()) <= 1
     assert batch.erase.shape == (6, 4)
+
+
+def test_any_format_can_be_trained_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    blank(tmp_path / "Market" / "bounding_box_train" / "0002_c1s1_000451_03.jpg", 64, 128)
+    walk = write_mot(tmp_path / "walk", ["1,5,-10,20,30,40,1,1,1", "2,5,12,20,-30,40,1,1,1"])
+    for folder in (tmp_path / "Market", walk, small_prw(tmp_path / "PRW")):
+        data = DataConfig(annotations=str(folder), images=None, format=None, holdout_places=(), skip_bad=True)
+        with caplog.at_level("INFO"):
+            training, held_out = split_scenes(data)
+        assert len(cut_crops(training, 32, 16)) == sum(int((scene.identities >= 0).sum()) for scene in training) > 0
+        assert held_out == []
+    assert "mot/walk: 1 of 2 boxes: clipped to the image" in caplog.text
+    assert "passed over" in caplog.text
+    with pytest.raises(DatasetError, match=r"gt\.txt: line 2: bbox .* has no area"):
+        split_scenes(data.model_copy(update={"annotations": str(walk), "skip_bad": None}))
+
+
+def test_places_can_be_held_out(tmp_path: Path) -> None:
+    data = DataConfig(annotations=str(toy_set(tmp_path / "toy", place_every=4)), holdout_places=("b",))
+    assert [len(scenes) for scenes in split_scenes(data)] == [6, 2]
+    with pytest.raises(DatasetError, match=r"no place 'c' to hold out; places are: a, b"):
+        split_scenes(data.model_copy(update={"holdout_places": ("c",)}))
+    with pytest.raises(DatasetError, match="holding out a, b leaves nothing"):
+        split_scenes(data.model_copy(update={"holdout_places": ("a", "b")}))
