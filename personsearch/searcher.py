@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from personsearch.batching import map_ahead, run_in_batches
-from personsearch.errors import ConfigError, ImageError
+from personsearch.calibration import Calibration
+from personsearch.errors import ConfigError, ImageError, WeightsMismatchError
 from personsearch.gallery import Gallery
 from personsearch.images import Canvas, ChannelOrder, ImageInput, describe, load_image, to_canvas
 from personsearch.indexing import index_sources
@@ -72,6 +73,7 @@ class PersonSearcher:
         network: PersonSearchNetwork,
         *,
         spec: ModelSpec | None = None,
+        calibration: Calibration | None = None,
         device: str | torch.device | None = None,
         dtype: str | None = None,
     ) -> None:
@@ -80,11 +82,13 @@ class PersonSearcher:
         Args:
             network: switched to evaluation mode and moved.
             spec: of its weights; by default computed from them.
+            calibration: of its weights: what their similarities mean.
             device: default cuda, then mps, then cpu.
             dtype: ``"float16"``, ``"bfloat16"`` or ``"float32"``; default float16 on cuda, float32 elsewhere.
 
         Raises:
             ConfigError: the dtype is none of these.
+            WeightsMismatchError: the calibration belongs to other weights.
         """
         self.device = torch.device(device) if device is not None else _best_device()
         name = dtype or ("float16" if self.device.type == "cuda" else "float32")
@@ -94,6 +98,12 @@ class PersonSearcher:
         if spec is None:
             spec = ModelSpec("custom", None, fingerprint(network.config, network.state_dict()), network.config)
         self.spec = spec
+        if calibration is not None and calibration.weights != spec.fingerprint:
+            raise WeightsMismatchError(
+                f"the calibration belongs to weights {calibration.weights[:12]}, not to {spec.name} "
+                f"({spec.fingerprint[:12]}); calibrate these weights"
+            )
+        self.calibration = calibration
         self.config = network.config
         self._network = network.eval().to(self.device).set_dtype(self.dtype)
 
@@ -128,15 +138,22 @@ class PersonSearcher:
         """
         found = resolve(name, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
         spec = ModelSpec(found.name, found.revision, found.fingerprint, found.network.config)
-        return cls(found.network, spec=spec, device=device, dtype=dtype)
+        return cls(found.network, spec=spec, calibration=found.calibration, device=device, dtype=dtype)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``config.json`` and ``model.safetensors``, in the dtype this searcher computes in.
 
+        A calibration is written too. Rounding to another dtype gives other weights their own fingerprint but moves
+        similarities by less than a calibration's intervals, so it stays valid.
+
         Returns:
             The folder, which :meth:`from_pretrained` opens.
         """
-        return save_folder(Path(folder), self.config, self._network.state_dict())
+        tensors = self._network.state_dict()
+        calibration = self.calibration
+        if calibration is not None:
+            calibration = replace(calibration, weights=fingerprint(self.config, tensors))
+        return save_folder(Path(folder), self.config, tensors, calibration=calibration)
 
     def push_to_hub(
         self,
@@ -411,6 +428,7 @@ class PersonSearcher:
         box: Sequence[float] | None = None,
         *,
         k: int = 10,
+        max_false_match_rate: float | None = None,
         **filters: Any,
     ) -> list[Match]:
         """Find the person of a query box in a gallery.
@@ -420,11 +438,17 @@ class PersonSearcher:
             image: the query's scene.
             box: the person, xyxy pixels; default the detection with the highest score.
             k: matches at the most.
+            max_false_match_rate: keep only matches as similar as at most this share of pairs of different people, e.g.
+                1e-3; needs the weights' calibration.
             **filters: of :meth:`personsearch.Gallery.search`.
 
         Returns:
-            Matches by falling similarity.
+            Matches by falling similarity, with their probability where the weights have a calibration.
+
+        Raises:
+            ConfigError: the weights have no calibration, or none for this rate.
         """
+        filters = {**filters, "max_false_match_rate": max_false_match_rate, "calibration": self.calibration}
         embedding = self.embed_query(image, box)
         if isinstance(gallery, Gallery):
             gallery.require(self.spec)

@@ -22,11 +22,11 @@ class Repo:
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     private: bool = False
 
-    def commit(self, files: dict[str, bytes]) -> str:
-        """Add files to the newest commit's; returns the new commit's id."""
+    def commit(self, files: dict[str, bytes], deleted: frozenset[str] = frozenset()) -> str:
+        """Add files to the newest commit's and take some away; returns the new commit's id."""
         before = next(reversed(self.commits.values()), {})
         oid = hashlib.sha1(f"{len(self.commits)}{sorted(files)}".encode()).hexdigest()  # noqa: S324 (git's own)
-        self.commits[oid] = {**before, **files}
+        self.commits[oid] = {name: data for name, data in {**before, **files}.items() if name not in deleted}
         return oid
 
     def find(self, revision: str) -> str | None:
@@ -134,6 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _commit(self, name: str, body: bytes) -> None:
         files: dict[str, bytes] = {}
+        deleted = set()
         for line in body.decode().splitlines():
             row = json.loads(line)
             value = row["value"]
@@ -141,7 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
                 files[value["path"]] = base64.b64decode(value["content"])
             elif row["key"] == "lfsFile":
                 files[value["path"]] = self.hub.blobs[value["oid"]]
-        oid = self.hub.repos[name].commit(files)
+            elif row["key"] == "deletedFile":
+                deleted.add(value["path"])
+        oid = self.hub.repos[name].commit(files, frozenset(deleted))
         self._json({"commitUrl": f"{self.hub.url}/{name}/commit/{oid}", "commitOid": oid, "success": True})
 
     def _model_info(self) -> None:
@@ -151,6 +154,11 @@ class _Handler(BaseHTTPRequestHandler):
         oid = repo.find(revision) if repo else None
         if repo is None:
             self._error(404, "RepoNotFound")
+            return
+        if "tree" in parts:
+            files = repo.commits[repo.find(parts[parts.index("tree") + 1]) or ""]
+            rows = [{"type": "file", "path": file, "size": len(data), "oid": "0" * 40} for file, data in files.items()]
+            self._send(200, json.dumps(rows).encode(), {"Content-Type": "application/json"})
             return
         siblings = [{"rfilename": file} for file in repo.commits.get(oid or "", {})]
         self._json({"id": "/".join(parts[2:4]), "sha": oid, "siblings": siblings, "private": repo.private, "tags": []})
@@ -170,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._error(404, "RevisionNotFound")
         data = repo.commits[oid].get(file)
         if data is None:
-            return self._error(404, "EntryNotFound")
+            return self._error(404, "EntryNotFound", headers={"X-Repo-Commit": oid})
         etag = hashlib.sha256(data).hexdigest() if file.endswith(LARGE) else hashlib.sha1(data).hexdigest()  # noqa: S324
         headers = {"X-Repo-Commit": oid, "ETag": f'"{etag}"', "Accept-Ranges": "bytes"}
         fault = self.hub.faults.get(file) if body else None
@@ -208,11 +216,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _json(self, value: Any) -> None:
         self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-    def _error(self, status: int, code: str, message: str | None = None) -> None:
+    def _error(self, status: int, code: str, message: str | None = None, headers: dict[str, str] | None = None) -> None:
         body = json.dumps({"error": message or code}).encode()
-        self._send(
-            status, b"" if self.command == "HEAD" else body, {"X-Error-Code": code, "X-Error-Message": message or code}
-        )
+        told = {"X-Error-Code": code, "X-Error-Message": message or code, **(headers or {})}
+        self._send(status, b"" if self.command == "HEAD" else body, told)
 
     def _send(self, status: int, body: bytes, headers: dict[str, str], length: int | None = None) -> None:
         self.send_response(status)

@@ -31,7 +31,7 @@ def calibration(weights: str = "f" * 64) -> Calibration:
         similarities=(0.2, 0.4, 0.6),
         probabilities=(0.1, 0.5, 0.9),
         thresholds=(
-            Threshold(rate=1e-2, similarity=0.5, low=0.45, high=0.55, true_match_rate=0.8),
+            Threshold(rate=1e-2, similarity=0.4999, low=0.45, high=0.55, true_match_rate=0.8),
             Threshold(rate=1e-3),
         ),
     )
@@ -60,7 +60,7 @@ def test_probability_never_falls_as_similarity_rises(similarities: list[float], 
 
 
 def test_thresholds_are_had_by_rate() -> None:
-    assert calibration().threshold(0.01).similarity == 0.5
+    assert calibration().threshold(0.01).similarity == 0.4999
     with pytest.raises(ConfigError, match=r"0\.001: the calibration on toys/test had too few pairs .*\(900\).*: 0\.01"):
         calibration().threshold(1e-3)
     with pytest.raises(ConfigError, match=r"0\.05 is not in the calibration; rates it has: 0\.01"):
@@ -70,10 +70,10 @@ def test_thresholds_are_had_by_rate() -> None:
 def test_the_stricter_of_a_similarity_and_a_rate() -> None:
     assert stricter(0.3, None, None) == 0.3
     assert stricter(None, None, None) is None
-    assert stricter(None, 0.01, calibration()) == 0.5
-    assert stricter(0.3, 0.01, calibration()) == 0.5
+    assert stricter(None, 0.01, calibration()) == 0.4999
+    assert stricter(0.3, 0.01, calibration()) == 0.4999
     assert stricter(0.7, 0.01, calibration()) == 0.7
-    with pytest.raises(ConfigError, match="needs a calibration, and these weights have none.*--calibrate"):
+    with pytest.raises(ConfigError, match=r"needs a calibration, and these weights have none.*--calibrate"):
         stricter(0.3, 0.01, None)
 
 
@@ -117,14 +117,14 @@ def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
 )
 def test_values_that_make_no_sense_are_named(change: dict[str, object], message: str) -> None:
     data = json.loads(calibration().to_json()) | change
-    with pytest.raises(WeightsMismatchError, match=f"x.json: no calibration .*{message}.*delete it"):
+    with pytest.raises(WeightsMismatchError, match=rf"x\.json: no calibration .*{message}.*delete it"):
         parse_calibration(json.dumps(data), "x.json")
 
 
 def test_missing_keys_and_damage_are_named(tmp_path: Path) -> None:
     data = json.loads(calibration().to_json())
     for key in data:
-        with pytest.raises(WeightsMismatchError, match="x.json: no calibration"):
+        with pytest.raises(WeightsMismatchError, match=r"x\.json: no calibration"):
             parse_calibration(json.dumps({k: v for k, v in data.items() if k != key}), "x.json")
     for text in (b"[]", b"null", b"{", b"\xff\xfe\xfa", b""):
         with pytest.raises(WeightsMismatchError, match=r"x\.json"):

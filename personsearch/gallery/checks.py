@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from personsearch.errors import GalleryError
+from personsearch.calibration import Calibration
+from personsearch.errors import GalleryError, GalleryMismatchError
 from personsearch.results import Detections, Floats
 
 UNIT_TOLERANCE = 1e-2
@@ -40,6 +41,19 @@ def check_vectors(name: str, vectors: Floats, dim: int) -> None:
         raise GalleryError(f"{name}: embeddings must be finite")
     if len(vectors) and np.abs(np.linalg.norm(vectors, axis=1) - 1).max() > UNIT_TOLERANCE:
         raise GalleryError(f"{name}: embeddings must be of unit length")
+
+
+def check_calibration(name: str, calibration: Calibration | None, fingerprint: str) -> None:
+    """Refuse a calibration of other weights than those whose embeddings are compared.
+
+    Raises:
+        GalleryMismatchError: names both.
+    """
+    if calibration is not None and calibration.weights != fingerprint:
+        raise GalleryMismatchError(
+            f"{name}: holds embeddings of weights {fingerprint[:12]}, the calibration belongs to "
+            f"{calibration.weights[:12]}; give the calibration that lies beside the gallery's weights"
+        )
 
 
 def seconds(image_id: str, time: float | None) -> float | None:

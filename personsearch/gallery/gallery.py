@@ -14,9 +14,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from filelock import FileLock
 
+from personsearch.calibration import Calibration, stricter
 from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.checks import check_scene, check_vectors, seconds
+from personsearch.gallery.checks import check_calibration, check_scene, check_vectors, seconds
 from personsearch.gallery.index import KINDS, IndexKind
 from personsearch.gallery.lock import acquire_writer_lock
 from personsearch.gallery.rows import ImageRow, content_digest, stored_vectors, unit
@@ -256,21 +257,40 @@ class Gallery:
                 )
         return count
 
-    def search(self, embedding: Floats, k: int = 10, **filters: Any) -> list[Match]:
+    def search(
+        self,
+        embedding: Floats,
+        k: int = 10,
+        *,
+        min_similarity: float | None = None,
+        max_false_match_rate: float | None = None,
+        calibration: Calibration | None = None,
+        **filters: Any,
+    ) -> list[Match]:
         """Find the people most similar to one embedding. See :meth:`search_batch` for the filters.
 
         Args:
             embedding: (D,) unit length.
             k: matches at the most.
-            **filters: cameras, since, until, exclude_images, min_similarity, one_per_image.
+            min_similarity: drop those below.
+            max_false_match_rate: keep only matches as similar as at most this share of pairs of strangers.
+            calibration: of the weights whose embeddings these are; fills each match's probability.
+            **filters: cameras, since, until, exclude_images, one_per_image.
 
         Returns:
             Matches by falling similarity; equal ones by detection_id.
+
+        Raises:
+            ConfigError: a rate is given, and there is no calibration or it has no threshold for it.
+            GalleryMismatchError: the calibration is of other weights.
         """
         embedding = np.asarray(embedding, dtype=np.float32)
         if embedding.ndim != 1:
             raise GalleryError(f"embedding must be ({self.embedding_size},), got {embedding.shape}")
-        return self.search_batch(embedding[None], k, **filters)[0]
+        check_calibration(str(self.path), calibration, self._store.meta["fingerprint"])
+        filters["min_similarity"] = stricter(min_similarity, max_false_match_rate, calibration)
+        [matches] = self.search_batch(embedding[None], k, **filters)
+        return matches if calibration is None else calibration.fill(matches)
 
     def search_batch(
         self,

@@ -1,4 +1,7 @@
-"""A weights folder: ``config.json`` (the ModelConfig) beside ``model.safetensors``. Strict, hashed, atomic."""
+"""A weights folder: ``config.json`` (the ModelConfig) beside ``model.safetensors``. Strict, hashed, atomic.
+
+A ``calibration.json`` may lie with them; it is not part of the fingerprint.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from personsearch.calibration import CALIBRATION_FILE, Calibration
 from personsearch.config import parse
 from personsearch.durable import write_durably
 from personsearch.errors import WeightsMismatchError, WeightsNotFoundError
@@ -30,6 +34,7 @@ def save_folder(
     *,
     file: str = MODEL_FILE,
     metadata: dict[str, str] | None = None,
+    calibration: Calibration | None = None,
 ) -> Path:
     """Write a weights folder; each file appears whole or not at all.
 
@@ -39,6 +44,7 @@ def save_folder(
         tensors: by state-dict key, on any device.
         file: name of the tensor file.
         metadata: free text for the safetensors header.
+        calibration: of these weights. Without one, a calibration of the folder's former weights goes.
 
     Returns:
         The folder.
@@ -46,8 +52,11 @@ def save_folder(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     stored = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    (folder / CALIBRATION_FILE).unlink(missing_ok=True)
     write_durably(folder / file, save(stored, metadata={"format": "pt", **(metadata or {})}))
     write_durably(folder / CONFIG_FILE, config_json(config))
+    if calibration is not None:
+        calibration.save(folder)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
@@ -19,9 +20,12 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from personsearch.calibration import CALIBRATION_FILE
 from personsearch.durable import sha256_of
 from personsearch.errors import ConfigError, WeightsError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.weights.files import CONFIG_FILE, MODEL_FILE
+
+logger = logging.getLogger(__name__)
 
 LIBRARY = "personsearch"
 CARD_FILE = "README.md"
@@ -58,7 +62,7 @@ def fetch(
     local_files_only: bool = False,
     token: str | None = None,
 ) -> Path:
-    """Return the cached folder of a repository's weights, downloading what is missing.
+    """Return the cached folder of a repository's weights, downloading what is missing; a calibration is optional.
 
     A revision of 40 hex digits that is cached makes no network call.
 
@@ -70,7 +74,29 @@ def fetch(
         fetch_file(name, file, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
         for file in (CONFIG_FILE, MODEL_FILE)
     ]
-    return paths[0].parent
+    folder = paths[0].parent
+    _fetch_calibration(
+        HubName(name.repo, revision_of(folder)), cache_dir=cache_dir, local_files_only=local_files_only, token=token
+    )
+    return folder
+
+
+def _fetch_calibration(
+    name: HubName, *, cache_dir: str | os.PathLike[str] | None, local_files_only: bool, token: str | None
+) -> None:
+    """Fetch the calibration of a commit, if it has one; whether it has is asked once and remembered in the cache."""
+    kept_in = None if cache_dir is None else os.fspath(cache_dir)
+    cached = try_to_load_from_cache(name.repo, CALIBRATION_FILE, cache_dir=kept_in, revision=name.revision)
+    if cached is not None:  # a path, or the note that there is none
+        return
+    try:
+        _hub_file(name, CALIBRATION_FILE, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
+    except LocalEntryNotFoundError:
+        logger.info("%s: whether it has a %s cannot be asked now", name, CALIBRATION_FILE)
+    except EntryNotFoundError:
+        pass
+    except Exception as error:  # as in _download
+        _explain(name, CALIBRATION_FILE, cache_dir, error)
 
 
 def fetch_file(
@@ -105,6 +131,8 @@ def publish(
 ) -> str:
     """Upload a weights folder in one commit; an existing model card is never overwritten.
 
+    A calibration goes with the weights; one that the repository has of former weights is deleted.
+
     Returns:
         The commit, 40 hex digits: pin it.
 
@@ -117,16 +145,20 @@ def publish(
         if branch is not None:
             api.create_branch(repo_id, branch=branch, exist_ok=True)
         with tempfile.TemporaryDirectory() as staged:
-            for file in (CONFIG_FILE, MODEL_FILE):
-                os.symlink((folder / file).absolute(), Path(staged) / file)
+            for file in (CONFIG_FILE, MODEL_FILE, CALIBRATION_FILE):
+                if (folder / file).exists():
+                    os.symlink((folder / file).absolute(), Path(staged) / file)
             if not api.file_exists(repo_id, CARD_FILE, revision=branch):
                 (Path(staged) / CARD_FILE).write_text(card, encoding="utf-8")
+            calibrated = (folder / CALIBRATION_FILE).exists()
+            stale = not calibrated and api.file_exists(repo_id, CALIBRATION_FILE, revision=branch)
             done = api.upload_folder(
                 repo_id=repo_id,
                 folder_path=staged,
                 revision=branch,
                 create_pr=create_pr,
                 commit_message=commit_message,
+                delete_patterns=CALIBRATION_FILE if stale else None,  # it belongs to the former weights
             )
     except HFValidationError as error:
         raise ConfigError(f"{repo_id}: no repository name ({error}); write org/repo") from None
@@ -147,23 +179,34 @@ def _download(
     local_files_only: bool,
     token: str | None,
 ) -> Path:
-    from personsearch import __version__
-
     try:
-        return Path(
-            hf_hub_download(
-                name.repo,
-                file,
-                revision=name.revision,
-                cache_dir=None if cache_dir is None else os.fspath(cache_dir),
-                local_files_only=local_files_only,
-                token=token,
-                library_name=LIBRARY,
-                library_version=__version__,
-            )
-        )
+        return _hub_file(name, file, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
     except Exception as error:  # the client raises its own, httpx's and the system's errors
         _explain(name, file, cache_dir, error)
+
+
+def _hub_file(
+    name: HubName,
+    file: str,
+    *,
+    cache_dir: str | os.PathLike[str] | None,
+    local_files_only: bool,
+    token: str | None,
+) -> Path:
+    from personsearch import __version__
+
+    return Path(
+        hf_hub_download(
+            name.repo,
+            file,
+            revision=name.revision,
+            cache_dir=None if cache_dir is None else os.fspath(cache_dir),
+            local_files_only=local_files_only,
+            token=token,
+            library_name=LIBRARY,
+            library_version=__version__,
+        )
+    )
 
 
 def _explain(name: HubName, file: str, cache_dir: str | os.PathLike[str] | None, error: Exception) -> NoReturn:

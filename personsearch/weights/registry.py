@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from personsearch.calibration import Calibration, read_calibration
 from personsearch.config import StrictModel, parse
 from personsearch.durable import sha256_of
 from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
@@ -80,6 +81,7 @@ class FoundWeights:
     revision: str | None
     fingerprint: str
     network: PersonSearchNetwork
+    calibration: Calibration | None = None
 
 
 @cache
@@ -128,16 +130,19 @@ def resolve(
         if revision is not None:
             raise ConfigError(f"{name}: revision={revision!r} is for repositories on the Hub (org/repo) only")
         if is_folder:
-            network, digest = load_network(Path(name).expanduser())
-            return FoundWeights(str(name), None, digest, network)
+            return _loaded(str(name), None, Path(name).expanduser())
     hub_options = {"cache_dir": cache_dir, "local_files_only": local_files_only, "token": token}
     folder = locate(os.fspath(name), revision=revision, **hub_options)
-    network, digest = load_network(folder)
     if "/" in os.fspath(name):
-        return FoundWeights(HubName.parse(os.fspath(name)).repo, revision_of(folder), digest, network)
+        return _loaded(HubName.parse(os.fspath(name)).repo, revision_of(folder), folder)
     entry = entry_of(os.fspath(name))
     logger.info("weights %s: licence %s", name, entry.license)
-    return FoundWeights(os.fspath(name), entry.revision, digest, network)
+    return _loaded(os.fspath(name), entry.revision, folder)
+
+
+def _loaded(name: str, revision: str | None, folder: Path) -> FoundWeights:
+    network, digest = load_network(folder)
+    return FoundWeights(name, revision, digest, network, read_calibration(folder, digest))
 
 
 def locate(name: str, *, revision: str | None = None, **hub_options: Any) -> Path:

@@ -14,11 +14,13 @@ from typing import NamedTuple
 import pytest
 
 from personsearch import PersonSearcher
+from personsearch.calibration import CALIBRATION_FILE
 from personsearch.errors import ConfigError
 from personsearch.weights.files import CONFIG_FILE, MODEL_FILE
 from personsearch.weights.hub import HubName
 from tests.conftest import toy_scene
 from tests.hub_server import Hub
+from tests.test_calibration import calibration
 from tests.train.test_transfer import imagenet_file
 
 PULL = """
@@ -320,6 +322,27 @@ def test_push_then_pull_gives_equal_embeddings(
     hub.add("org/new", {"README.md": b"written by hand"})
     again = child(PUSH, str(folder), "hf_toy").result
     assert hub.repos["org/new"].commits[str(again)]["README.md"] == b"written by hand"
+
+
+CALIBRATED = PULL.replace("spec.name", "getattr(searcher.calibration, 'dataset', None)")
+
+
+def test_a_calibration_goes_with_the_weights_and_is_gone_with_them(
+    hub: Hub, child: Child, tiny_searcher: PersonSearcher, tmp_path: Path
+) -> None:
+    folder = tiny_searcher.save_pretrained(tmp_path / "mine")
+    calibration(tiny_searcher.spec.fingerprint).save(folder)
+    commit = str(child(PUSH, str(folder), "hf_toy").result)
+    assert hub.repos["org/new"].commits[commit][CALIBRATION_FILE] == (folder / CALIBRATION_FILE).read_bytes()
+    assert child(CALIBRATED, f"org/new@{commit}", "{}").result["name"] == "toys/test"
+    hub.requests.clear()
+    assert child(CALIBRATED, f"org/new@{commit}", "{}").result["name"] == "toys/test"
+    assert hub.requests.total() == 0
+
+    (folder / CALIBRATION_FILE).unlink()
+    commit = str(child(PUSH, str(folder), "hf_toy").result)
+    assert set(hub.repos["org/new"].commits[commit]) == {CONFIG_FILE, MODEL_FILE, "README.md"}
+    assert child(CALIBRATED, f"org/new@{commit}", "{}").result["name"] is None
 
 
 def test_publish_and_fetch_on_the_command_line(hub: Hub, tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
