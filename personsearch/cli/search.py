@@ -100,6 +100,9 @@ def search(
     until: Annotated[float | None, typer.Option(help="Only scenes up to this time (seconds).")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out this image_id; may be repeated.")] = None,
     min_similarity: Annotated[float | None, typer.Option(help="Drop matches below.")] = None,
+    max_false_match_rate: Annotated[
+        float | None, typer.Option(help="Drop matches less sure than this, e.g. 0.001; needs calibrated weights.")
+    ] = None,
     one_per_image: Annotated[bool, typer.Option(help="Keep each scene's best match only.")] = False,
     save: Annotated[Path | None, typer.Option(help="Draw the query and its matches into this picture.")] = None,
     weights: Weights = None,
@@ -119,6 +122,7 @@ def search(
         until=until,
         exclude_images=exclude or None,
         min_similarity=min_similarity,
+        max_false_match_rate=max_false_match_rate,
         one_per_image=one_per_image,
     )
     if save is not None:
@@ -131,6 +135,7 @@ def search(
     cells: dict[str, list[str]] = {
         "rank": [str(rank) for rank in range(1, len(matches) + 1)],
         "similarity": [f"{match.similarity:.3f}" for match in matches],
+        "probability": ["" if match.probability is None else f"{match.probability:.3f}" for match in matches],
         "scene": [escape(match.image_id) for match in matches],
         "camera": [escape(match.camera or "") for match in matches],
         "time": ["" if match.time is None else f"{match.time:.2f}" for match in matches],
