@@ -16,16 +16,17 @@ from typing import Any
 import torch
 
 from personsearch import PersonSearcher, __version__
-from personsearch.datasets import load_coco, load_queries
+from personsearch.datasets import load_coco, load_dataset
 from personsearch.durable import sha256_of
-from personsearch.evaluation.run import Report, compare
+from personsearch.evaluation import Report
+from personsearch.evaluation.run import compare
 from personsearch.models import ModelConfig, preset
 from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, read_tensors, save_folder
 
 ROOT = Path(__file__).parents[1]
 NAME = "stl-mrfp-small"
 PACKAGE = f"assets/weights/{NAME}"
-MEASURED_WITH = "personsearch evaluate SYNTH_MINI/test.json SYNTH_MINI/queries.json --baselines"
+MEASURED_WITH = f"personsearch evaluate {NAME} SYNTH_MINI/test.json --baselines"
 
 CARD = """---
 license: cc0-1.0
@@ -61,7 +62,7 @@ personsearch train finetune small-finetune   # STL step 2
 ## How good it is
 
 On synth-mini's test split, whole gallery ({scenes} scenes, {queries} queries of people, places and cameras that
-training never saw), preset `standard`, per cent. The two lower rows rank the very same detections.
+training never saw), protocol `{protocol}`, per cent. The two lower rows rank the very same detections.
 
 {table}
 
@@ -170,10 +171,9 @@ def main() -> None:
     }
     save_folder(folder, config, tensors, metadata={"personsearch": __version__})
 
-    test = arguments.synth_mini / "test.json"
-    scenes, queries = load_coco(test), load_queries(arguments.synth_mini / "queries.json", test)
+    test = load_dataset(arguments.synth_mini / "test.json")
     searcher = PersonSearcher.from_pretrained(folder, device="cpu", dtype="float32")
-    reports = compare(searcher, scenes, queries, baselines=True)
+    reports = compare(searcher, test, baselines=True)
     names = [NAME, *(report.name for report in reports[1:])]
     rows = [{"": name, **percent(report.figures())} for name, report in zip(names, reports, strict=True)]
     recipe = json.loads((arguments.runs[-1] / "recipe.json").read_text())
@@ -187,9 +187,10 @@ def main() -> None:
             min_size=config.input.min_size,
             max_size=config.input.max_size,
             scenes_train=sum(scene.place not in held_out for scene in training),
-            scenes=len(scenes),
-            queries=len(queries),
+            scenes=len(test.scenes),
+            queries=len(test.queries),
             table=table(rows, ["", *reports[0].figures()]),
+            protocol=reports[0].label,
             command=MEASURED_WITH,
             date=datetime.now(UTC).date().isoformat(),
             version=__version__,

@@ -10,7 +10,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from personsearch.cli import gallery, search, synth, train, weights
+from personsearch.cli import data, evaluate, gallery, search, synth, train, weights
 from personsearch.cli.common import err, out
 from personsearch.errors import PersonSearchError
 
@@ -23,9 +23,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (search.demo, search.index, search.search, search.detect, search.evaluate):
+for command in (search.demo, search.index, search.search, search.detect, evaluate.evaluate):
     app.command()(command)
-for name, group in (("gallery", gallery.app), ("synth", synth.app), ("train", train.app), ("weights", weights.app)):
+for name, group in (
+    ("data", data.app),
+    ("gallery", gallery.app),
+    ("synth", synth.app),
+    ("train", train.app),
+    ("weights", weights.app),
+):
     app.add_typer(group, name=name)
 
 

@@ -1,4 +1,4 @@
-"""The main job: demo, index, search, detect, evaluate."""
+"""The main job: demo, index, search, detect."""
 
 from __future__ import annotations
 
@@ -182,33 +182,3 @@ def detect(
         if not len(people):
             table.add_row(escape(name), "-", "", "nobody found")
     out.print(table)
-
-
-def evaluate(
-    annotations: Annotated[Path, typer.Argument(help="COCO-style json of the gallery.")],
-    queries: Annotated[Path, typer.Argument(help="json with the queries.")],
-    images: Annotated[Path | None, typer.Option(help="Folder of the images; default: the json's.")] = None,
-    baselines: Annotated[bool, typer.Option(help="Also an untrained network and colour histograms.")] = False,
-    weights: Weights = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
-    """Measure weights on an annotated set: detection AP and recall, search mAP and top-1/5/10."""
-    from personsearch.datasets import load_coco, load_queries, require_images
-    from personsearch.evaluation.run import compare
-
-    scenes = load_coco(annotations, images)
-    require_images(scenes)
-    asked = load_queries(queries, annotations)
-    reports = compare(
-        searcher_for(weights, device), scenes, asked, baselines=baselines, progress=False if as_json else None
-    )
-    if as_json:
-        print_json([{**asdict(report), "figures": report.figures()} for report in reports])
-        return
-    table = table_of("", *reports[0].figures())
-    for report in reports:
-        table.add_row(report.name, *[f"{100 * value:.1f}" for value in report.figures().values()])
-    out.print(table)
-    first = reports[0]
-    out.print(f"per cent; {first.scenes} scenes, {first.queries} queries, preset {first.preset}")

@@ -1,167 +1,324 @@
-"""Drives a searcher over an annotated set: detections and query embeddings once, then the protocols."""
+"""Drives a searcher over an annotated set: the network looks once, then the protocols."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from personsearch.datasets.dataset import Accounting, Dataset
-from personsearch.datasets.scene import Query, Scene
-from personsearch.evaluation.baselines import colour_histogram
-from personsearch.evaluation.detection import DetectionResult, evaluate_detection
-from personsearch.evaluation.search import SearchResult, evaluate_search
-from personsearch.images import load_image
-from personsearch.models import build
-from personsearch.progress import Progress
-from personsearch.results import Detections, Floats
+from personsearch.calibration import Calibration
+from personsearch.datasets.dataset import Dataset
+from personsearch.errors import DatasetError
+from personsearch.evaluation.calibration import fit_calibration
+from personsearch.evaluation.evaluate import Report, evaluate, truth_as_detections
+from personsearch.evaluation.gallery_sizes import with_gallery_size
+from personsearch.evaluation.observations import Observations
+from personsearch.evaluation.observe import observe, observe_baselines
+from personsearch.evaluation.reid import ReidResult, evaluate_reid
+from personsearch.evaluation.rules import Rules, rules_of
+from personsearch.evaluation.search import evaluate_search
 
 if TYPE_CHECKING:
     from personsearch.searcher import PersonSearcher
 
-#: Embeds boxes (N, 4) of the image at a path as (N, D) unit-length vectors.
-Embed = Callable[[Path, Floats], Floats]
+SIZES = (50, 100, 200, 500, 1000, 2000, 4000)
+TRUTH = "annotated boxes as detections"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
-    """Figures of one set under one preset, with what produced them.
+class Plan:
+    """What to measure.
 
     Attributes:
-        name: what was measured.
-        preset: name of the protocol.
-        weights: fingerprint of the weights.
-        scenes: in the gallery.
-        queries: people looked for.
-        detection: AP and recall.
-        search: mAP and top-k.
+        presets: protocols, at least one.
+        rerank: name of a re-ranking method, in a row of its own.
+        baselines: rows of re-identifiers that learnt nothing, on the same detections.
+        truth: a row of the annotated boxes as detections: the upper bound for a perfect detector.
+        reid: also people's crops ranked as re-identification does, without any detector.
+        coco: also COCO's average precision of the detections.
+        gallery_sizes: numbers of images to search each query in, as well as the whole gallery.
+        calibrate: also what a similarity means.
     """
 
+    presets: tuple[str, ...] = ("standard",)
+    rerank: str | None = None
+    baselines: bool = False
+    truth: bool = False
+    reid: bool = False
+    coco: bool = False
+    gallery_sizes: tuple[int, ...] = ()
+    calibrate: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizePoint:
+    """Figures of one row where each query is looked for in so many images."""
+
     name: str
-    preset: str
+    size: int
+    mean_average_precision: float
+    top1: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evaluation:
+    """All that was measured of one searcher on one set.
+
+    Attributes:
+        weights: name of the weights.
+        dataset: the set.
+        observed: by name of the row, the searcher's first.
+        reports: for each preset its rows, the first preset's first.
+        sizes: by rising size, rows in order.
+        reid: camera rule -> figures; empty where not asked for.
+        coco: figure -> fraction; empty where not asked for.
+        calibration: what a similarity means, if asked for.
+        seconds: that the protocols took, without the network.
+        date: when, UTC.
+    """
+
     weights: str
-    scenes: int
-    queries: int
-    detection: DetectionResult
-    search: SearchResult
+    dataset: Dataset
+    observed: Mapping[str, Observations]
+    reports: tuple[Report, ...]
+    sizes: tuple[SizePoint, ...] = ()
+    reid: Mapping[str, ReidResult] = field(default_factory=dict)
+    coco: Mapping[str, float] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    open_set: tuple[Any, ...] = ()
+    seconds: float
+    date: str
 
-    def figures(self) -> dict[str, float]:
-        """Return the figures that tables show, as fractions."""
-        return figures_of(self.detection, self.search)
+    @property
+    def main(self) -> Report:
+        """The searcher's own row under the first preset."""
+        return self.reports[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what results.json holds."""
+        return {
+            "date": self.date,
+            "versions": versions(),
+            "weights": {"name": self.weights, "fingerprint": self.main.weights},
+            "dataset": {"name": self.dataset.name, "digest": self.dataset.digest},
+            "reports": [report.to_dict() for report in self.reports],
+            "gallery_sizes": [
+                {"name": p.name, "size": p.size, "mAP": p.mean_average_precision, "top1": p.top1} for p in self.sizes
+            ],
+            "reid": {
+                rule: {"mAP": result.mean_average_precision, "top1": result.top1, "queries": result.queries}
+                for rule, result in self.reid.items()
+            },
+            "coco": {name: None if np.isnan(value) else value for name, value in self.coco.items()},
+            "calibration": None if self.calibration is None else asdict(self.calibration),
+            "timing": self.timing(),
+        }
+
+    def timing(self) -> dict[str, Any]:
+        """Return how long the network and the protocols took."""
+        seen = self.observed[self.weights]
+        return {
+            "network_seconds": seen.seconds,
+            "scenes_per_second": len(self.dataset.scenes) / seen.seconds if seen.seconds else None,
+            "computed_on": seen.computed_on,
+            "protocol_seconds": self.seconds,
+        }
 
 
-def figures_of(detection: DetectionResult, search: SearchResult) -> dict[str, float]:
-    """Return the figures that tables show, as fractions."""
-    top = {f"top{k}": value for k, value in search.top.items()}
-    return {"AP": detection.ap, "recall": detection.recall, "mAP": search.mean_average_precision, **top}
+def run_evaluation(
+    searcher: PersonSearcher,
+    dataset: Dataset,
+    plan: Plan | None = None,
+    *,
+    cache_dir: Path | None = None,
+    progress: bool | None = None,
+) -> Evaluation:
+    """Observe a set and measure what a plan asks for.
 
+    Args:
+        searcher: the weights in question.
+        dataset: with its pictures.
+        plan: what to measure; default the figures of preset ``standard``.
+        cache_dir: see :func:`observe`.
+        progress: None = a bar on a terminal.
 
-def detect_all(
-    searcher: PersonSearcher, scenes: Sequence[Scene], *, batch_size: int = 4, progress: bool | None = None
-) -> dict[str, Detections]:
-    """Return the detections of every scene by image_id."""
-
-    def paths() -> Iterator[str]:
-        for scene in scenes:
-            yield str(scene.path)
-
-    found = {}
-    with Progress(total=len(scenes), label="scenes", shown=progress) as bar:
-        for scene, detections in zip(scenes, searcher.stream(paths(), batch_size=batch_size), strict=True):
-            found[scene.image_id] = detections
-            bar.advance()
-    return found
-
-
-def embed_queries(
-    embed: Embed, scenes: Sequence[Scene], queries: Sequence[Query], *, progress: bool | None = None
-) -> Floats:
-    """Return (Q, D) embeddings of the queries' boxes, each pooled from its whole scene."""
-    paths = {scene.image_id: scene.path for scene in scenes}
-    by_scene: dict[str, list[int]] = {}
-    for row, query in enumerate(queries):
-        by_scene.setdefault(query.image_id, []).append(row)
-    embeddings: dict[int, Floats] = {}
-    with Progress(total=len(by_scene), label="queries", shown=progress) as bar:
-        for image_id, rows in by_scene.items():
-            found = embed(paths[image_id], np.stack([queries[row].box for row in rows]))
-            embeddings.update(zip(rows, found, strict=True))
-            bar.advance()
-    return np.stack([embeddings[row] for row in range(len(queries))])
+    Raises:
+        ConfigError: there is no such preset or re-ranking method.
+        DatasetError: see :func:`observe`; or the set has no queries where a plan needs them.
+        MissingExtraError: a library of the extra ``[evaluate]`` is not installed.
+    """
+    plan = plan or Plan()
+    protocols = [rules_of(name) for name in plan.presets]
+    if not dataset.queries and (plan.baselines or plan.gallery_sizes or plan.rerank):
+        raise DatasetError(f"{dataset.name}: has no queries, so search cannot be measured; give a list of queries")
+    own = observe(searcher, dataset, cache_dir=cache_dir, progress=progress)
+    observed = {searcher.spec.name: own}
+    if plan.baselines:
+        observed |= observe_baselines(searcher, dataset, own, cache_dir=cache_dir, progress=progress)
+    started = time.perf_counter()
+    reports: list[Report] = []
+    for rules in protocols:
+        reports += [report_of(name, row, dataset, rules) for name, row in observed.items()]
+        if plan.rerank is not None:
+            reports.insert(len(reports) - len(observed) + 1, _reranked(searcher, own, dataset, rules, plan.rerank))
+        if plan.truth:
+            reports.append(_upper_bound(own, dataset, rules))
+    return Evaluation(
+        weights=searcher.spec.name,
+        dataset=dataset,
+        observed=observed,
+        reports=tuple(reports),
+        sizes=gallery_curve(observed, dataset, plan.gallery_sizes, protocols[0]),
+        reid=reid_of(own, dataset) if plan.reid else {},
+        coco=_coco(own, dataset) if plan.coco else {},
+        calibration=fit_calibration(own, dataset) if plan.calibrate else None,
+        seconds=time.perf_counter() - started,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def evaluate_searcher(
-    searcher: PersonSearcher, scenes: Sequence[Scene], queries: Sequence[Query], *, progress: bool | None = None
+    searcher: PersonSearcher,
+    dataset: Dataset,
+    preset: str | Rules = "standard",
+    *,
+    cache_dir: Path | None = None,
+    progress: bool | None = None,
 ) -> Report:
-    """Measure a searcher on a set under the community protocol (preset ``standard``)."""
-    [report] = compare(searcher, scenes, queries, progress=progress)
+    """Measure a searcher on a set under one protocol; see :func:`observe`."""
+    [report] = compare(searcher, dataset, preset, cache_dir=cache_dir, progress=progress)
     return report
 
 
 def compare(
     searcher: PersonSearcher,
-    scenes: Sequence[Scene],
-    queries: Sequence[Query],
+    dataset: Dataset,
+    preset: str | Rules = "standard",
     *,
     baselines: bool = False,
+    cache_dir: Path | None = None,
     progress: bool | None = None,
 ) -> list[Report]:
     """Measure a searcher and, on its very detections, two re-identifiers that learnt nothing.
 
     Args:
         searcher: the weights in question.
-        scenes: the whole gallery.
-        queries: whom to look for.
+        dataset: the whole gallery, and whom to look for.
+        preset: the protocol.
         baselines: also the embeddings of the same network before training, and colour histograms.
+        cache_dir: see :func:`observe`.
         progress: None = a bar on a terminal.
 
     Returns:
         The searcher's report first.
     """
-    detections = detect_all(searcher, scenes, progress=progress)
-    paths = {scene.image_id: scene.path for scene in scenes}
-    nothing = Accounting(rows=0, kept=0)
-    dataset = Dataset(name="", scenes=tuple(scenes), queries=tuple(queries), accounting=nothing)
-
-    def report(name: str, embed: Embed | None) -> Report:
-        found = detections if embed is None else _embedded_anew(detections, paths, embed, name, progress)
-        looked_for = embed_queries(embed or searcher.embed_boxes, scenes, queries, progress=progress)
-        return Report(
-            name=name,
-            preset="standard",
-            weights=searcher.spec.fingerprint,
-            scenes=len(scenes),
-            queries=len(queries),
-            detection=evaluate_detection(found, scenes),
-            search=evaluate_search(found, dataset, looked_for),
-        )
-
-    reports = [report(searcher.spec.name, None)]
+    observed = observe(searcher, dataset, cache_dir=cache_dir, progress=progress)
+    rows = {searcher.spec.name: observed}
     if baselines:
-        reports.append(report("same network, untrained", untrained(searcher).embed_boxes))
-        reports.append(report("colour histogram", lambda path, boxes: colour_histogram(load_image(path), boxes)))
-    return reports
+        rows |= observe_baselines(searcher, dataset, observed, cache_dir=cache_dir, progress=progress)
+    return [report_of(name, row, dataset, preset) for name, row in rows.items()]
 
 
-def untrained(searcher: PersonSearcher) -> PersonSearcher:
-    """Return a searcher of the same architecture with the random weights of seed 0."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = build(searcher.config)
-    return type(searcher)(network, device=searcher.device, dtype="float32")
+def report_of(name: str, observed: Observations, dataset: Dataset, preset: str | Rules = "standard") -> Report:
+    """Evaluate observations under one protocol."""
+    return evaluate(
+        observed.detections,
+        dataset,
+        preset,
+        query_embeddings=observed.queries,
+        name=name,
+        weights=observed.weights,
+    )
 
 
-def _embedded_anew(
-    detections: dict[str, Detections], paths: dict[str, Path], embed: Embed, name: str, progress: bool | None
-) -> dict[str, Detections]:
-    """Give detections the embeddings of another re-identifier."""
-    found = {}
-    with Progress(total=len(detections), label=name, shown=progress) as bar:
-        for image_id, people in detections.items():
-            found[image_id] = replace(people, embeddings=embed(paths[image_id], people.boxes))
-            bar.advance()
-    return found
+def usual_sizes(dataset: Dataset) -> tuple[int, ...]:
+    """Return the gallery sizes that Figure 5 of the paper would have for a set: up to what every query can have."""
+    everywhere = len(dataset.scenes) - 1
+    galleries = [
+        everywhere if query.gallery is None else len(set(query.gallery.image_ids) - {query.image_id})
+        for query in dataset.queries
+    ]
+    largest = min(galleries, default=0)
+    return tuple(size for size in SIZES if size < largest) + ((largest,) if largest > 0 else ())
+
+
+def gallery_curve(
+    observed: Mapping[str, Observations], dataset: Dataset, sizes: tuple[int, ...], rules: Rules
+) -> tuple[SizePoint, ...]:
+    """Measure each row with galleries of several sizes (the paper's Figure 5).
+
+    Every query keeps the images that show its person; the rest are drawn with seed 0.
+    """
+    points = []
+    for size in sorted(set(sizes)):
+        smaller = with_gallery_size(dataset, size)
+        for name, row in observed.items():
+            found = evaluate_search(row.detections, smaller, row.queries, rules)
+            points.append(
+                SizePoint(name=name, size=size, mean_average_precision=found.mean_average_precision, top1=found.top[1])
+            )
+    return tuple(points)
+
+
+def reid_of(observed: Observations, dataset: Dataset) -> dict[str, ReidResult]:
+    """Rank annotated people by re-identification's rules: perfect boxes, no detector (the paper's Table 6).
+
+    The crops queried with are the set's queries, or every labelled person where it has none.
+    """
+    queries = {(query.image_id, query.box.tobytes()) for query in dataset.queries}
+    embeddings, identities, cameras, is_query = [], [], [], []
+    for scene in dataset.scenes:
+        for row in np.flatnonzero(~scene.ignore):
+            embeddings.append(observed.people[scene.image_id][row])
+            identities.append(scene.identities[row])
+            cameras.append(scene.camera)
+            is_query.append(not queries or (scene.image_id, scene.boxes[row].tobytes()) in queries)
+    if not embeddings:
+        raise DatasetError(f"{dataset.name}: nobody is annotated; re-identification needs people")
+    return {
+        rule: evaluate_reid(
+            np.stack(embeddings), np.array(identities), cameras, np.array(is_query), same_camera=same_camera
+        )
+        for rule, same_camera in (("other cameras", False), ("all cameras", True))
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that figures may depend on."""
+    import torch
+
+    from personsearch import __version__
+
+    return {
+        "personsearch": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+    }
+
+
+def _upper_bound(observed: Observations, dataset: Dataset, rules: Rules) -> Report:
+    return evaluate(
+        truth_as_detections(dataset, observed.people),
+        dataset,
+        rules,
+        query_embeddings=observed.queries,
+        name=TRUTH,
+        weights=observed.weights,
+    )
+
+
+def _coco(observed: Observations, dataset: Dataset) -> dict[str, float]:
+    from personsearch.evaluation.coco import coco_average_precision
+
+    return coco_average_precision(observed.detections, dataset.scenes)
+
+
+def _reranked(searcher: PersonSearcher, observed: Observations, dataset: Dataset, rules: Rules, name: str) -> Report:
+    raise NotImplementedError

@@ -16,7 +16,8 @@ from personsearch.datasets import Accounting, Dataset, Query, Scene
 from personsearch.drawing import draw
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_detection, evaluate_search
-from personsearch.evaluation.run import detect_all, embed_queries, figures_of
+from personsearch.evaluation.evaluate import figures_of
+from personsearch.evaluation.observe import detect_all, embed_queries
 from personsearch.images import resized_size
 from personsearch.searcher import PersonSearcher
 from personsearch.train.config import FinetuneConfig
