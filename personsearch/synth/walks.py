@@ -18,7 +18,7 @@ SPACING = 0.55  # metres between two people's middles
 LEAST_HEIGHT = 0.07  # of the picture's height: smaller people are not planned for
 TALL, WIDE = 1.73, 0.42  # metres of a box's height, shoes and hair included; its width relative to its height
 LEAST_INSIDE = 0.35  # of a box that must be in the picture where heights are planned
-THICKNESS = 0.75  # of obstacles, relative to their radius: as many people are then hidden as in drawn frames
+THICKNESS = 0.5  # of obstacles, relative to their radius: as many people are then hidden as in drawn frames
 THINGS = (("umbrella", 0.35), ("trolley", 0.3), ("bicycle", 0.2), ("pram", 0.15))
 
 

@@ -36,7 +36,7 @@ def jobs(recipe: Recipe) -> tuple:
 
 
 def test_recipes_of_the_package_load_and_say_what_they_are_for() -> None:
-    assert set(describe_recipes()) == set(recipe_names()) >= {"street-small", "mixed", "tiny"}
+    assert set(describe_recipes()) == set(recipe_names()) >= {"street-small", "mixed", "tiny", "prw-like", "cuhk-like"}
     for name in recipe_names():
         assert load_recipe(name).width % 32 == 0
         assert len(describe_recipes()[name]) > 20
@@ -48,6 +48,11 @@ def test_recipes_of_the_package_load_and_say_what_they_are_for() -> None:
         ("peple.spread=1", "people"),
         ('kinds=["beach"]', "beach.*street, plaza, park, hall"),
         ("people.per_frame=[9, 3]", r"people.per_frame must be two or more numbers above 0 that never fall"),
+        ("people.heights=[0.2, 0.2, 0.5]", r"people.heights are shares .* must rise"),
+        ("people.heights=[0.2, 1.5]", r"people.heights are shares .* none is above 1"),
+        ("people.appearances=[5]", r"people.appearances must be two or more numbers"),
+        ("people.labelled=[0, 2]", r"people.labelled must be two or more numbers above 0"),
+        ("cameras.hand_held=true", r"cameras.per_scene must be 1 where cameras.hand_held"),
         ("train.frames=1", "train.frames"),
     ],
 )
@@ -184,3 +189,11 @@ def test_cameras_look_where_people_walk(jobs: tuple) -> None:
     heights = [job.frames[0].camera.eye[1] for job in jobs]
     assert min(heights) >= 2.0
     assert max(heights) <= 8.0
+
+
+def test_nobody_opens_an_umbrella_indoors() -> None:
+    carried = defaultdict(set)
+    for job in plan(load_recipe("tiny", ["people.things=1.0"])):
+        carried[job.kind] |= {one.companion_thing for frame in job.frames for one in frame.appearances}
+    assert "umbrella" in carried["plaza"]
+    assert "umbrella" not in carried["hall"]
