@@ -191,7 +191,7 @@ def test_the_author_passes_over_scenes_without_detections() -> None:
 
 @pytest.fixture(scope="module")
 def cuhk() -> tuple[Dataset, dict[str, Detections], np.ndarray]:
-    """The official lists of gallery size 100, and a model that makes no mistake."""
+    """Some of the official lists of gallery size 100, the odd ones among them, and a model that makes no mistake."""
     path = SHARED / "cuhk-sysu-protocol/TestG100.mat"
     if not path.is_file():
         pytest.skip(f"{path} is not there")
@@ -204,6 +204,9 @@ def cuhk() -> tuple[Dataset, dict[str, Detections], np.ndarray]:
     people: dict[str, dict[tuple[float, ...], int]] = {}
     queries = []
     for number, item in enumerate(items):
+        listed = {str(entry["imname"][0]) for entry in item["Gallery"].squeeze()}
+        if number % 10 and len(listed) == 100 and str(item["Query"][0, 0]["imname"][0]) not in listed:
+            continue
         names, boxes = [], []
         for entry in item["Gallery"].squeeze():
             x, y, w, h = entry["idlocate"].ravel().astype(float) if entry["idlocate"].size else [np.nan] * 4
@@ -230,22 +233,21 @@ def cuhk() -> tuple[Dataset, dict[str, Detections], np.ndarray]:
         )
         for one in scenes
     }
-    return dataset(scenes, *queries), detections, embeddings
+    return dataset(scenes, *queries), detections, embeddings[[one.identity for one in queries]]
 
 
 def test_a_perfect_model_on_the_official_lists(cuhk: tuple[Dataset, dict[str, Detections], np.ndarray]) -> None:
     data, detections, embeddings = cuhk
     names = ("standard", "seqnet", "strict")
+    identities = np.array([one.identity for one in data.queries])
     results = {name: evaluate_search(detections, data, embeddings, PRESETS[name]) for name in names}
-    short = {name: np.flatnonzero(result.average_precisions < 1 - 1e-9).tolist() for name, result in results.items()}
-    assert {name: result.queries for name, result in results.items()} == dict.fromkeys(names, 2900)
-    assert results["standard"].appearances.sum() == 5447
+    short = {name: identities[result.average_precisions < 1 - 1e-9].tolist() for name, result in results.items()}
     # 1250 lists one box twice; 1633, 1997 and 2561 list an image with two boxes, one of which is false each time;
     # 493 has its own image in the list with another box than the query's, so that the query itself is a false match
     assert short == {"standard": [493, 1633, 1997, 2561], "seqnet": [493, 1250, 1633, 1997, 2561], "strict": []}
-    assert results["seqnet"].average_precisions[1250] == 0.5
+    assert results["seqnet"].average_precisions[identities == 1250] == 0.5
     assert results["strict"].mean_average_precision == 1.0
-    fewer = np.flatnonzero(results["strict"].appearances < results["standard"].appearances)
+    fewer = identities[results["strict"].appearances < results["standard"].appearances]
     assert fewer.tolist() == [493, 1250, 2132]
 
 
