@@ -89,21 +89,22 @@ def long_tail_plot(counts: Series, path: str | Path, title: str = "Boxes per ide
         title: above the plot.
     """
     figure, axes = _figure(1, title)
+    legend = []
     for colour, (name, numbers) in zip(_colours(counts), counts.items(), strict=True):
         ordered = np.sort(numbers)[::-1]
         ranks = np.arange(1, len(ordered) + 1)
         head = _head(len(ordered))
-        told = (
+        legend.append(
             f"{name}: {len(ordered):,} identities, {int(ordered.sum()):,} boxes, median {np.median(ordered):g}\n"
             f"top {HEAD_SHARE:.0%} ({head:,}) hold {head_share(ordered):.0%} of the boxes"
         )
         axes[0].fill_between(ranks[:head], ordered[:head], color=colour, alpha=0.22, linewidth=0)
         marker = "o" if len(ordered) < FEW else ""
-        axes[0].plot(ranks, ordered, color=colour, linewidth=2, marker=marker, label=told)
+        axes[0].plot(ranks, ordered, color=colour, linewidth=2, marker=marker, label=str(head))
         axes[0].plot([ranks[head - 1]] * 2, [0, ordered[head - 1]], color=colour, linewidth=1, linestyle=":")
     axes[0].set_xlim(0, 1.01 * max(len(numbers) for numbers in counts.values()))
     axes[0].set_ylim(bottom=0)
-    _label(axes[0], "identity, by falling number of boxes (rank)", "boxes of the identity")
+    _label(axes[0], "identity, by falling number of boxes (rank)", "boxes of the identity", legend)
     return _save(figure, path)
 
 
@@ -122,12 +123,12 @@ def box_size_plot(boxes: Series, path: str | Path, title: str = "Sizes of boxes"
         pooled = np.concatenate(list(values.values()))
         low, high = np.percentile(pooled[pooled > 0], clip) if (pooled > 0).any() else (1.0, 2.0)
         bins = np.geomspace(low * 0.98, high * 1.02, BINS + 1) if ax is axes[0] else np.linspace(low, high, BINS + 1)
-        for colour, (name, numbers) in zip(_colours(values), values.items(), strict=True):
-            told = f"{name}: median {np.median(numbers):.{0 if ax is axes[0] else 2}f}"
-            _outline(ax, numbers, bins if high > low else np.array([low * 0.9, low * 1.1]), colour, told)
+        for colour, numbers in zip(_colours(values), values.values(), strict=True):
+            _outline(ax, numbers, bins if high > low else np.array([low * 0.9, low * 1.1]), colour)
+        digits = 0 if ax is axes[0] else 2
+        legend = [f"{name}: median {np.median(numbers):.{digits}f}" for name, numbers in values.items()]
+        _label(ax, "height of the box (pixels)" if ax is axes[0] else "height / width", "share of boxes (%)", legend)
     _log_pixels(axes[0])
-    _label(axes[0], "height of the box (pixels)", "share of boxes (%)")
-    _label(axes[1], "height / width", "share of boxes (%)")
     return _save(figure, path)
 
 
@@ -159,18 +160,18 @@ def _counts_plot(counts: Series, path: str | Path, title: str, x: str, y: str, u
     low = min(int(numbers.min()) for numbers in counts.values())
     high = max(int(numbers.max()) for numbers in counts.values())
     width = 0.84 / len(counts)
-    for place, (colour, (name, numbers)) in enumerate(zip(_colours(counts), counts.items(), strict=True)):
-        told = f"{name}: {len(numbers):,} {unit}, mean {numbers.mean():.1f}, at most {numbers.max():,}"
+    for place, (colour, numbers) in enumerate(zip(_colours(counts), counts.values(), strict=True)):
         if high - low < MOST_BARS:
             shares = np.bincount(numbers.astype(np.int64) - low, minlength=high - low + 1) / len(numbers) * 100
             at = np.arange(low, high + 1) + (place - (len(counts) - 1) / 2) * width
-            ax.bar(at, shares, width=width, color=colour, label=told)
+            ax.bar(at, shares, width=width, color=colour, label=str(place))
         else:
             step = max(1, -(-(high - low + 1) // BINS))
-            _outline(ax, numbers, np.arange(low - 0.5, high + step + 0.5, step), colour, told)
+            _outline(ax, numbers, np.arange(low - 0.5, high + step + 0.5, step), colour)
     ax.set_xlim(low - 0.6, high + 0.6)
     ax.xaxis.get_major_locator().set_params(integer=True)
-    _label(ax, x, y)
+    legend = [f"{name}: {len(n):,} {unit}, mean {n.mean():.1f}, at most {n.max():,}" for name, n in counts.items()]
+    _label(ax, x, y, legend)
     return _save(figure, path)
 
 
@@ -197,12 +198,12 @@ def _figure(panels: int, title: str) -> tuple[Any, list[Any]]:
     return figure, list(figure.subplots(1, panels, squeeze=False)[0])
 
 
-def _outline(ax: Any, numbers: Numbers, bins: NDArray[Any], colour: str, label: str) -> None:
+def _outline(ax: Any, numbers: Numbers, bins: NDArray[Any], colour: str) -> None:
     """Draw a histogram in per cent; what lies outside the bins counts in the outermost ones."""
     inside = np.clip(numbers, bins[0], bins[-1])
     shares = np.histogram(inside, bins)[0] / max(len(numbers), 1) * 100
     ax.stairs(shares, bins, color=colour, fill=True, alpha=0.18)
-    ax.stairs(shares, bins, color=colour, linewidth=1.8, label=label)
+    ax.stairs(shares, bins, color=colour, linewidth=1.8, label=colour)
 
 
 def _log_pixels(ax: Any) -> None:
@@ -215,7 +216,7 @@ def _log_pixels(ax: Any) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-def _label(ax: Any, x: str, y: str) -> None:
+def _label(ax: Any, x: str, y: str, told: Sequence[str]) -> None:
     """Name the axes and lay the legend above the plot, where it hides nothing."""
     ax.set_xlabel(x, color=INK)
     ax.set_ylabel(y, color=INK)
@@ -227,8 +228,10 @@ def _label(ax: Any, x: str, y: str) -> None:
     legend = ax.legend(
         loc="lower left", bbox_to_anchor=(-0.01, 1.0), frameon=False, fontsize=9, labelcolor=INK, borderaxespad=0.2
     )
-    for text in legend.get_texts():
+    # Put in here, because as labels names that begin with _ would be left out, and those with $ read as formulas.
+    for text, words in zip(legend.get_texts(), told, strict=True):
         text.set_parse_math(False)
+        text.set_text(words)
 
 
 def _save(figure: Any, path: str | Path) -> Path:

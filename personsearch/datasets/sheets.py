@@ -295,6 +295,6 @@ def _tag(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str) -> None:
 def _write(path: Path, sheet: Image.Image) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     data = io.BytesIO()
-    sheet.save(data, "JPEG", quality=90)
+    sheet.save(data, "JPEG", quality=90, subsampling=0)  # thin coloured lines
     write_durably(path, data.getvalue())
     return path

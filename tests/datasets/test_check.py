@@ -267,4 +267,3 @@ def test_prw_shows_people_of_training_in_its_test_frames() -> None:
     found = kinds(*sets, look="none")
     assert found["shared-identity"] == 94
     assert found["skipped-row"] == 5935  # people without a label are -2 in this file
-    assert "query-without-match" not in found

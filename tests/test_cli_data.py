@@ -1,0 +1,128 @@
+"""``personsearch data`` on a set of toy scenes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.conftest import Run, toy_set
+
+
+@pytest.fixture
+def toys(tmp_path: Path) -> Path:
+    """Folder with train.json, test.json and queries.json; the people of both are numbered from 0."""
+    folder = tmp_path / "toys"
+    (folder / "data").mkdir(parents=True)
+    for split, number in (("train", 8), ("test", 6)):
+        made = toy_set(folder / split, number)
+        data = json.loads(made.read_text())
+        made.unlink()
+        for row in data["images"]:
+            row["file_name"] = f"{split}/{row['file_name']}"
+            row["camera"] = f"{split}-{row['camera']}"
+        (folder / f"{split}.json").write_text(json.dumps(data))
+        # The first scenes of both are the same pictures otherwise.
+        for path in (folder / split).iterdir():
+            if split == "test":
+                with Image.open(path) as image:
+                    turned = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+                turned.save(path)
+    (folder / "queries.json").write_text(json.dumps({"queries": [{"annotation_id": 1}, {"annotation_id": 8}]}))
+    return folder
+
+
+def edit(path: Path, change: Any) -> None:
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+def kinds(out: str) -> dict[str, int]:
+    return {one["kind"]: one["count"] for one in json.loads(out)["findings"]}
+
+
+def test_both_splits_are_examined_together(run: Run, toys: Path) -> None:
+    done = run("data", "check", toys, "--quick", "--json")
+    told = json.loads(done.out)
+    assert done.code == 0
+    assert [(s["name"], s["scenes"], s["boxes"], s["queries"]) for s in told["splits"]] == [
+        ("train", 8, 24, 0),
+        ("test", 6, 18, 2),
+    ]
+    assert (told["images"], told["errors"], kinds(done.out)) == ("headers", 0, {"numbered-apart": 4})
+
+
+def test_one_split_or_one_file(run: Run, toys: Path) -> None:
+    for arguments in ((toys, "--split", "train"), (toys / "train.json",)):
+        told = json.loads(run("data", "check", *arguments, "--no-images", "--json").out)
+        assert [split["name"] for split in told["splits"]] == ["train"]
+        assert (told["images"], told["findings"]) == ("none", [])
+
+
+def test_errors_end_with_status_1_and_say_where(run: Run, toys: Path) -> None:
+    (toys / "train" / "003.png").unlink()
+    done = run("data", "check", toys)
+    assert done.code == 1
+    assert "missing images" in done.out
+    assert str(toys / "train" / "003.png") in done.out.replace("\n", "")
+    assert "1 error, " in done.out
+    assert run("data", "check", toys, "--no-images").code == 0
+
+
+def test_people_who_are_in_both_splits(run: Run, toys: Path) -> None:
+    def same_cameras(data: Any) -> None:
+        for row in data["images"]:
+            row["camera"] = row["camera"][-2:]
+
+    for split in ("train", "test"):
+        edit(toys / f"{split}.json", same_cameras)
+    done = run("data", "check", toys, "--no-images", "--json")
+    assert done.code == 1
+    assert kinds(done.out)["shared-identity-queried"] == 2
+
+
+def test_malformed_rows_stop_unless_they_are_passed_over(run: Run, toys: Path) -> None:
+    def break_two(data: Any) -> None:
+        data["annotations"][3]["bbox"] = [1, 2, float("nan"), 4]
+        data["annotations"][4]["bbox"] = [1, 2, -3, 4]
+
+    edit(toys / "train.json", break_two)
+    done = run("data", "check", toys, "--no-images")
+    assert done.code == 2
+    assert "train.json: annotation 4" in done.err.replace("\n", "")
+    done = run("data", "check", toys, "--no-images", "--skip-bad", "--json")
+    assert done.code == 1
+    assert kinds(done.out)["skipped-row"] == 2
+    assert json.loads(done.out)["splits"][0]["accounting"]["rows"] == 24
+
+
+def test_plots_are_drawn_even_without_images(run: Run, toys: Path, tmp_path: Path) -> None:
+    done = run("data", "check", toys, "--no-images", "--plots", tmp_path / "plots")
+    assert done.code == 0
+    names = {"people-per-frame.png", "box-sizes.png", "identity-long-tail.png", "cameras-per-identity.png"}
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == names
+    assert all(str(tmp_path / "plots" / name) in done.out for name in names)
+
+
+def test_mistakes_end_with_status_2(run: Run, toys: Path, tmp_path: Path) -> None:
+    assert "no such file" in run("data", "check", tmp_path / "nowhere").err
+    assert "exclude each other" in run("data", "check", toys, "--quick", "--no-images").err
+    assert run("data", "check", toys, "--split", "nope").code == 2
+
+
+def test_sheets_of_scenes_and_of_people(run: Run, toys: Path, tmp_path: Path) -> None:
+    done = run("data", "show", toys, tmp_path / "out", "--per-page", 5)
+    assert done.code == 0
+    assert "train: 8 of 8 scenes" in done.out
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert made == [f"{split}-scenes-00{k}.jpg" for split in ("test", "train") for k in (1, 2)]
+    (toys / "test" / "000.png").unlink()
+    done = run("data", "show", toys, tmp_path / "out", "--identities", "--split", "test", "--pages", 1)
+    assert done.code == 0
+    assert "test: 4 of 4 identities" in done.out
+    assert "000.png" in done.err
+    assert (tmp_path / "out" / "test-identities-001.jpg").is_file()
