@@ -28,7 +28,7 @@ import torch
 from ablation_tables import RUNS, report
 
 from personsearch import PersonSearcher
-from personsearch.datasets import Query, Scene, load_coco, load_queries, require_images
+from personsearch.datasets import Dataset, load_coco_set
 from personsearch.durable import write_durably
 from personsearch.errors import DatasetError, PersonSearchError
 from personsearch.evaluation.run import evaluate_searcher
@@ -134,7 +134,7 @@ def read_data(folder: Path, places: int | None, out: Path) -> Data:
         places: train on the first so many; None = all.
         out: where the part's annotations are written.
     """
-    train, scenes = folder / "train.json", load_coco(folder / "train.json")
+    train, scenes = folder / "train.json", load_coco_set(folder, "train").scenes
     if places is not None:
         kept = list(dict.fromkeys(scene.place for scene in scenes))[:places]
         if None in kept:
@@ -146,10 +146,9 @@ def read_data(folder: Path, places: int | None, out: Path) -> Data:
         train = out / "train.json"
         out.mkdir(parents=True, exist_ok=True)
         write_durably(train, json.dumps({**data, "images": images, "annotations": people}).encode())
-        scenes = load_coco(train, folder)
+        scenes = load_coco_set(train, images=folder).scenes
     texts = [train, folder / "test.json", folder / "queries.json"]
-    every = [*scenes, *read_test(folder)[0]]
-    require_images(every)
+    every = [*scenes, *read_test(folder).scenes]
     sizes = [scene.path.stat().st_size for scene in every]
     made_of = hashlib.sha256(b"".join(path.read_bytes() for path in texts) + json.dumps(sizes).encode())
     return Data(folder, train, made_of.hexdigest())
@@ -199,12 +198,12 @@ def read_figures(planned: Planned) -> dict[str, float]:
 
 def search_style(weights: Path, config: FinetuneConfig, data: Data) -> dict[str, float]:
     """Search the whole test split for every query (preset ``standard``), in the precision of the training."""
-    scenes, queries = read_test(data.folder)
+    test = read_test(data.folder)
     searcher = PersonSearcher.from_pretrained(weights, device=config.run.device, dtype=config.run.precision)
-    found = evaluate_searcher(searcher, scenes, queries, progress=False).figures()
-    people = len({query.identity for query in queries})
+    found = evaluate_searcher(searcher, test, progress=False).figures()
+    people = len({query.identity for query in test.queries})
     kept = {figure: found[figure] for figure in ("mAP", "top1", "AP", "recall")}
-    return {**kept, "queries": len(queries), "people": people, "frames": len(scenes)}
+    return {**kept, "queries": len(test.queries), "people": people, "frames": len(test.scenes)}
 
 
 def reid_style(weights: Path, config: PretrainConfig, data: Data) -> dict[str, float]:
@@ -220,22 +219,25 @@ def reid_style(weights: Path, config: PretrainConfig, data: Data) -> dict[str, f
 
 
 @functools.lru_cache(maxsize=1)
-def read_test(folder: Path) -> tuple[list[Scene], list[Query]]:
-    """Read the test split."""
-    return load_coco(folder / "test.json"), load_queries(folder / "queries.json", folder / "test.json")
+def read_test(folder: Path) -> Dataset:
+    """Read the test split; every image and query must be there."""
+    test = load_coco_set(folder, "test")
+    if not test.queries:
+        raise DatasetError(f"{folder}: has no queries.json that points into its test.json; nobody is to be searched")
+    return test
 
 
 @functools.lru_cache(maxsize=1)
 def cut_test(folder: Path, height: int, width: int) -> Crops:
     """Cut the labelled people out of the test split."""
-    return cut_crops(read_test(folder)[0], height, width)
+    return cut_crops(read_test(folder).scenes, height, width)
 
 
 def heading(name: str, budget: Budget, data: Data, plans: list[Planned]) -> list[str]:
     """Say what was run, in the lines above the tables."""
-    scenes = load_coco(data.train, data.folder)
+    scenes = load_coco_set(data.train, "train", images=data.folder).scenes
     people = {label for scene in scenes for label in scene.identities.tolist() if label >= 0}
-    tested, queries = read_test(data.folder)
+    test = read_test(data.folder)
     recipes = []
     for step, changes in (("pretrain", budget.pretrain), ("finetune", budget.finetune)):
         epochs = next(one.config.schedule.epochs for one in plans if RUNS[one.name].step == step)
@@ -246,8 +248,8 @@ def heading(name: str, budget: Budget, data: Data, plans: list[Planned]) -> list
         f"`{data.folder.name}`, `--budget {name}`: {len(budget.seeds)} seed(s) of each run, trained on {len(scenes)} "
         f"scenes with {len(people)} people.",
         *recipes,
-        f"Tested on {len(tested)} scenes with {len(queries)} queries. Nothing is held out or selected: the last "
-        "weights count. Every row of a step has the same budget; rows with a pretraining had it on top. The paper's "
+        f"Tested on {len(test.scenes)} scenes with {len(test.queries)} queries. Nothing is held out or selected: the "
+        "last weights count. Every row of a step has the same budget; rows with a pretraining had it on top. The paper's "
         "figures are a ResNet50-IBN-a's on PRW, after 120 and 20 epochs. Per cent.",
         f"{device}, torch {torch.__version__}, Python {platform.python_version()}.",
     ]

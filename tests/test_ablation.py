@@ -107,6 +107,12 @@ def test_a_budget_trains_on_whole_places(ablation: ModuleType, toy: Path, tmp_pa
         ablation.read_data(toy, 1, tmp_path / "out")
 
 
+def test_a_set_without_queries_is_refused(ablation: ModuleType, toy: Path, tmp_path: Path) -> None:
+    (toy / "queries.json").unlink()
+    with pytest.raises(DatasetError, match=r"has no queries\.json"):
+        ablation.read_data(toy, 1, tmp_path / "out")
+
+
 def test_differences_and_what_of_them_may_be_chance(tables: ModuleType) -> None:
     one = {"mAP": 0.2, "people": 100}, {"mAP": 0.5, "people": 100}
     # 100 * sqrt((0.2 * 0.8 + 0.5 * 0.5) / 100)
