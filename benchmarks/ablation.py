@@ -249,8 +249,8 @@ def heading(name: str, budget: Budget, data: Data, plans: list[Planned]) -> list
         f"scenes with {len(people)} people.",
         *recipes,
         f"Tested on {len(test.scenes)} scenes with {len(test.queries)} queries. Nothing is held out or selected: the "
-        "last weights count. Every row of a step has the same budget; rows with a pretraining had it on top. The paper's "
-        "figures are a ResNet50-IBN-a's on PRW, after 120 and 20 epochs. Per cent.",
+        "last weights count. Every row of a step has the same budget; rows with a pretraining had it on top. The "
+        "paper's figures are a ResNet50-IBN-a's on PRW, after 120 and 20 epochs. Per cent.",
         f"{device}, torch {torch.__version__}, Python {platform.python_version()}.",
     ]
     return [f"# ablation.py, {time.strftime('%Y-%m-%d')}", *(part for line in told for part in ("", line)), ""]
