@@ -110,7 +110,7 @@ def open_set(
             similarity = similarity * table.scores[candidates.rows]
         same = None if labels is None else labels[candidates.rows] == query.identity
         right, junk = judge(space, candidates, similarity.astype(np.float32), table, rules, same)
-        shows_person = np.repeat(~np.isnan(space.boxes[:, 0]), np.diff(candidates.starts))
+        shows_person = np.repeat(space.shown, np.diff(candidates.starts))
         impostor.append(_highest(similarity[~shows_person]))
         if space.appearances:
             ranked = np.where(junk, -np.inf, similarity)

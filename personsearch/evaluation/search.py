@@ -127,6 +127,17 @@ def evaluate_search(
         one = _measure(space, candidates, given, table, rules, same)
         average_precisions[number], first_ranks[number] = one.average_precision, one.first_rank
         found[number], best[number] = one.found, one.best
+    return _result(average_precisions, first_ranks, appearances, found, best)
+
+
+def _result(
+    average_precisions: NDArray[np.float64],
+    first_ranks: NDArray[np.float64],
+    appearances: NDArray[np.int64],
+    found: NDArray[np.int64],
+    best: list[tuple[Ranked, ...]],
+) -> SearchResult:
+    """Take the means over the queries that were not passed over."""
     counted = ~np.isnan(average_precisions)
     return SearchResult(
         mean_average_precision=float(average_precisions[counted].mean()) if counted.any() else 0.0,

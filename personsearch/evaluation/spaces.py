@@ -32,6 +32,13 @@ class SearchSpace:
     boxes: Floats
     appearances: int
 
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """(M,) bool, which entries show the person."""
+        shown = np.zeros(len(self.scenes), dtype=bool)
+        shown[self.shows] = True
+        return shown
+
 
 def truth_of(scene: Scene, rules: Rules) -> tuple[Floats, NDArray[np.int64]]:
     """Return the boxes (N, 4) and identities (N,) that count of a scene, ignored ones left out.
