@@ -126,3 +126,11 @@ def test_sheets_of_scenes_and_of_people(run: Run, toys: Path, tmp_path: Path) ->
     assert "test: 4 of 4 identities" in done.out
     assert "000.png" in done.err
     assert (tmp_path / "out" / "test-identities-001.jpg").is_file()
+
+
+def test_a_set_without_scenes_is_an_error_but_no_crash(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.json").write_text(json.dumps({"images": [], "annotations": []}))
+    done = run("data", "check", tmp_path / "empty.json", "--plots", tmp_path / "plots", "--json")
+    assert done.code == 1
+    assert kinds(done.out) == {"no-scenes": 1}
+    assert json.loads(done.out)["plots"] == []

@@ -23,7 +23,8 @@ app = typer.Typer(help="Look at data sets before hours are spent on them.", no_a
 Source = Annotated[Path, typer.Argument(help="The set's folder, or a COCO-style json file.", show_default=False)]
 Split = Annotated[str | None, typer.Option(help="train or test; default: all there are.")]
 Format = Annotated[
-    str | None, typer.Option("--format", help="coco, prw, cuhk-sysu, mot or market; default: found by its files.")
+    str | None,
+    typer.Option("--format", help="coco, prw, cuhk-sysu, mot, mot-shared or market; default: found by its files."),
 ]
 Images = Annotated[Path | None, typer.Option(help="Folder of the images, where they are not in their usual place.")]
 Queries = Annotated[str | None, typer.Option(help="A file, or a protocol of the set: G50 .. G4000, mini ...")]
@@ -54,8 +55,9 @@ def check(
     from personsearch.datasets.check import check_dataset
     from personsearch.datasets.plots import dataset_plots
 
+    # First, as they take a second and may lack a library, and images may take minutes.
+    drawn = dataset_plots(loaded, plots) if plots is not None and any(one.scenes for one in loaded) else []
     report = check_dataset(*loaded, look="none" if no_images else "headers" if quick else "decode")
-    drawn = [] if plots is None else dataset_plots(loaded, plots)
     if as_json:
         print_json({**report.to_dict(), "plots": [str(path) for path in drawn]})
     else:
@@ -123,6 +125,9 @@ def _print_sizes(report: CheckReport) -> None:
     for row in ("scenes", "boxes", "labelled", "ignored", "identities", "cameras", "queries"):
         name = {"labelled": "  labelled", "ignored": "ignored boxes"}.get(row, row)
         table.add_row(name, *(f"{getattr(split, row):,}" for split in report.splits))
+        if row == "identities":
+            table.add_row("  boxes of each, median", *(f"{split.boxes_per_identity:g}" for split in report.splits))
+            table.add_row("  top 20% hold", *(f"{split.head_share:.0%}" for split in report.splits))
     table.add_row("rows in the files", *(f"{split.accounting.rows:,}" for split in report.splits))
     table.add_row("rows left out", *(f"{sum(s.accounting.dropped.values()):,}" for s in report.splits))
     table.add_row("rows skipped", *(f"{len(split.accounting.skipped):,}" for split in report.splits))

@@ -22,7 +22,7 @@ from personsearch.datasets.doctor.duplicates import check_duplicates
 from personsearch.datasets.doctor.findings import KINDS, Finding, Severity, found
 from personsearch.datasets.doctor.pictures import Look, Picture, look_at
 from personsearch.datasets.scene import Scene
-from personsearch.datasets.statistics import labels_of
+from personsearch.datasets.statistics import boxes_per_identity, head_share, labels_of
 
 _ORDER: tuple[Severity, ...] = ("error", "warning", "note")
 
@@ -38,6 +38,8 @@ class Summary:
         labelled: boxes with an identity.
         ignored: boxes that count neither way.
         identities: different people.
+        boxes_per_identity: median; 0 without identities.
+        head_share: part (0..1) of the labelled boxes that the most frequent fifth of identities holds.
         cameras: that are known.
         queries: people to look for.
         accounting: what became of every row.
@@ -49,6 +51,8 @@ class Summary:
     labelled: int
     ignored: int
     identities: int
+    boxes_per_identity: float
+    head_share: float
     cameras: int
     queries: int
     accounting: Accounting
@@ -156,6 +160,7 @@ def _other_size(scene: Scene, picture: Picture) -> str:
 
 def _summary(dataset: Dataset) -> Summary:
     labels = labels_of(dataset.scenes)
+    counts = boxes_per_identity(dataset.scenes)
     ignored = sum(int(scene.ignore.sum()) for scene in dataset.scenes)
     return Summary(
         name=dataset.name,
@@ -163,7 +168,9 @@ def _summary(dataset: Dataset) -> Summary:
         boxes=sum(len(scene.boxes) for scene in dataset.scenes) - ignored,
         labelled=len(labels),
         ignored=ignored,
-        identities=len(np.unique(labels)),
+        identities=len(counts),
+        boxes_per_identity=float(np.median(counts)) if len(counts) else 0.0,
+        head_share=head_share(counts) if len(counts) else 0.0,
         cameras=len({scene.camera for scene in dataset.scenes} - {None}),
         queries=len(dataset.queries),
         accounting=dataset.accounting,

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.datasets.dataset import Dataset
-from personsearch.datasets.statistics import boxes_per_identity, cameras_per_identity, people_per_scene
+from personsearch.datasets.statistics import (
+    HEAD_SHARE,
+    boxes_per_identity,
+    cameras_per_identity,
+    head_count,
+    head_share,
+    people_per_scene,
+)
 from personsearch.durable import write_durably
 from personsearch.errors import DatasetError, MissingExtraError
 
@@ -27,8 +34,6 @@ Series = Mapping[str, Numbers]
 COLOURS = ("#3b4cc0", "#e07b39", "#2a9d8f", "#8d3b72")
 INK, FAINT = "#1e1e22", "#6e6e76"
 SIZE_INCHES, DOTS_PER_INCH = (8.0, 4.5), 150
-#: The head of the long tail, as the paper speaks of it.
-HEAD_SHARE = 0.2
 #: Beyond so many different counts bars are replaced by outlines of a histogram.
 MOST_BARS = 40
 BINS = 60
@@ -69,17 +74,6 @@ def dataset_plots(datasets: Sequence[Dataset], folder: str | Path) -> list[Path]
     return plots
 
 
-def head_share(counts: Numbers, share: float = HEAD_SHARE) -> float:
-    """Return which part (0..1) of all boxes the most frequent identities hold.
-
-    Args:
-        counts: (I,) boxes of each identity, in any order.
-        share: of the identities that count as most frequent, rounded to whole ones, at least one.
-    """
-    ordered = np.sort(counts)[::-1]
-    return float(ordered[: _head(len(ordered), share)].sum() / max(ordered.sum(), 1))
-
-
 def long_tail_plot(counts: Series, path: str | Path, title: str = "Boxes per identity") -> Path:
     """Draw boxes per identity by falling rank: the paper's Figure 1a.
 
@@ -93,7 +87,7 @@ def long_tail_plot(counts: Series, path: str | Path, title: str = "Boxes per ide
     for colour, (name, numbers) in zip(_colours(counts), counts.items(), strict=True):
         ordered = np.sort(numbers)[::-1]
         ranks = np.arange(1, len(ordered) + 1)
-        head = _head(len(ordered))
+        head = head_count(len(ordered))
         legend.append(
             f"{name}: {len(ordered):,} identities, {int(ordered.sum()):,} boxes, median {np.median(ordered):g}\n"
             f"top {HEAD_SHARE:.0%} ({head:,}) hold {head_share(ordered):.0%} of the boxes"
@@ -177,10 +171,6 @@ def _counts_plot(counts: Series, path: str | Path, title: str, x: str, y: str, u
 
 def _filled(series: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {name: numbers for name, numbers in series.items() if len(numbers)}
-
-
-def _head(count: int, share: float = HEAD_SHARE) -> int:
-    return max(1, round(share * count))
 
 
 def _colours(series: Series) -> list[str]:

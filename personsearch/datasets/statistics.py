@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.datasets.scene import Scene
+
+#: Of the identities; those with the most boxes are the head of the long tail.
+HEAD_SHARE = 0.2
 
 
 def labels_of(scenes: Sequence[Scene]) -> NDArray[np.int64]:
@@ -40,3 +44,19 @@ def cameras_of_identities(scenes: Sequence[Scene]) -> dict[int, set[str]]:
 def cameras_per_identity(scenes: Sequence[Scene]) -> NDArray[np.int64]:
     """Return (I,) how many cameras see each identity that a known camera sees."""
     return np.array([len(cameras) for cameras in cameras_of_identities(scenes).values()], dtype=np.int64)
+
+
+def head_count(identities: int, share: float = HEAD_SHARE) -> int:
+    """Return how many of so many identities are the head: rounded, at least one."""
+    return max(1, round(share * identities))
+
+
+def head_share(counts: NDArray[Any], share: float = HEAD_SHARE) -> float:
+    """Return which part (0..1) of all boxes the most frequent identities hold.
+
+    Args:
+        counts: (I,) boxes of each identity, in any order.
+        share: of the identities that count as most frequent; see :func:`head_count`.
+    """
+    ordered = np.sort(counts)[::-1]
+    return float(ordered[: head_count(len(ordered), share)].sum() / max(ordered.sum(), 1))

@@ -35,6 +35,7 @@ def test_a_clean_set_has_no_findings(tmp_path: Path) -> None:
     assert report.findings == ()
     train, test = report.splits
     assert (train.name, train.scenes, train.boxes, train.labelled, train.identities) == ("train", 6, 18, 12, 3)
+    assert (train.boxes_per_identity, round(train.head_share, 3)) == (4, 0.333)  # one of three people
     assert (test.cameras, test.queries, test.ignored, test.accounting.rows) == (2, 2, 0, 18)
 
 

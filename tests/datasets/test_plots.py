@@ -21,7 +21,6 @@ from personsearch.datasets.plots import (
     box_size_plot,
     cameras_per_identity_plot,
     dataset_plots,
-    head_share,
     long_tail_plot,
     people_per_frame_plot,
 )
@@ -29,6 +28,7 @@ from personsearch.datasets.statistics import (
     boxes_per_identity,
     cameras_of_identities,
     cameras_per_identity,
+    head_share,
     people_per_scene,
 )
 from personsearch.errors import DatasetError, MissingExtraError
