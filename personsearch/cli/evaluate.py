@@ -80,6 +80,7 @@ def evaluate(
         coco=coco,
         gallery_sizes=sizes or (usual_sizes(loaded) if report is not None else ()),
         calibrate=place is not None,
+        open_set=report is not None and bool(loaded.queries),
     )
     evaluation = run_evaluation(
         searcher_for(weights, device),

@@ -20,9 +20,11 @@ from personsearch.evaluation.evaluate import Report, evaluate, truth_as_detectio
 from personsearch.evaluation.gallery_sizes import with_gallery_size
 from personsearch.evaluation.observations import Observations
 from personsearch.evaluation.observe import observe, observe_baselines
+from personsearch.evaluation.open_set import OpenSetResult, open_set
 from personsearch.evaluation.reid import ReidResult, evaluate_reid
+from personsearch.evaluation.rerank import Searched, reranker_of
 from personsearch.evaluation.rules import Rules, rules_of
-from personsearch.evaluation.search import evaluate_search
+from personsearch.evaluation.search import Ranker, evaluate_search
 
 if TYPE_CHECKING:
     from personsearch.searcher import PersonSearcher
@@ -44,6 +46,7 @@ class Plan:
         coco: also COCO's average precision of the detections.
         gallery_sizes: numbers of images to search each query in, as well as the whole gallery.
         calibrate: also what a similarity means.
+        open_set: also queries whose person is not in the gallery.
     """
 
     presets: tuple[str, ...] = ("standard",)
@@ -54,6 +57,7 @@ class Plan:
     coco: bool = False
     gallery_sizes: tuple[int, ...] = ()
     calibrate: bool = False
+    open_set: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,7 @@ class Evaluation:
         reid: camera rule -> figures; empty where not asked for.
         coco: figure -> fraction; empty where not asked for.
         calibration: what a similarity means, if asked for.
+        open_set: what becomes of queries whose person is not in the gallery, if asked for.
         seconds: that the protocols took, without the network.
         date: when, UTC.
     """
@@ -91,7 +96,7 @@ class Evaluation:
     reid: Mapping[str, ReidResult] = field(default_factory=dict)
     coco: Mapping[str, float] = field(default_factory=dict)
     calibration: Calibration | None = None
-    open_set: tuple[Any, ...] = ()
+    open_set: OpenSetResult | None = None
     seconds: float
     date: str
 
@@ -117,6 +122,7 @@ class Evaluation:
             },
             "coco": {name: None if np.isnan(value) else value for name, value in self.coco.items()},
             "calibration": None if self.calibration is None else asdict(self.calibration),
+            "open_set": [] if self.open_set is None else [asdict(point) for point in self.open_set.points],
             "timing": self.timing(),
         }
 
@@ -155,7 +161,8 @@ def run_evaluation(
     """
     plan = plan or Plan()
     protocols = [rules_of(name) for name in plan.presets]
-    if not dataset.queries and (plan.baselines or plan.gallery_sizes or plan.rerank):
+    reranker = None if plan.rerank is None else reranker_of(plan.rerank)
+    if not dataset.queries and (plan.baselines or plan.gallery_sizes or reranker or plan.open_set):
         raise DatasetError(f"{dataset.name}: has no queries, so search cannot be measured; give a list of queries")
     own = observe(searcher, dataset, cache_dir=cache_dir, progress=progress)
     observed = {searcher.spec.name: own}
@@ -164,9 +171,12 @@ def run_evaluation(
     started = time.perf_counter()
     reports: list[Report] = []
     for rules in protocols:
-        reports += [report_of(name, row, dataset, rules) for name, row in observed.items()]
-        if plan.rerank is not None:
-            reports.insert(len(reports) - len(observed) + 1, _reranked(searcher, own, dataset, rules, plan.rerank))
+        reports.append(report_of(searcher.spec.name, own, dataset, rules))
+        if reranker is not None:
+            searched = Searched.of(own.detections, dataset, own.queries, rules)
+            name = f"{searcher.spec.name}, re-ranked by {plan.rerank}"
+            reports.append(report_of(name, own, dataset, rules, ranker=reranker.ranker(searched)))
+        reports += [report_of(name, row, dataset, rules) for name, row in list(observed.items())[1:]]
         if plan.truth:
             reports.append(_upper_bound(own, dataset, rules))
     return Evaluation(
@@ -178,6 +188,7 @@ def run_evaluation(
         reid=reid_of(own, dataset) if plan.reid else {},
         coco=_coco(own, dataset) if plan.coco else {},
         calibration=fit_calibration(own, dataset) if plan.calibrate else None,
+        open_set=open_set(own.detections, dataset, own.queries, protocols[0]) if plan.open_set else None,
         seconds=time.perf_counter() - started,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -225,13 +236,21 @@ def compare(
     return [report_of(name, row, dataset, preset) for name, row in rows.items()]
 
 
-def report_of(name: str, observed: Observations, dataset: Dataset, preset: str | Rules = "standard") -> Report:
-    """Evaluate observations under one protocol."""
+def report_of(
+    name: str,
+    observed: Observations,
+    dataset: Dataset,
+    preset: str | Rules = "standard",
+    *,
+    ranker: Ranker | None = None,
+) -> Report:
+    """Evaluate observations under one protocol; ``ranker`` re-ranks."""
     return evaluate(
         observed.detections,
         dataset,
         preset,
         query_embeddings=observed.queries,
+        ranker=ranker,
         name=name,
         weights=observed.weights,
     )
@@ -318,7 +337,3 @@ def _coco(observed: Observations, dataset: Dataset) -> dict[str, float]:
     from personsearch.evaluation.coco import coco_average_precision
 
     return coco_average_precision(observed.detections, dataset.scenes)
-
-
-def _reranked(searcher: PersonSearcher, observed: Observations, dataset: Dataset, rules: Rules, name: str) -> Report:
-    raise NotImplementedError

@@ -146,6 +146,15 @@ def _charts(evaluation: Evaluation, details: Details) -> dict[str, Any]:
             x_limits=(0, 101),
             mark=(100 * threshold[0], 100 * threshold[1]),
         )
+    if evaluation.open_set is not None and len(evaluation.open_set.impostor):
+        rates, identified = evaluation.open_set.curve()
+        drawn["open_set"] = charts.line_chart(
+            [Series(row=0, x=100 * rates, y=identified)],
+            x_label="false alarms, %",
+            y_label="answered rightly, %",
+            title="Queries answered rightly against false alarms of queries whose person is not in the gallery",
+            x_limits=(0, 101),
+        )
     pairs = details.similarities
     if pairs is not None and len(pairs.same):
         drawn["similarities"] = charts.histogram(
