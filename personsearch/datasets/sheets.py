@@ -224,8 +224,8 @@ def _crop_cell(place: Place) -> Cell:
         return scene.path, None
     x, y = image.width / scene.width, image.height / scene.height
     size = (max(1, round((x2 - x1) * scale)), max(1, round((y2 - y1) * scale)))
-    # Pillow takes no box that leaves the image, so it is cut first.
-    crop = image.crop((round(x1 * x), round(y1 * y), max(round(x2 * x), 1), max(round(y2 * y), 1)))
+    left, top = round(x1 * x), round(y1 * y)
+    crop = image.crop((left, top, max(round(x2 * x), left + 1), max(round(y2 * y), top + 1)))
     cell = Image.new("RGB", CROP_CELL, NOTHING)
     at = ((CROP_CELL[0] - size[0]) // 2, (CROP_CELL[1] - size[1]) // 2)
     cell.paste(crop.resize(size, Image.Resampling.BICUBIC), at)

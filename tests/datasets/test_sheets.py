@@ -114,6 +114,13 @@ def test_what_cannot_be_read_is_grey_and_named(tmp_path: Path) -> None:
         assert near(sheets.files[0], first[0] + 60, first[1] + 190, NOTHING, slack=6)
 
 
+def test_impossible_boxes_are_drawn_somehow(tmp_path: Path) -> None:
+    boxes = np.array([[30, 10, 10, 40], [np.nan, 1, 5, 9], [-50, -50, 500, 500], [20, 20, 20, 20]], np.float32)
+    one = scene(tmp_path / "a.png", 1, boxes=boxes, identities=np.arange(4))
+    for draw in (scene_sheets, identity_sheets):
+        assert draw(dataset("a", [one]), tmp_path / "out").unreadable == ()
+
+
 def test_impossible_sheets_say_why(tmp_path: Path) -> None:
     train = clean_sets(tmp_path)[0]
     with pytest.raises(ConfigError, match="got 0 and 10"):
