@@ -44,7 +44,7 @@ class Companions:
             if not len(companions) or not len(allowed):
                 return similarity
             scene, group = np.unique(rows.scene[allowed], return_inverse=True)
-            likeness = (rows.embeddings[allowed] @ companions.T).clip(self.floor) - self.floor  # (A, people)
+            likeness = searched.products(companions, allowed).clip(self.floor) - self.floor  # (A, people)
             votes = np.stack([_best_of_the_others(column, group, len(scene)) for column in likeness.T])
             return np.asarray(similarity + self.weight * votes.mean(axis=0))
 

@@ -39,6 +39,6 @@ class QueryExpansion:
             weight = similarity[best].astype(np.float64) ** self.alpha
             expanded = searched.queries[query] + weight @ searched.rows.embeddings[allowed[best]]
             expanded /= np.linalg.norm(expanded)
-            return np.asarray(searched.rows.embeddings[allowed] @ expanded.astype(np.float32))
+            return searched.products(expanded.astype(np.float32), allowed)
 
         return rank

@@ -69,7 +69,14 @@ class Searched:
 
     def similarity(self, query: int, allowed: NDArray[np.int64]) -> Floats:
         """Return the plain similarity (A,) of some rows to a query."""
-        return np.asarray(self.rows.embeddings[allowed] @ self.queries[query])
+        return self.products(self.queries[query], allowed)
+
+    def products(self, vectors: Floats, allowed: NDArray[np.int64]) -> Floats:
+        """Return the dot products of some rows with a vector (D,) or several (M, D): (A,) or (A, M)."""
+        embeddings = self.rows.embeddings
+        if 2 * len(allowed) > len(embeddings):  # copying most of the rows costs more than multiplying all
+            return np.asarray((embeddings @ vectors.T)[allowed])
+        return np.asarray(embeddings[allowed] @ vectors.T)
 
 
 def _companions(found: Detections | None, query: Query, score_threshold: float, size: int) -> Floats:
