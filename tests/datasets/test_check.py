@@ -19,8 +19,11 @@ from personsearch.datasets.doctor.annotations import box_iou
 from personsearch.datasets.doctor.duplicates import NEAR_BITS, near_pairs
 from personsearch.datasets.doctor.findings import EXAMPLES, KINDS
 from personsearch.datasets.doctor.pictures import difference_hash, look_at
+from personsearch.datasets.load import splits_of
+from personsearch.errors import DatasetError
 from tests.conftest import SHARED
 from tests.datasets.faults import PLANTED, SIZE, clean_sets, dataset, picture, scene
+from tests.datasets.layouts import small_cuhk, small_prw, write_mot
 
 PRW = SHARED / "prw-annotations"
 SYNTH = SHARED / "synth-mini"
@@ -268,3 +271,20 @@ def test_prw_shows_people_of_training_in_its_test_frames() -> None:
     found = kinds(*sets, look="none")
     assert found["shared-identity"] == 94
     assert found["skipped-row"] == 5935  # people without a label are -2 in this file
+
+
+def test_which_splits_a_set_has(tmp_path: Path) -> None:
+    both = ("train", "test")
+    assert splits_of(small_prw(tmp_path / "prw")) == both
+    (tmp_path / "prw" / "frame_test.mat").unlink()
+    assert splits_of(tmp_path / "prw") == ("train",)
+    assert splits_of(small_cuhk(tmp_path / "cuhk")) == both
+    sequence = write_mot(tmp_path / "mot" / "train" / "A", ["1,1,10,10,20,40,1,1,1"])
+    assert splits_of(tmp_path / "mot") == ("train",)
+    assert splits_of(sequence, format="mot-shared") == ("test",)
+    (tmp_path / "crops" / "bounding_box_test").mkdir(parents=True)
+    assert splits_of(tmp_path / "crops") == ("test",)
+    with pytest.raises(DatasetError, match="no such file or folder"):
+        splits_of(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="'voc' is none of coco, prw"):
+        splits_of(tmp_path, format="voc")
