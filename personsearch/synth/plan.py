@@ -10,7 +10,7 @@ from personsearch.synth.plan_types import Appearance, Frame, Job
 from personsearch.synth.recipe import Recipe, SplitConfig
 from personsearch.synth.sessions import Session, fitting_place, people_wanted, sessions_of, sighted
 from personsearch.synth.targets import HeightTarget, counts_at
-from personsearch.synth.walks import Passage, possible, propose
+from personsearch.synth.walks import Passage, hides, possible, propose
 
 #: Where the seeds of the splits' people and worlds begin; multiples of four, so that no look-alike group is split.
 FIRST_SEED = {"train": 100_000_000, "test": 200_000_000}
@@ -149,7 +149,9 @@ def _walk(
         if not visible.any() or crowded or boxes + int(visible.sum()) > most + spare:
             break
         if target:
-            if not target.admits(bins[visible]):
+            places = np.array([one.at(now)[0] for one in [*there, passage]])
+            cameras = (view for view, sees in zip(session.views[index], visible, strict=True) if sees)
+            if not target.admits(bins[visible]) or any(hides(view, places) for view in cameras):
                 break
             target.add(bins[visible])
         boxes += int(visible.sum())

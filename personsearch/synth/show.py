@@ -27,6 +27,7 @@ from personsearch.synth.world.lights import NEUTRAL as DAYLIGHT
 from personsearch.synth.world.types import World
 
 Pixels = NDArray[np.uint8]
+Box = tuple[float, float, float, float]
 PER_ROW = 9
 CELL = (128, 256)
 
@@ -172,7 +173,7 @@ def _across_cameras(recipe: Recipe, jobs: tuple[Job, ...], people: int = 6, crop
                 image, boxes = _photograph(stage, job, replace(frame, random_background=False), recipe)
                 found = [box for box, who, visibility in boxes if who == label and visibility > 0.5]
                 if found and found[0][3] - found[0][1] > 0.1 * recipe.height:
-                    seen.append(np.asarray(Image.fromarray(image).crop(found[0]).resize(CELL), np.uint8))
+                    seen.append(_cell(image, found[0]))
                 if len(seen) == crops:
                     break
             if len(seen) == crops:
@@ -182,6 +183,13 @@ def _across_cameras(recipe: Recipe, jobs: tuple[Job, ...], people: int = 6, crop
     finally:
         stage.close()
     return cells or [np.zeros((CELL[1], CELL[0], 3), np.uint8)]
+
+
+def _cell(image: Pixels, box: Box) -> Pixels:
+    """Return the part of a box that is in the picture."""
+    height, width = image.shape[:2]
+    inside = (max(0.0, box[0]), max(0.0, box[1]), min(width, box[2]), min(height, box[3]))
+    return np.asarray(Image.fromarray(image).crop(inside).resize(CELL), np.uint8)
 
 
 def _brightest(jobs: tuple[Job, ...]) -> list[Job]:
@@ -194,9 +202,6 @@ def _brightest(jobs: tuple[Job, ...]) -> list[Job]:
         if not any(light.name in TARGET_SCALES for light in lights[:2]):
             return own
     return by_scene[jobs[0].scene]
-
-
-Box = tuple[float, float, float, float]
 
 
 def _photograph(stage: Stage, job: Job, frame: Frame, recipe: Recipe) -> tuple[Pixels, list[tuple[Box, int, float]]]:

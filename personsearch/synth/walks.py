@@ -18,6 +18,7 @@ SPACING = 0.55  # metres between two people's middles
 LEAST_HEIGHT = 0.07  # of the picture's height: smaller people are not planned for
 TALL, WIDE = 1.73, 0.42  # metres of a box's height, shoes and hair included; its width relative to its height
 LEAST_INSIDE = 0.35  # of a box that must be in the picture where heights are planned
+MOST_HIDDEN = 0.6  # of a box behind another person's where heights are planned
 THICKNESS = 0.5  # of obstacles, relative to their radius: as many people are then hidden as in drawn frames
 THINGS = (("umbrella", 0.35), ("trolley", 0.3), ("bicycle", 0.2), ("pram", 0.15))
 
@@ -148,17 +149,34 @@ def box_heights(world: World, camera: Camera, places: NDArray[np.float64]) -> ND
 
     It is 0 where there is no box: too little of it is in the picture, it is too small, or something stands before it.
     """
-    ground = np.insert(places, 1, 0.0, axis=1)
-    feet, depth = camera.project(ground)
-    heads, _ = camera.project(ground + (0, TALL, 0))
-    whole = feet[:, 1] - heads[:, 1]
-    middle, half = (feet[:, 0] + heads[:, 0]) / 2, WIDE / 2 * whole
-    tall = np.clip(feet[:, 1], 0, camera.height) - np.clip(heads[:, 1], 0, camera.height)
-    wide = np.clip(middle + half, 0, camera.width) - np.clip(middle - half, 0, camera.width)
-    share = tall * wide / np.maximum(WIDE * whole**2, 1e-9)
+    boxes, depth = _boxes(camera, places)
+    inside = np.clip(boxes, 0, (camera.width, camera.height) * 2)
+    wide, tall = (inside[:, 2:] - inside[:, :2]).T
+    share = wide * tall / np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(1), 1e-9)
     boxed = (depth > 1.2) & (share >= LEAST_INSIDE) & (tall > LEAST_HEIGHT * camera.height)
     boxed[boxed] = ~_hidden(world, camera, places[boxed])
     return np.where(boxed, tall / camera.height, 0.0)
+
+
+def hides(camera: Camera, places: NDArray[np.float64]) -> bool:
+    """Return whether the last of (N, 2) places and another are such that one person hides most of the other's box."""
+    boxes, depth = _boxes(camera, places)
+    before = (depth > 1.2) & (boxes[:, 2] > 0) & (boxes[:, 0] < camera.width)
+    if not before[-1]:
+        return False
+    one, others = boxes[-1], boxes[:-1][before[:-1]]
+    both = np.clip(np.minimum(one[2:], others[:, 2:]) - np.maximum(one[:2], others[:, :2]), 0, None).prod(1)
+    smaller = np.minimum((one[2:] - one[:2]).prod(), (others[:, 2:] - others[:, :2]).prod(1))
+    return bool((both > MOST_HIDDEN * smaller).any())
+
+
+def _boxes(camera: Camera, places: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (N, 4) boxes x1, y1, x2, y2 of people at (N, 2) places, not clipped, and their (N,) distances."""
+    ground = np.insert(places, 1, 0.0, axis=1)
+    feet, depth = camera.project(ground)
+    heads, _ = camera.project(ground + (0, TALL, 0))
+    middle, half = (feet[:, 0] + heads[:, 0]) / 2, WIDE / 2 * (feet[:, 1] - heads[:, 1])
+    return np.stack([middle - half, heads[:, 1], middle + half, feet[:, 1]], axis=1), depth
 
 
 def _hidden(world: World, camera: Camera, places: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from personsearch.errors import DatasetError, MissingExtraError
+from personsearch.synth.cameras import Camera
 from personsearch.synth.fit import draw_fit
 from personsearch.synth.plan import plan
 from personsearch.synth.plan_types import Job
@@ -22,6 +23,7 @@ from personsearch.synth.statistics import (
     statistics_of_set,
 )
 from personsearch.synth.targets import at
+from personsearch.synth.walks import hides
 from tests.conftest import SHARED, Run
 
 PRW = ["train.identities=24", "train.frames=48", "test.identities=2", "test.frames=2"]
@@ -51,7 +53,7 @@ def test_a_plan_like_prw_meets_its_targets(prw: tuple[Recipe, tuple[Job, ...], S
     recipe, jobs, found = prw
     assert np.median(found.heights) * recipe.height == pytest.approx(101, abs=6)
     assert off(found.heights, recipe.people.heights) == pytest.approx(1, abs=0.08)
-    assert np.quantile(found.heights, 0.95) == pytest.approx(0.529, abs=0.06)
+    assert np.quantile(found.heights, 0.95) == pytest.approx(0.529, abs=0.08)
     # Whole numbers: quartiles 2, 3 and 4 of a target are 2, 3 and 4.
     assert np.quantile(found.per_frame, (0.25, 0.5, 0.75)) == pytest.approx([2, 3, 4], abs=0.5)
     assert off(found.per_identity, recipe.people.appearances) == pytest.approx(1, abs=0.12)
@@ -83,6 +85,29 @@ def test_photographs_have_places_cameras_and_seeds_of_their_own(cuhk: tuple) -> 
     for job in jobs:
         assert len(job.frames) == recipe.train.frames
         assert job.camera not in {frame.camera.name for frame in job.frames}
+
+
+def test_nobody_is_planned_to_stand_right_before_somebody(cuhk: tuple) -> None:
+    _, jobs, _ = cuhk
+    hidden = total = 0
+    for job in jobs:
+        for frame in job.frames:
+            places = np.array([one.position for one in frame.appearances]).reshape(-1, 2)
+            order = [np.roll(places, -k, axis=0) for k in range(len(places))]
+            hidden += sum(hides(frame.camera, turned) for turned in order)
+            total += len(places)
+    # People who pass at the picture's edge and have no box were not asked.
+    assert hidden < 0.05 * total
+
+
+def test_one_who_hides_another_by_hand() -> None:
+    eye = Camera(name="c", eye=(0, 1.6, 0), target=(0, 1.6, 9), field_of_view=60, width=900, height=600, aspect=1.5)
+    behind, before, aside, nobody = (0.0, 8.0), (0.1, 4.0), (1.5, 4.0), (0.0, -4.0)
+    assert hides(eye, np.array([behind, before]))
+    assert hides(eye, np.array([before, behind]))
+    assert not hides(eye, np.array([behind, aside]))
+    assert not hides(eye, np.array([behind, nobody]))
+    assert not hides(eye, np.array([behind]))
 
 
 def test_the_full_recipes_have_the_published_sizes() -> None:
