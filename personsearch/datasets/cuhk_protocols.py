@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.datasets.ledger import Ledger
-from personsearch.datasets.matlab import box_of, read_mat, text_of
+from personsearch.datasets.matlab import box_of, read_struct, text_of
 from personsearch.datasets.people import corners_in
 from personsearch.datasets.scene import GalleryList, Query, Scene
 from personsearch.errors import DatasetError
@@ -39,20 +39,19 @@ class Asked:
         row: its name in messages.
         query: whom to look for.
         names: N images to look in, in the file's order; a name may occur twice.
-        boxes: (N, 4) float64 x, y, width, height; NaN where the person is not there.
+        boxes: place in ``names`` -> x, y, width, height, where the person is there.
     """
 
     number: int
     row: str
     query: Entry
     names: tuple[str, ...]
-    boxes: NDArray[np.float64]
+    boxes: Mapping[int, tuple[float, ...]]
 
     @property
     def truths(self) -> list[Entry]:
         """The listed images that show the person."""
-        there = np.flatnonzero(~np.isnan(self.boxes[:, 0])).tolist()
-        return [(self.names[row], tuple(self.boxes[row].tolist())) for row in there]
+        return [(self.names[row], box) for row, box in self.boxes.items()]
 
 
 Protocol = list[Asked]
@@ -82,7 +81,7 @@ def read_protocol(path: Path, keys: Sequence[str], ledger: Ledger) -> Protocol:
     """
     protocol = []
     shared: dict[str, str] = {}  # one string for a name that thousands of galleries list
-    for number, item in enumerate(read_mat(path, keys).ravel()):
+    for number, item in enumerate(read_struct(path, keys)):
         row = f"{keys[0]}({number + 1})"
         try:
             query = np.asarray(item[0]).ravel()[0]
@@ -98,20 +97,20 @@ def read_protocol(path: Path, keys: Sequence[str], ledger: Ledger) -> Protocol:
 
 def _gallery(
     path: Path, row: str, gallery: NDArray[Any], shared: dict[str, str], ledger: Ledger
-) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+) -> tuple[tuple[str, ...], dict[int, tuple[float, ...]]]:
     names: list[str] = []
-    boxes = np.full((len(gallery), 4), np.nan)
+    boxes: dict[int, tuple[float, ...]] = {}
     for number, image in enumerate(gallery, 1):
         try:
             name = text_of(image[0])
             # Empty where the person is not in the image; uint8 or uint16 elsewhere, so box_of turns it to float64.
             if np.asarray(image[1]).size:
-                boxes[len(names)] = box_of(image[1])
+                boxes[len(names)] = tuple(box_of(image[1]).tolist())
         except (ValueError, IndexError, TypeError) as error:
             ledger.bad_file(path, f"expected imname, idlocate, ishard ({error})", f"{row}({number})")
             continue
         names.append(shared.setdefault(name, name))
-    return tuple(names), boxes[: len(names)]
+    return tuple(names), boxes
 
 
 def ask(
@@ -156,16 +155,18 @@ def ask(
 def _gallery_list(
     one: Asked, sizes: dict[str, tuple[int, int]], in_pool: set[str], file: Path, ledger: Ledger
 ) -> GalleryList:
-    boxes = np.full(one.boxes.shape, np.nan, dtype=np.float32)
+    boxes = np.full((len(one.names), 4), np.nan, dtype=np.float32)
     good = np.array([name in sizes for name in one.names], dtype=bool)
     for row in np.flatnonzero(~good).tolist():
         if one.names[row] in in_pool:
             ledger.change("gallery entry of an image that cannot be used, left out")
         else:
             ledger.bad_file(file, f"{one.names[row]} is not in the pool", f"{one.row}.Gallery({row + 1})")
-    for row in np.flatnonzero(good & ~np.isnan(one.boxes[:, 0])).tolist():
+    for row, box in one.boxes.items():
+        if not good[row]:
+            continue
         try:
-            boxes[row] = corners_in(one.boxes[row], sizes[one.names[row]])
+            boxes[row] = corners_in(np.array(box), sizes[one.names[row]])
         except ValueError as error:
             ledger.bad_file(file, str(error), f"{one.row}.Gallery({row + 1})")
             good[row] = False
