@@ -35,7 +35,7 @@ SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "personsearch",
     "text.parse_math": False,
-    "font.size": 9,
+    "font.size": 10,
     "text.color": INK,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,

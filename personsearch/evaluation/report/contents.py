@@ -101,6 +101,7 @@ class Details:
         cumulative: row -> CMC.
         curve: (recall, precision) of detection, from the highest score on.
         at_threshold: (recall, precision) at the preset's score threshold.
+        lowest_score: of the detections in the curve.
         similarities: of queries and detections; None without queries.
         best: queries of the highest AP.
         worst: queries of the lowest AP.
@@ -113,6 +114,7 @@ class Details:
     cumulative: dict[str, list[float]]
     curve: list[tuple[float, float]]
     at_threshold: tuple[float, float]
+    lowest_score: float
     similarities: Similarities | None
     best: list[ShownQuery]
     worst: list[ShownQuery]
@@ -157,6 +159,7 @@ def details_of(evaluation: Evaluation, *, best: int, worst: int, scenes: int) ->
         cumulative={one.name: cumulative_matches(one.search).tolist() for one in under_main if one.search is not None},
         curve=precision_recall(own, dataset, main.rules),
         at_threshold=(main.detection.recall, precision_at_threshold(main.detection)),
+        lowest_score=min((float(found.scores.min()) for found in own.detections.values() if len(found)), default=0.0),
         similarities=similarities(own, dataset, main.rules) if dataset.queries else None,
         best=telling_queries(main, dataset, best, worst=False),
         worst=telling_queries(main, dataset, worst, worst=True),
