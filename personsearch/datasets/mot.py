@@ -2,7 +2,7 @@
 
 Lines of gt.txt are ``frame, track id, x, y, width, height, flag, class, visibility``; frames count from 1. A flag of 0
 makes a box one that counts neither way; classes other than 1 (pedestrian) are left out. MOT15's ten columns have no
-class. The track id is the identity and the sequence is the camera.
+class. Boxes wholly outside the image are left out. The track id is the identity and the sequence is the camera.
 """
 
 from __future__ import annotations
@@ -234,6 +234,13 @@ def _scene(
         ledger.bad_file(path, "no such image")
         return None
     values: NDArray[np.float64] = np.array([row[1][:7] for row in rows], dtype=np.float64).reshape(-1, 7)
+    # Boxes follow whole people, so somebody who has just left may lie outside altogether.
+    outside = (values[:, 4:6] > 0).all(axis=1) & (
+        (values[:, 2:4] + values[:, 4:6] <= 0) | (values[:, 2:4] >= sequence.size)
+    ).any(axis=1)
+    ledger.drop("wholly outside the image", int(outside.sum()))
+    inside = np.flatnonzero(~outside)
+    rows, values = [rows[number] for number in inside.tolist()], values[inside]
     boxes, identities, ignore = people_of(
         ledger,
         sequence.folder / "gt" / "gt.txt",
