@@ -86,3 +86,13 @@ def test_without_one_a_rate_is_refused(tiny_searcher: PersonSearcher, tmp_path: 
     assert tiny_searcher.search(tmp_path / "g", toy_scene(PEOPLE))[0].probability is None
     with pytest.raises(ConfigError, match=r"these weights have none.*--calibrate"):
         tiny_searcher.search(tmp_path / "g", toy_scene(PEOPLE), max_false_match_rate=1e-2)
+
+
+def test_the_shipped_weights_are_calibrated(searcher: PersonSearcher) -> None:
+    shipped = searcher.calibration
+    assert shipped is not None
+    assert shipped.dataset == "synth-mini train, place s6"  # which training did not see, and the test split is not
+    limits = [shipped.threshold(rate) for rate in (1e-2, 1e-3, 1e-4)]
+    assert [limit.similarity for limit in limits] == sorted(limit.similarity for limit in limits)
+    assert all(limit.low < limit.similarity < limit.high for limit in limits)
+    assert shipped.probability(0.9) > 0.9 > 0.1 > shipped.probability(0.3)

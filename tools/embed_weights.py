@@ -1,6 +1,7 @@
-"""Put trained weights into the package: float16 tensors, measured figures, model card and registry entry.
+"""Put trained weights into the package: float16 tensors, measured figures, calibration, model card and registry entry.
 
     python tools/embed_weights.py ../shared/data/synth-mini runs/small-pretrain runs/small-finetune
+    python tools/embed_weights.py ../shared/data/synth-mini    # only fits the calibration of the weights there anew
 
 Everything in the card and in ``weights.toml`` is measured or read here; edit the texts below, not the results.
 """
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,13 @@ from typing import Any
 import torch
 
 from personsearch import PersonSearcher, __version__
+from personsearch.calibration import CALIBRATION_FILE
 from personsearch.datasets import load_coco, load_dataset
 from personsearch.durable import sha256_of
 from personsearch.evaluation import Report
+from personsearch.evaluation.cache import default_folder
+from personsearch.evaluation.calibration import fit_calibration
+from personsearch.evaluation.observe import observe
 from personsearch.evaluation.run import compare
 from personsearch.models import ModelConfig, preset
 from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, read_tensors, save_folder
@@ -26,6 +33,7 @@ from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, rea
 ROOT = Path(__file__).parents[1]
 NAME = "stl-mrfp-small"
 PACKAGE = f"assets/weights/{NAME}"
+RECIPE = ROOT / "personsearch/train/recipes/small-finetune.toml"
 MEASURED_WITH = f"personsearch evaluate {NAME} SYNTH_MINI/test.json --baselines"
 
 CARD = """---
@@ -73,6 +81,12 @@ Learning curves on the held-out place, per cent; the epoch with the best mean of
 queried with were never seen in training; the Re-ID figures of step 1 leave out matches of the same camera.
 
 {curves}
+
+## What a similarity means
+
+`calibration.json` was fitted on the held-out place (101 people, whom the choice of the epoch saw and training did not) by
+`python tools/embed_weights.py SYNTH_MINI`; `python benchmarks/calibration.py SYNTH_MINI` checks it on the test split. It
+holds for rendered scenes like these: calibrate again on your own.
 
 ## What it must not be used for, and where it fails
 
@@ -140,26 +154,50 @@ def registry_entry(folder: Path, report: Report) -> str:
         f'measured_with = "{MEASURED_WITH}"',
         "metrics = { " + ", ".join(f"{k} = {v:.4f}" for k, v in report.figures().items()) + " }",
     ]
-    for file in (MODEL_FILE, CONFIG_FILE):
-        path = folder / file
-        lines += [
-            "",
-            f"[[{NAME}.files]]",
-            f'name = "{file}"',
-            f'sha256 = "{sha256_of(path)}"',
-            f"bytes = {path.stat().st_size}",
-        ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + file_entries(folder)
+
+
+def file_entries(folder: Path) -> str:
+    """Return the part of the entry that lists the files."""
+    return "".join(
+        f'\n[[{NAME}.files]]\nname = "{file}"\nsha256 = "{sha256_of(folder / file)}"\n'
+        f"bytes = {(folder / file).stat().st_size}\n"
+        for file in (MODEL_FILE, CONFIG_FILE, CALIBRATION_FILE)
+    )
+
+
+def calibrate(folder: Path, synth_mini: Path, places: list[str]) -> None:
+    """Fit what a similarity means on the places that training held out."""
+    whole = load_dataset(synth_mini / "train.json")
+    held_out = replace(
+        whole,
+        name=f"synth-mini train, place {', '.join(places)}",
+        scenes=tuple(scene for scene in whole.scenes if scene.place in places),
+    )
+    searcher = PersonSearcher.from_pretrained(folder, device="cpu", dtype="float32")
+    fit_calibration(observe(searcher, held_out, cache_dir=default_folder()), held_out).save(folder)
+
+
+def calibrate_anew(folder: Path, synth_mini: Path) -> None:
+    """Fit the calibration of the weights in the package, and list it."""
+    places = tomllib.loads(RECIPE.read_text())["data"]["holdout_places"]
+    calibrate(folder, synth_mini, places)
+    registry = ROOT / "weights.toml"
+    entry, _, _ = registry.read_text().partition(f"\n[[{NAME}.files]]")
+    registry.write_text(entry + file_entries(folder))
 
 
 def main() -> None:
     """Convert, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("synth_mini", type=Path)
-    parser.add_argument("runs", type=Path, nargs="+", help="run folders in order; the last one's weights are taken")
+    parser.add_argument("runs", type=Path, nargs="*", help="run folders in order; the last one's weights are taken")
     arguments = parser.parse_args()
-    source = arguments.runs[-1] / "weights"
     folder = ROOT / "personsearch" / PACKAGE
+    if not arguments.runs:
+        calibrate_anew(folder, arguments.synth_mini)
+        return
+    source = arguments.runs[-1] / "weights"
     # What only matters at test time follows the preset as it is now; the rest must be what was trained.
     trained = read_config(source)
     config = preset(trained.name)
@@ -179,6 +217,7 @@ def main() -> None:
     recipe = json.loads((arguments.runs[-1] / "recipe.json").read_text())
     training = load_coco(arguments.synth_mini / "train.json")
     held_out = recipe["data"]["holdout_places"]
+    calibrate(folder, arguments.synth_mini, held_out)
     (folder / "README.md").write_text(
         CARD.format(
             name=NAME,

@@ -1,12 +1,8 @@
-"""Fits what a similarity means: pairs of people from an annotated set -> a Calibration.
-
-A pair is an annotated person, embedded as a query is, and a detection of another scene that was matched to an annotated
-person, embedded as a gallery's people are.
-"""
+"""Fits what a similarity means: pairs of people from an annotated set -> a Calibration; and checks it on another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +10,10 @@ from numpy.typing import NDArray
 
 from personsearch.calibration import Calibration, Threshold
 from personsearch.datasets.dataset import Dataset
-from personsearch.datasets.scene import Scene
-from personsearch.errors import ConfigError, DatasetError, MissingExtraError
+from personsearch.errors import ConfigError, MissingExtraError
 from personsearch.evaluation.observations import Observations
-from personsearch.evaluation.ranking import box_iou
-from personsearch.results import Detections, Floats
+from personsearch.evaluation.pairs import BINS, Side, bin_of, histograms, pair_blocks, sides_of
+from personsearch.results import Floats
 
 Ints = NDArray[np.int64]
 
@@ -26,12 +21,8 @@ RATES = (1e-2, 1e-3, 1e-4)
 #: A threshold is told where so many pairs of different people lie above it.
 ENOUGH = 10
 RESAMPLES = 500
-IOU = 0.5
-#: Bins of the similarity, -1..1, from which the map is fitted.
-BINS = 4000
 #: Pairs kept for the bootstrap: those above the similarity that so many times the highest rate lie above.
 TAIL = 4.0
-BLOCK = 256
 
 
 def fit_calibration(
@@ -62,21 +53,8 @@ def fit_calibration(
         DatasetError: there are no pairs of one person, or none of two.
         MissingExtraError: scikit-learn is not installed.
     """
-    if observations.dataset != dataset.digest:
-        raise ConfigError(f"the observations are not of {dataset.name} as it is now; observe it again")
-    queries, gallery = _sides(observations, dataset, score_threshold)
-    same, different = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
-    similarity_of_same: list[Floats] = []
-    for pairs in _blocks(queries, gallery):
-        same += np.bincount(_bin(pairs.similarity[pairs.same]), minlength=BINS)
-        different += np.bincount(_bin(pairs.similarity[pairs.different]), minlength=BINS)
-        similarity_of_same.append(pairs.similarity[pairs.same])
-    if not same.any() or not different.any():
-        lacking = "one person" if not same.any() else "different people"
-        raise DatasetError(
-            f"{dataset.name}: no pairs of {lacking} in different scenes were found among {len(queries.group)} queries "
-            f"and {len(gallery.group)} detected people; a calibration needs people who are seen again, and others"
-        )
+    queries, gallery = sides_of(observations, dataset, score_threshold)
+    same, different = histograms(queries, gallery, dataset)
     knots, probabilities = _rising(same, different)
     labelled = np.unique(np.concatenate([queries.group, gallery.group[gallery.group < gallery.labelled]]))
     return Calibration(
@@ -88,114 +66,91 @@ def fit_calibration(
         different_pairs=int(different.sum()),
         similarities=knots,
         probabilities=probabilities,
-        thresholds=_thresholds(queries, gallery, different, np.concatenate(similarity_of_same), rates, seed),
+        thresholds=_thresholds(queries, gallery, different, rates, seed),
     )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Side:
-    """People of one side of the pairs.
+@dataclass(frozen=True, kw_only=True)
+class HeldThreshold:
+    """A threshold of a calibration on pairs of another set.
 
     Attributes:
-        embeddings: (N, D).
-        group: (N,) who it is, 0..labelled-1; ``labelled + n``: somebody without a label, in scene n.
-        scene: (N,) number of the scene.
-        labelled: number of labelled people of the set.
+        threshold: as it was promised.
+        false_match_rate: share of this set's pairs of different people at or above it.
+        true_match_rate: share of this set's pairs of the same person at or above it.
     """
 
-    embeddings: Floats
-    group: Ints
-    scene: Ints
-    labelled: int
+    threshold: Threshold
+    false_match_rate: float
+    true_match_rate: float
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Pairs:
-    """Some queries against the whole gallery: (B, N) each."""
+@dataclass(frozen=True, kw_only=True)
+class HeldProbability:
+    """Pairs of another set that a calibration gives a probability between ``low`` and ``high``.
 
-    first: int
-    similarity: Floats
-    same: NDArray[np.bool_]
-    different: NDArray[np.bool_]
+    Attributes:
+        low: lower end.
+        high: upper end.
+        pairs: how many there are.
+        promised: their mean probability, by the prior of this set.
+        observed: share of them that are of one person.
+    """
+
+    low: float
+    high: float
+    pairs: int
+    promised: float
+    observed: float
 
 
-def _sides(observations: Observations, dataset: Dataset, score_threshold: float) -> tuple[_Side, _Side]:
-    names = {scene.image_id: number for number, scene in enumerate(dataset.scenes)}
-    identities = [scene.identities[scene.identities >= 0] for scene in dataset.scenes]
-    identities.append(np.array([query.identity for query in dataset.queries], np.int64))
-    known = np.unique(np.concatenate(identities))
+def check_calibration(
+    calibration: Calibration, observations: Observations, dataset: Dataset, *, score_threshold: float = 0.5
+) -> tuple[tuple[HeldThreshold, ...], tuple[HeldProbability, ...]]:
+    """Compare what a calibration promises with the pairs of another set, made as :func:`fit_calibration` makes them.
 
-    embeddings, groups, scenes = [], [], []
-    for number, scene in enumerate(dataset.scenes):
-        found = observations.detections.get(scene.image_id)
-        if found is None:
-            continue
-        found = found.filter(min_score=score_threshold)
-        rows, people = _matched(found, scene)
-        embeddings.append(found.embeddings[rows])
-        identity = scene.identities[people]
-        groups.append(np.where(identity >= 0, np.searchsorted(known, identity), len(known) + number))
-        scenes.append(np.full(len(rows), number))
-    dim = observations.queries.shape[1] if observations.queries.ndim == 2 else 0
-    gallery = _Side(
-        embeddings=np.concatenate(embeddings) if embeddings else np.zeros((0, dim), np.float32),
-        group=np.concatenate([np.zeros(0, np.int64), *groups]),
-        scene=np.concatenate([np.zeros(0, np.int64), *scenes]),
-        labelled=len(known),
+    Args:
+        calibration: of the same weights.
+        observations: of the set.
+        dataset: the set.
+        score_threshold: lower detections are dropped first.
+
+    Returns:
+        Each threshold that the calibration has, by falling rate; and five classes of probability, those without pairs
+        left out.
+
+    Raises:
+        ConfigError: the observations are of another set or of other weights.
+        DatasetError: there are no pairs of one person, or none of two.
+    """
+    if observations.weights != calibration.weights:
+        raise ConfigError("the calibration and the observations are of different weights; they cannot be compared")
+    queries, gallery = sides_of(observations, dataset, score_threshold)
+    same, different = histograms(queries, gallery, dataset)
+    thresholds = [threshold for threshold in calibration.thresholds if threshold.similarity is not None]
+    limits = [threshold.similarity for threshold in thresholds if threshold.similarity is not None]
+    reached = np.zeros((2, len(thresholds)), np.int64)
+    for pairs in pair_blocks(queries, gallery):
+        for column, limit in enumerate(limits):
+            above = pairs.similarity >= limit
+            reached[:, column] += (above & pairs.different).sum(), (above & pairs.same).sum()
+    false, true = reached[0] / different.sum(), reached[1] / same.sum()
+    held = tuple(
+        HeldThreshold(threshold=threshold, false_match_rate=float(f), true_match_rate=float(t))
+        for threshold, f, t in zip(thresholds, false, true, strict=True)
     )
-    if dataset.queries:
-        asked, who = observations.queries, [query.identity for query in dataset.queries]
-        where = [names.get(query.image_id, -1) for query in dataset.queries]
-    else:
-        asked, who, where = _everybody(observations, dataset)
-    queries = _Side(
-        embeddings=asked,
-        group=np.searchsorted(known, np.array(who, np.int64)),
-        scene=np.array(where, np.int64),
-        labelled=len(known),
-    )
-    return queries, gallery
-
-
-def _everybody(observations: Observations, dataset: Dataset) -> tuple[Floats, list[int], list[int]]:
-    """Return embedding, identity and scene of every labelled person."""
-    embeddings, who, where = [np.zeros((0, 0), np.float32)], [], []
-    for number, scene in enumerate(dataset.scenes):
-        rows = np.flatnonzero((scene.identities >= 0) & ~scene.ignore)
-        if len(rows):
-            embeddings.append(observations.people[scene.image_id][rows])
-            who += scene.identities[rows].tolist()
-            where += [number] * len(rows)
-    return np.concatenate(embeddings[1:] or embeddings), who, where
-
-
-def _matched(found: Detections, scene: Scene) -> tuple[Ints, Ints]:
-    """Return rows of detections and the annotated people they are, one to one."""
-    people = np.flatnonzero(~scene.ignore)
-    if not len(found) or not len(people):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    iou = box_iou(found.boxes, scene.boxes[people])
-    best = iou.argmax(axis=1)
-    rows = np.arange(len(found))
-    hit = (iou.argmax(axis=0)[best] == rows) & (iou[rows, best] >= IOU)
-    return rows[hit], people[best[hit]]
-
-
-def _blocks(queries: _Side, gallery: _Side) -> Iterator[_Pairs]:
-    for first in range(0, len(queries.group), BLOCK):
-        part = slice(first, first + BLOCK)
-        other_scene = queries.scene[part, None] != gallery.scene[None, :]
-        one_person = queries.group[part, None] == gallery.group[None, :]
-        yield _Pairs(
-            first=first,
-            similarity=queries.embeddings[part] @ gallery.embeddings.T,
-            same=one_person & other_scene,
-            different=~one_person & other_scene,
-        )
-
-
-def _bin(similarity: Floats) -> Ints:
-    return ((similarity.astype(np.float64) + 1) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1)
+    centres = (np.arange(BINS) + 0.5) / (BINS / 2) - 1
+    promised = calibration.probability(centres, prior=float(same.sum() / (same.sum() + different.sum())))
+    classes = []
+    for low, high in itertools.pairwise((0.0, 0.2, 0.4, 0.6, 0.8, 1.0)):
+        inside = (promised >= low) & (promised < high)
+        pairs_inside = same[inside] + different[inside]
+        total = int(pairs_inside.sum())
+        if total:
+            mean = float((promised[inside] * pairs_inside).sum() / total)
+            share = float(same[inside].sum() / total)
+            classes.append(HeldProbability(low=low, high=high, pairs=total, promised=mean, observed=share))
+    return held, tuple(classes)
 
 
 def _rising(same: Ints, different: Ints) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -220,7 +175,7 @@ def _rising(same: Ints, different: Ints) -> tuple[tuple[float, ...], tuple[float
 
 
 def _thresholds(
-    queries: _Side, gallery: _Side, different: Ints, same: Floats, rates: tuple[float, ...], seed: int
+    queries: Side, gallery: Side, different: Ints, rates: tuple[float, ...], seed: int
 ) -> tuple[Threshold, ...]:
     total = int(different.sum())
     told = [rate for rate in rates if rate * total >= ENOUGH]
@@ -228,6 +183,7 @@ def _thresholds(
         return tuple(Threshold(rate=rate) for rate in sorted(rates, reverse=True))
     tail = _tail(queries, gallery, different, min(1.0, TAIL * max(told)))
     resampled = _bootstrap(tail, told, seed)
+    same = np.concatenate([pairs.similarity[pairs.same] for pairs in pair_blocks(queries, gallery)])
     thresholds = []
     for rate in sorted(rates, reverse=True):
         if rate not in told:
@@ -264,14 +220,14 @@ class _Tail:
         return float(np.nextafter(reached, np.float32(2)))
 
 
-def _tail(queries: _Side, gallery: _Side, different: Ints, share: float) -> _Tail:
+def _tail(queries: Side, gallery: Side, different: Ints, share: float) -> _Tail:
     above = np.cumsum(different[::-1])
     lowest_bin = BINS - 1 - int(np.searchsorted(above, share * above[-1]))
     groups = int(max(gallery.group.max(), gallery.labelled)) + 1
     counts = np.zeros((gallery.labelled, groups), np.int32)
     similarity, asked, other = [], [], []
-    for pairs in _blocks(queries, gallery):
-        kept = pairs.different & (_bin(pairs.similarity) >= lowest_bin)
+    for pairs in pair_blocks(queries, gallery):
+        kept = pairs.different & (bin_of(pairs.similarity) >= lowest_bin)
         rows, columns = np.nonzero(kept)
         similarity.append(pairs.similarity[kept])
         asked.append(queries.group[pairs.first + rows].astype(np.int32))
