@@ -273,6 +273,13 @@ def test_prw_shows_people_of_training_in_its_test_frames() -> None:
     assert found["skipped-row"] == 5935  # people without a label are -2 in this file
 
 
+def test_the_docs_list_every_finding() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.count(" | ") == 3}
+    for name, kind in KINDS.items():
+        assert rows[name] == f"| {name} | {kind.severity} | {kind.what} | {kind.advice} |"
+
+
 def test_which_splits_a_set_has(tmp_path: Path) -> None:
     both = ("train", "test")
     assert splits_of(small_prw(tmp_path / "prw")) == both

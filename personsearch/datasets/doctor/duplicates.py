@@ -14,7 +14,7 @@ from personsearch.datasets.scene import Scene
 
 Bits = NDArray[np.bool_]
 
-#: Frames whose 64-bit hashes differ in no more bits look alike. Compressing or scaling changes up to three.
+#: Frames whose 64-bit hashes differ in no more bits look alike; compressing or scaling stays within that.
 NEAR_BITS = 4
 #: So many frames in a row that each look like the one before are a long run.
 LONG_RUN = 10

@@ -71,8 +71,8 @@ KINDS: Mapping[str, Kind] = {
     "small-box": Kind("note", "boxes too small to tell people apart", "consider ignore for them"),
     "without-people": Kind("note", "scenes without people", "fine as negatives"),
     "crowded": Kind("note", "scenes with far more people than is usual here", "look whether they are right"),
-    "dropped-row": Kind("note", "rows that the format's rules leave out", ""),
-    "changed-box": Kind("note", "changes made to boxes while reading", ""),
+    "dropped-row": Kind("note", "rows that the format's rules leave out", "look whether the rules fit"),
+    "changed-box": Kind("note", "changes made to boxes while reading", "look whether they are expected"),
 }
 
 
