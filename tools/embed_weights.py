@@ -84,9 +84,9 @@ queried with were never seen in training; the Re-ID figures of step 1 leave out 
 
 ## What a similarity means
 
-`calibration.json` was fitted on the held-out place (101 people, whom the choice of the epoch saw and training did not) by
-`python tools/embed_weights.py SYNTH_MINI`; `python benchmarks/calibration.py SYNTH_MINI` checks it on the test split. It
-holds for rendered scenes like these: calibrate again on your own.
+`calibration.json` was fitted on the held-out place (101 people, whom the choice of the epoch saw and training did not)
+by `python tools/embed_weights.py SYNTH_MINI`; `python benchmarks/calibration.py SYNTH_MINI` checks it on the test
+split. It holds for rendered scenes like these: calibrate again on your own.
 
 ## What it must not be used for, and where it fails
 
