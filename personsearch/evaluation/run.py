@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from personsearch.calibration import Calibration
 from personsearch.datasets.dataset import Dataset
-from personsearch.errors import DatasetError
+from personsearch.errors import DatasetError, MissingExtraError
 from personsearch.evaluation.calibration import fit_calibration
 from personsearch.evaluation.evaluate import Report, evaluate, truth_as_detections
 from personsearch.evaluation.gallery_sizes import with_gallery_size
@@ -161,6 +162,7 @@ def run_evaluation(
     """
     plan = plan or Plan()
     protocols = [rules_of(name) for name in plan.presets]
+    _require_libraries(plan)
     reranker = None if plan.rerank is None else reranker_of(plan.rerank)
     if not dataset.queries and (plan.baselines or plan.gallery_sizes or reranker or plan.open_set):
         raise DatasetError(f"{dataset.name}: has no queries, so search cannot be measured; give a list of queries")
@@ -320,6 +322,16 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "torch": str(torch.__version__),
     }
+
+
+def _require_libraries(plan: Plan) -> None:
+    """Refuse to begin what a missing library would stop after the network has run."""
+    for wanted, what, module in (
+        (plan.coco, "COCO AP", "faster_coco_eval"),
+        (plan.calibrate, "a calibration", "sklearn"),
+    ):
+        if wanted and find_spec(module) is None:
+            raise MissingExtraError(f"{what} needs {module}: pip install 'personsearch[evaluate]'")
 
 
 def _upper_bound(observed: Observations, dataset: Dataset, rules: Rules) -> Report:

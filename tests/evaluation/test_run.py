@@ -7,8 +7,8 @@ import pytest
 
 from personsearch import PersonSearcher
 from personsearch.datasets import Dataset
-from personsearch.errors import ConfigError, DatasetError
-from personsearch.evaluation import PRESETS, evaluate_reid
+from personsearch.errors import ConfigError, DatasetError, MissingExtraError
+from personsearch.evaluation import PRESETS, evaluate_reid, run
 from personsearch.evaluation.run import (
     TRUTH,
     Plan,
@@ -73,6 +73,16 @@ def test_mistakes_are_told_before_the_network_runs(tiny_searcher: PersonSearcher
         run_evaluation(tiny_searcher, data, Plan(rerank="magic"), progress=False)
     with pytest.raises(DatasetError, match="has no queries, so search cannot be measured"):
         run_evaluation(tiny_searcher, replace(data, queries=()), Plan(gallery_sizes=(2,)), progress=False)
+
+
+@pytest.mark.parametrize(("plan", "needs"), [(Plan(coco=True), "COCO AP"), (Plan(calibrate=True), "a calibration")])
+def test_a_missing_library_is_told_before_the_network_runs(
+    tiny_searcher: PersonSearcher, data: Dataset, monkeypatch: pytest.MonkeyPatch, plan: Plan, needs: str
+) -> None:
+    monkeypatch.setattr(run, "find_spec", lambda name: None)
+    tiny_searcher.observe = None  # type: ignore[assignment,method-assign]
+    with pytest.raises(MissingExtraError, match=rf"{needs} needs .*: pip install 'personsearch\[evaluate\]'"):
+        run_evaluation(tiny_searcher, data, plan, progress=False)
 
 
 def test_the_whole_gallery_is_one_of_the_sizes(data: Dataset) -> None:

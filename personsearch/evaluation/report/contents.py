@@ -24,6 +24,7 @@ from personsearch.results import Floats
 
 RANKS = 50
 BINS = 80
+BLOCK = 64
 #: Points of a curve at the most: enough for a drawing.
 POINTS = 300
 #: Heights of people, pixels, that recall is told for.
@@ -199,14 +200,13 @@ def similarities(observed: Observations, dataset: Dataset, rules: Rules) -> Simi
     edges = np.linspace(-1, 1, 2 * BINS + 1)
     same, different = np.zeros((2, 2 * BINS), dtype=np.int64)
     numbers = {name: number for number, name in enumerate(table.names)}
-    for query, embedding in zip(dataset.queries, observed.queries, strict=True):
-        if not len(labels):
-            break
-        other = table.scene != numbers[query.image_id]
-        similarity = (table.embeddings @ embedding).clip(-1, 1)
-        right = labels == query.identity
-        same += np.histogram(similarity[other & right], edges)[0]
-        different += np.histogram(similarity[other & ~right], edges)[0]
+    for begin in range(0, len(dataset.queries) if len(labels) else 0, BLOCK):
+        block = (observed.queries[begin : begin + BLOCK] @ table.embeddings.T).clip(-1, 1)
+        for query, similarity in zip(dataset.queries[begin : begin + BLOCK], block, strict=True):
+            other = table.scene != numbers[query.image_id]
+            right = labels == query.identity
+            same += np.histogram(similarity[other & right], edges)[0]
+            different += np.histogram(similarity[other & ~right], edges)[0]
     used = np.flatnonzero(same + different)
     if not len(used):
         return Similarities(edges=edges, same=same, different=different)

@@ -103,10 +103,10 @@ def _page(evaluation: Evaluation, details: Details) -> str:
     )
 
 
-def _charts(evaluation: Evaluation, details: Details) -> dict[str, Any]:
+def _charts(evaluation: Evaluation, details: Details) -> dict[str, str]:
     """Return the charts that there is something to draw in, by name."""
     number = {name: row for row, name in enumerate(evaluation.observed)}
-    drawn: dict[str, Any] = {}
+    drawn: dict[str, str] = {}
     if details.cumulative:
         ranks = list(range(1, len(next(iter(details.cumulative.values()))) + 1))
         drawn["cmc"] = charts.line_chart(
