@@ -70,6 +70,8 @@ def load_cuhk_sysu(
     root, ledger = Path(source), Ledger()
     if split not in _SPLITS:
         raise DatasetError(f"{root}: split {split!r} is none of {', '.join(_SPLITS)}")
+    if split == "train" and queries is not None:
+        raise DatasetError(f"{root}: nobody is looked for in the training split; it has no queries {str(queries)!r}")
     file = root / _IMAGES
     table = _images(file, ledger)
     names = _split_names(root / "annotation" / "pool.mat", table, split, ledger)

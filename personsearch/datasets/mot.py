@@ -84,9 +84,9 @@ def load_mot(
 
     Args:
         source: folder of a sequence, of sequences, or with folders ``train`` and ``test`` of them.
-        split: which of ``train`` and ``test`` to read where both are there; "test" also asks for queries.
+        split: which of ``train`` and ``test`` to read where both are there.
         images: must be None: seqinfo.ini says where the frames are.
-        queries: "first" (default): whoever has an identity is looked for by the first box in each sequence.
+        queries: "first" (default of "test"): whoever has an identity is looked for by the first box in each sequence.
         skip_bad: pass over malformed rows and files and list them in the accounting.
         check_counts: no counts are published; there for loaders to be alike.
         same_people: a track id means the same person in all sequences; else they are numbered one sequence after
@@ -105,7 +105,7 @@ def load_mot(
         scenes += _scenes(sequence, 0 if same_people else taken + 1, ledger)
     accounting = ledger.close(scenes, skip_bad=skip_bad)
     name = root.resolve().name if folder == root else f"{root.resolve().name}-{split}"
-    asked = first_queries(scenes) if split == "test" else ()
+    asked = first_queries(scenes) if split == "test" or queries is not None else ()
     return Dataset(name=f"mot/{name}", scenes=tuple(scenes), queries=asked, accounting=accounting)
 
 

@@ -59,6 +59,8 @@ def load_prw(
     root, ledger = Path(source), Ledger()
     if split not in _SPLITS:
         raise DatasetError(f"{root}: split {split!r} is none of {', '.join(_SPLITS)}")
+    if split == "train" and queries is not None:
+        raise DatasetError(f"{root}: nobody is looked for in the training split; it has no queries {str(queries)!r}")
     people = _numbers(root, split)
     names = _frame_names(root / f"frame_{split}.mat", f"img_index_{split}")
     folder = root / "frames" if images is None else Path(images)

@@ -90,6 +90,8 @@ def test_a_protocol_may_be_a_file(tmp_path: Path) -> None:
         load_dataset(root)
     with pytest.raises(DatasetError, match=r"G200: neither a file nor a protocol of CUHK-SYSU; those are G50, G100"):
         load_dataset(root, queries="G200")
+    with pytest.raises(DatasetError, match="nobody is looked for in the training split"):
+        load_dataset(root, "train", queries="G50")
     with pytest.raises(DatasetError, match="split 'val' is none of"):
         load_dataset(root, "val")
 

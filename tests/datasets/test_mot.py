@@ -41,6 +41,7 @@ def test_mot15_has_no_class_and_frames_may_be_empty(tmp_path: Path) -> None:
     assert [scene.identities.tolist() for scene in dataset.scenes] == [[], [1], [1]]
     assert dataset.scenes[0].boxes.shape == (0, 4)
     assert dataset.queries == ()
+    assert len(load_mot(tmp_path / "old", "train", queries="first").queries) == 1
 
 
 def test_people_who_have_left_the_image_are_left_out(tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def test_protocols(tmp_path: Path) -> None:
     mini = load_dataset(root, queries="mini")
     assert (mini.name, len(mini.queries)) == ("set/test-mini", 1)
     assert len(load_prw(root, queries=root / "prwmini_query_info.txt").queries) == 1
+    with pytest.raises(DatasetError, match="nobody is looked for in the training split"):
+        load_prw(root, "train", queries="mini")
     with pytest.raises(DatasetError, match="split 'val' is none of train, test"):
         load_prw(root, "val")
 
