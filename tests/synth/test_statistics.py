@@ -27,7 +27,7 @@ from personsearch.synth.walks import hides
 from tests.conftest import SHARED, Run
 
 PRW = ["train.identities=24", "train.frames=48", "test.identities=2", "test.frames=2"]
-CUHK = ["train.identities=167", "train.scenes=13", "test.identities=2", "test.scenes=1"]
+CUHK = ["train.identities=77", "train.scenes=6", "test.identities=2", "test.scenes=1"]
 
 
 @pytest.fixture(scope="module")
