@@ -52,6 +52,7 @@ def draw_fit(recipe: Recipe, found: Statistics, split: str, folder: str | Path) 
 
 def _distributions(recipe: Recipe, found: Statistics) -> Figure:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
     figure = Figure(figsize=(9.6, 3.1), layout="constrained", dpi=110)
     people = recipe.people
@@ -68,8 +69,11 @@ def _distributions(recipe: Recipe, found: Statistics) -> Figure:
         axis.step(*_cumulative(values), where="post", color=RESULT, linewidth=1.4, label="result")
         if is_log:
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter("")
+        else:
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set(xlabel=label, ylim=(0, 101))
     axes[0].set_ylabel("at most that, %")
     axes[0].legend(frameon=False)
