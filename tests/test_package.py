@@ -11,7 +11,7 @@ import personsearch
 
 PACKAGE = Path(personsearch.__file__).parent
 
-#: Room -> rooms it may import from. ``errors``, ``config``, ``durable``, ``progress``, ``results`` and ``calibration`` are open to all.
+#: Room -> rooms it may import from; those of OPEN are open to all.
 OPEN = {"errors", "config", "durable", "progress", "results", "calibration"}
 ALLOWED = {
     "models": set(),
