@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from personsearch.calibration import Calibration
     from personsearch.drawing import draw
     from personsearch.errors import PersonSearchError
     from personsearch.gallery import Gallery
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from personsearch.weights.registry import list_weights
 
 _HOMES = {
+    "Calibration": "personsearch.calibration",
     "Detections": "personsearch.results",
     "Gallery": "personsearch.gallery",
     "IndexReport": "personsearch.results",
@@ -32,6 +34,7 @@ _HOMES = {
 
 __version__ = "0.1.0"
 __all__ = [
+    "Calibration",
     "Detections",
     "Gallery",
     "IndexReport",

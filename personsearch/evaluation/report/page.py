@@ -112,7 +112,7 @@ def _charts(evaluation: Evaluation, details: Details) -> dict[str, str]:
         drawn["cmc"] = charts.line_chart(
             [Series(row=number[name], x=ranks, y=values) for name, values in details.cumulative.items()],
             x_label="rank k",
-            y_label="queries with the person in the first k, %",
+            y_label="queries, %",
             title="Cumulative matches: share of queries whose person is among the first k detections",
             x_log=True,
             x_ticks=CMC_TICKS,
