@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +62,8 @@ class Camera:
         return part @ matrix
 
     def matrix(self) -> Matrix:
-        """Return the (4, 4) matrix from the world to clip space."""
-        return self.projection() @ self.view()
+        """Return the (4, 4) matrix from the world to clip space; not to be written to."""
+        return _matrix(self)
 
     def project(self, points: NDArray[np.floating]) -> tuple[Matrix, Matrix]:
         """Return the (N, 2) pixels of (N, 3) points and their (N,) distances along the optical axis, metres.
@@ -80,3 +81,10 @@ class Camera:
         wide, high = (x2 - x1) / self.width, (y2 - y1) / self.height
         window = (x1 + box[0] * wide, y1 + box[1] * high, x1 + box[2] * wide, y1 + box[3] * high)
         return replace(self, window=window, width=width, height=height)
+
+
+@lru_cache(maxsize=64)
+def _matrix(camera: Camera) -> Matrix:
+    matrix = camera.projection() @ camera.view()
+    matrix.setflags(write=False)
+    return matrix

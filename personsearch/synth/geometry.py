@@ -66,7 +66,10 @@ def rotation_z(angle: float) -> NDArray[np.float64]:
 def vertex_normals(positions: NDArray[np.floating], triangles: NDArray[np.integer]) -> Array:
     """Return (V, 3) float32 unit normals, each the mean of the triangles around it weighted by their area."""
     a, b, c = (positions[triangles[:, k]] for k in range(3))
-    faces = np.cross(b - a, c - a)
+    (px, py, pz), (qx, qy, qz) = (b - a).T, (c - a).T
+    faces = np.stack(
+        [py * qz - pz * qy, pz * qx - px * qz, px * qy - py * qx], axis=1
+    )  # np.cross takes three times as long
     normals = np.zeros((len(positions), 3))
     for corner in range(3):
         for axis in range(3):

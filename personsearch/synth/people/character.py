@@ -15,7 +15,7 @@ from personsearch.synth.people.head import eye_parts, glasses_parts, hair_parts,
 from personsearch.synth.people.identity import Identity
 from personsearch.synth.people.pose import Pose, bone_matrices, skinned, walking
 from personsearch.synth.people.things import thing_parts
-from personsearch.synth.people.wearer import Part, Uniforms, measure
+from personsearch.synth.people.wearer import Part, Uniforms, measure, vertices_of
 
 #: COCO's 17 keypoints: the bone whose joint each is; face points are vertices, see ``_face_points``.
 KEYPOINT_BONES = (
@@ -193,8 +193,7 @@ def placed(
 
 
 def _face_points(vertices: Array) -> Array:
-    mesh = asset()
-    eyes = [vertices[np.unique(mesh.triangles[name])].mean(0) for name in ("left_eye", "right_eye")]
+    eyes = [vertices[vertices_of(name)].mean(0) for name in ("left_eye", "right_eye")]
     middle = (eyes[0] + eyes[1]) / 2
     nose = middle + np.array([0, -0.045, 0.03], np.float32)
     ears = [np.array([sign * 0.075, middle[1] - 0.02, middle[2] - 0.09], np.float32) for sign in (1, -1)]

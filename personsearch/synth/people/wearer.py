@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,9 @@ class Wearer:
         triangles = triangles[keep[triangles].all(1)]
         if not len(triangles):
             return None
-        used, renumbered = np.unique(triangles, return_inverse=True)
+        used = np.flatnonzero(np.bincount(triangles.ravel(), minlength=len(mesh.bone_indices)))
+        renumbered = np.empty(len(mesh.bone_indices), triangles.dtype)
+        renumbered[used] = np.arange(len(used))
         return Part(
             material=material,
             positions=positions[used].astype(np.float32),
@@ -114,7 +117,7 @@ class Wearer:
             region=(self.region() if region is None else region)[used].astype(np.float32),
             bone_indices=mesh.bone_indices[used],
             bone_weights=mesh.bone_weights[used],
-            triangles=renumbered.reshape(-1, 3),
+            triangles=renumbered[triangles],
             **more,
         )
 
@@ -124,9 +127,12 @@ class Wearer:
         return np.stack([where.arm, where.leg, self.normals[:, 2], where.hairline], axis=1)
 
 
+@cache
 def vertices_of(name: str) -> Indices:
     """Return the indices of the vertices that a set of triangles uses."""
-    return np.unique(asset().triangles[name])
+    indices = np.unique(asset().triangles[name])
+    indices.setflags(write=False)
+    return indices
 
 
 def measure(build: Build) -> Wearer:

@@ -101,14 +101,15 @@ def programs() -> Programs:
 def assign(program: Any, values: dict[str, Any]) -> None:
     """Set the uniforms that the program uses; the compiler drops those it does not."""
     for name, value in values.items():
-        if name in program:
+        uniform = program.get(name, None)  # asking `in` would go through all of them
+        if uniform is not None:
             if isinstance(value, np.ndarray) and value.ndim == 2:
                 data = value.T if value.shape == (4, 4) else value  # OpenGL keeps matrices by columns
-                program[name].write(np.ascontiguousarray(data, np.float32).tobytes())
+                uniform.write(np.ascontiguousarray(data, np.float32).tobytes())
             elif isinstance(value, (int, float)):
-                program[name].value = value
+                uniform.value = value
             else:
-                program[name].value = tuple(float(part) for part in value)
+                uniform.value = tuple(float(part) for part in value)
 
 
 def texture(context: Any, pixels: NDArray[np.uint8], *, repeat: bool = False) -> Any:
