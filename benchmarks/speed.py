@@ -126,7 +126,7 @@ def measure(name: str, width: int, height: int, batch: int, options: argparse.Na
 
     def network() -> None:
         with torch.inference_mode():
-            searcher._network(resident)
+            searcher.network(resident)
 
     calls: dict[str, Callable[[], Any]] = {
         "network": network,

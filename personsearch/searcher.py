@@ -13,17 +13,16 @@ from typing import Any, cast, overload
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from personsearch.batching import map_ahead, run_in_batches
 from personsearch.calibration import Calibration
 from personsearch.errors import ConfigError, ImageError, WeightsMismatchError
 from personsearch.gallery import Gallery
-from personsearch.images import Canvas, ChannelOrder, ImageInput, describe, load_image, to_canvas
+from personsearch.images import ChannelOrder, ImageInput, describe
 from personsearch.indexing import index_sources
-from personsearch.models import ModelConfig, People, PersonSearchNetwork
+from personsearch.models import ModelConfig, PersonSearchNetwork
 from personsearch.progress import Progress
 from personsearch.results import Detections, Floats, IndexReport, Match
+from personsearch.runner import Runner, Settings, checked_boxes
 from personsearch.sources import Sources
 from personsearch.weights.card import model_card
 from personsearch.weights.files import fingerprint, save_folder
@@ -31,8 +30,6 @@ from personsearch.weights.hub import publish
 from personsearch.weights.registry import DEFAULT, resolve
 
 logger = logging.getLogger(__name__)
-
-DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -90,11 +87,7 @@ class PersonSearcher:
             ConfigError: the dtype is none of these.
             WeightsMismatchError: the calibration belongs to other weights.
         """
-        self.device = torch.device(device) if device is not None else _best_device()
-        name = dtype or ("float16" if self.device.type == "cuda" else "float32")
-        if name not in DTYPES:
-            raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {name!r}")
-        self.dtype = DTYPES[name]
+        self._runner = Runner(network, device, dtype)
         if spec is None:
             spec = ModelSpec("custom", None, fingerprint(network.config, network.state_dict()), network.config)
         self.spec = spec
@@ -105,7 +98,21 @@ class PersonSearcher:
             )
         self.calibration = calibration
         self.config = network.config
-        self._network = network.eval().to(self.device).set_dtype(self.dtype)
+
+    @property
+    def network(self) -> PersonSearchNetwork:
+        """The network itself, on its device, in evaluation mode."""
+        return self._runner.network
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return self._runner.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in."""
+        return self._runner.dtype
 
     @classmethod
     def from_pretrained(
@@ -149,7 +156,7 @@ class PersonSearcher:
         Returns:
             The folder, which :meth:`from_pretrained` opens.
         """
-        tensors = self._network.state_dict()
+        tensors = self.network.state_dict()
         calibration = self.calibration
         if calibration is not None:
             calibration = replace(calibration, weights=fingerprint(self.config, tensors))
@@ -260,13 +267,13 @@ class PersonSearcher:
         """
         if threshold is not None and not 0 <= threshold <= 1:
             raise ConfigError(f"threshold must lie in 0..1, got {threshold}")
-        settings = _Settings(threshold, max_people, batch_size)
+        settings = Settings(threshold, max_people, batch_size)
         if not isinstance(images, (list, tuple)):
-            one = _prepare(cast(ImageInput, images), self.config, channel_order)
-            return next(self._detect([one], settings))
+            one = self._runner.ready(cast(ImageInput, images), channel_order)
+            return next(self._runner.detect([one], settings))
         found = []
         with Progress(total=len(images), label="detect", shown=progress) as bar:
-            for detections in self._detect(self._prepared(images, channel_order, batch_size), settings):
+            for detections in self._runner.detect(self._runner.all_ready(images, channel_order, batch_size), settings):
                 found.append(detections)
                 bar.advance()
         return found
@@ -286,7 +293,8 @@ class PersonSearcher:
         Raises:
             ImageError: an input cannot be used; the message gives its position.
         """
-        return self._detect(self._prepared(images, channel_order, batch_size), _Settings(None, None, batch_size))
+        prepared = self._runner.all_ready(images, channel_order, batch_size)
+        return self._runner.detect(prepared, Settings(batch_size=batch_size))
 
     def embed_query(
         self, image: ImageInput, box: Sequence[float] | None = None, *, channel_order: ChannelOrder = "RGB"
@@ -333,15 +341,11 @@ class PersonSearcher:
         Raises:
             ImageError: a box is not finite or has no area inside the image.
         """
-        ready = _prepare(image, self.config, channel_order)
+        ready = self._runner.ready(image, channel_order)
         checked = checked_boxes(boxes, ready.canvas.image_size, describe(image))
         if not len(checked):
             return np.zeros((0, self.spec.embedding_size), dtype=np.float32)
-        on_canvas = torch.from_numpy(ready.canvas.to_canvas(checked)).to(self.device)
-        with torch.inference_mode():
-            [embeddings] = self._network.embed(self._batch([ready.canvas]), [on_canvas])
-        result: Floats = embeddings.cpu().numpy()
-        return result
+        return self._runner.embed(ready, checked)
 
     def observe(
         self,
@@ -360,27 +364,7 @@ class PersonSearcher:
         Raises:
             ImageError: an input or a box cannot be used; the message names it.
         """
-
-        def prepare(scene: tuple[ImageInput, NDArray[Any]]) -> tuple[_Ready, Floats]:
-            image, boxes = scene
-            ready = _prepare(image, self.config, "RGB")
-            return ready, checked_boxes(boxes, ready.canvas.image_size, describe(image))
-
-        def run(batch: list[tuple[_Ready, Floats]]) -> list[tuple[Detections, Floats]]:
-            on_canvas = [torch.from_numpy(ready.canvas.to_canvas(boxes)).to(self.device) for ready, boxes in batch]
-            with torch.inference_mode():
-                found, embedded = self._network.observe(
-                    self._batch([ready.canvas for ready, _ in batch]), on_canvas, score_threshold=threshold
-                )
-            detected = [_detections(people, ready) for people, (ready, _) in zip(found, batch, strict=True)]
-            return [(people, rows.cpu().numpy()) for people, rows in zip(detected, embedded, strict=True)]
-
-        return run_in_batches(
-            map_ahead(prepare, scenes, ahead=batch_size),
-            kind=lambda item: tuple(item[0].canvas.pixels.shape),
-            run=run,
-            batch_size=batch_size,
-        )
+        return self._runner.observe(scenes, threshold, batch_size)
 
     def index(
         self,
@@ -455,93 +439,3 @@ class PersonSearcher:
             return gallery.search(embedding, k, **filters)
         with Gallery.open(gallery, self.spec, mode="r") as opened:
             return opened.search(embedding, k, **filters)
-
-    def _prepared(self, images: Iterable[ImageInput], order: ChannelOrder, batch_size: int) -> Iterator[_Ready]:
-        def prepare(numbered: tuple[int, ImageInput]) -> _Ready:
-            number, image = numbered
-            return _prepare(image, self.config, order, number)
-
-        return map_ahead(prepare, enumerate(images), ahead=batch_size)
-
-    def _detect(self, prepared: Iterable[_Ready], settings: _Settings) -> Iterator[Detections]:
-        """Yield results in the order of the input; only equal canvases share a batch."""
-        return run_in_batches(
-            prepared,
-            kind=lambda ready: tuple(ready.canvas.pixels.shape),
-            run=lambda batch: self._run(batch, settings),
-            batch_size=settings.batch_size,
-        )
-
-    def _run(self, batch: list[_Ready], settings: _Settings) -> list[Detections]:
-        with torch.inference_mode():
-            found = self._network(
-                self._batch([ready.canvas for ready in batch]),
-                score_threshold=settings.threshold,
-                max_people=settings.max_people,
-            )
-        return [_detections(people, ready) for people, ready in zip(found, batch, strict=True)]
-
-    def _batch(self, canvases: list[Canvas]) -> Tensor:
-        pixels = torch.stack([canvas.pixels for canvas in canvases]).to(self.device)
-        return pixels.to(self.dtype) / 255
-
-
-@dataclass(frozen=True)
-class _Settings:
-    threshold: float | None
-    max_people: int | None
-    batch_size: int
-
-
-@dataclass(frozen=True)
-class _Ready:
-    canvas: Canvas
-    image_id: str | None
-
-
-def _prepare(image: ImageInput, config: ModelConfig, order: ChannelOrder, position: int | None = None) -> _Ready:
-    try:
-        pixels = load_image(image, channel_order=order)
-    except ImageError as error:
-        if position is None:
-            raise
-        raise ImageError(f"image {position}: {error}") from None
-    name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
-    return _Ready(to_canvas(pixels, config.input.min_size, config.input.max_size), name)
-
-
-def _detections(people: People, ready: _Ready) -> Detections:
-    return Detections(
-        boxes=ready.canvas.to_original(people.boxes.float().cpu().numpy()),
-        scores=people.scores.float().cpu().numpy(),
-        embeddings=people.embeddings.float().cpu().numpy(),
-        image_size=ready.canvas.image_size,
-        image_id=ready.image_id,
-    )
-
-
-def checked_boxes(boxes: Sequence[Sequence[float]] | NDArray[Any], image_size: tuple[int, int], name: str) -> Floats:
-    """Return boxes as (N, 4) float32, clipped to the image.
-
-    Raises:
-        ImageError: names the image and the box that is not finite or has no area inside it.
-    """
-    try:
-        array = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-    except (TypeError, ValueError):
-        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {boxes!r}") from None
-    height, width = image_size
-    clipped = array.clip(0, [width, height, width, height]).astype(np.float32)
-    for given, box in zip(array.tolist(), clipped, strict=True):
-        if not np.isfinite(given).all() or (box[2:] <= box[:2]).any():
-            raise ImageError(
-                f"{name}: box {tuple(given)} has no area inside the {width}x{height} image; "
-                "give x1, y1, x2, y2 in pixels of the upright image"
-            )
-    return clipped
-
-
-def _best_device() -> torch.device:
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -70,7 +70,7 @@ def test_a_second_look_needs_no_network(
 ) -> None:
     with pytest.raises(NetworkRanError):
         observe(no_network, toy_data, cache_dir=tmp_path, progress=False)
-    first = observe(PersonSearcher(tiny_searcher._network), toy_data, cache_dir=tmp_path, progress=False)
+    first = observe(PersonSearcher(tiny_searcher.network), toy_data, cache_dir=tmp_path, progress=False)
     again = observe(no_network, toy_data, cache_dir=tmp_path, progress=False)
     assert again.seconds == first.seconds
     np.testing.assert_array_equal(again.queries, first.queries)

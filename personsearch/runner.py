@@ -1,0 +1,191 @@
+"""Runs a network over images: inputs are prepared in threads, batched by canvas, and mapped back to their pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from personsearch.batching import map_ahead, run_in_batches
+from personsearch.errors import ConfigError, ImageError
+from personsearch.images import Canvas, ChannelOrder, ImageInput, describe, load_image, to_canvas
+from personsearch.models import ModelConfig, People, PersonSearchNetwork
+from personsearch.results import Detections, Floats
+
+DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to detect: lowest score and most people of an image (None = as the weights say), images per pass."""
+
+    threshold: float | None = None
+    max_people: int | None = None
+    batch_size: int = 8
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An image on its canvas, and its name where it has one."""
+
+    canvas: Canvas
+    image_id: str | None
+
+
+class Runner:
+    """A network on its device, in evaluation mode.
+
+    Attributes:
+        network: moved and switched.
+        device: where it computes.
+        dtype: what it computes in.
+    """
+
+    def __init__(self, network: PersonSearchNetwork, device: str | torch.device | None, dtype: str | None) -> None:
+        """Move a network.
+
+        Args:
+            network: already built.
+            device: default cuda, then mps, then cpu.
+            dtype: key of DTYPES; default float16 on cuda, float32 elsewhere.
+
+        Raises:
+            ConfigError: the dtype is none of these.
+        """
+        self.device = torch.device(device) if device is not None else _best_device()
+        name = dtype or ("float16" if self.device.type == "cuda" else "float32")
+        if name not in DTYPES:
+            raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {name!r}")
+        self.dtype = DTYPES[name]
+        self.network = network.eval().to(self.device).set_dtype(self.dtype)
+
+    def ready(self, image: ImageInput, order: ChannelOrder) -> Ready:
+        """Decode an image and put it onto its canvas.
+
+        Raises:
+            ImageError: it cannot be used.
+        """
+        return _prepare(image, self.network.config, order)
+
+    def all_ready(self, images: Iterable[ImageInput], order: ChannelOrder, batch_size: int) -> Iterator[Ready]:
+        """Yield images on their canvases in order, decoding ahead in threads.
+
+        Raises:
+            ImageError: one cannot be used; the message gives its position.
+        """
+
+        def prepare(numbered: tuple[int, ImageInput]) -> Ready:
+            number, image = numbered
+            return _prepare(image, self.network.config, order, number)
+
+        return map_ahead(prepare, enumerate(images), ahead=batch_size)
+
+    def detect(self, prepared: Iterable[Ready], settings: Settings) -> Iterator[Detections]:
+        """Yield detections in the order of the input; only equal canvases share a batch."""
+
+        def run(batch: list[Ready]) -> list[Detections]:
+            with torch.inference_mode():
+                found = self.network(
+                    self._batch(batch), score_threshold=settings.threshold, max_people=settings.max_people
+                )
+            return [_detections(people, ready) for people, ready in zip(found, batch, strict=True)]
+
+        return run_in_batches(prepared, kind=_canvas_kind, run=run, batch_size=settings.batch_size)
+
+    def embed(self, ready: Ready, boxes: Floats) -> Floats:
+        """Return (N, D) embeddings of boxes (N, 4), pixels of the original image, N > 0."""
+        with torch.inference_mode():
+            [embeddings] = self.network.embed(self._batch([ready]), [self._on_canvas(ready, boxes)])
+        result: Floats = embeddings.cpu().numpy()
+        return result
+
+    def observe(
+        self, scenes: Iterable[tuple[ImageInput, NDArray[Any]]], threshold: float | None, batch_size: int
+    ) -> Iterator[tuple[Detections, Floats]]:
+        """Yield the detections of each scene and the embeddings of its given boxes, from one pass over it."""
+
+        def prepare(scene: tuple[ImageInput, NDArray[Any]]) -> tuple[Ready, Floats]:
+            image, boxes = scene
+            ready = self.ready(image, "RGB")
+            return ready, checked_boxes(boxes, ready.canvas.image_size, describe(image))
+
+        def run(batch: list[tuple[Ready, Floats]]) -> list[tuple[Detections, Floats]]:
+            images = [ready for ready, _ in batch]
+            with torch.inference_mode():
+                found, embedded = self.network.observe(
+                    self._batch(images), [self._on_canvas(*item) for item in batch], score_threshold=threshold
+                )
+            detected = [_detections(people, ready) for people, ready in zip(found, images, strict=True)]
+            return [(people, rows.cpu().numpy()) for people, rows in zip(detected, embedded, strict=True)]
+
+        return run_in_batches(
+            map_ahead(prepare, scenes, ahead=batch_size),
+            kind=lambda item: _canvas_kind(item[0]),
+            run=run,
+            batch_size=batch_size,
+        )
+
+    def _batch(self, images: list[Ready]) -> Tensor:
+        pixels = torch.stack([ready.canvas.pixels for ready in images]).to(self.device)
+        return pixels.to(self.dtype) / 255
+
+    def _on_canvas(self, ready: Ready, boxes: Floats) -> Tensor:
+        return torch.from_numpy(ready.canvas.to_canvas(boxes)).to(self.device)
+
+
+def _canvas_kind(ready: Ready) -> tuple[int, ...]:
+    return tuple(ready.canvas.pixels.shape)
+
+
+def _prepare(image: ImageInput, config: ModelConfig, order: ChannelOrder, position: int | None = None) -> Ready:
+    try:
+        pixels = load_image(image, channel_order=order)
+    except ImageError as error:
+        if position is None:
+            raise
+        raise ImageError(f"image {position}: {error}") from None
+    name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+    return Ready(to_canvas(pixels, config.input.min_size, config.input.max_size), name)
+
+
+def _detections(people: People, ready: Ready) -> Detections:
+    return Detections(
+        boxes=ready.canvas.to_original(people.boxes.float().cpu().numpy()),
+        scores=people.scores.float().cpu().numpy(),
+        embeddings=people.embeddings.float().cpu().numpy(),
+        image_size=ready.canvas.image_size,
+        image_id=ready.image_id,
+    )
+
+
+def checked_boxes(boxes: Sequence[Sequence[float]] | NDArray[Any], image_size: tuple[int, int], name: str) -> Floats:
+    """Return boxes as (N, 4) float32, clipped to the image.
+
+    Raises:
+        ImageError: names the image and the box that is not finite or has no area inside it.
+    """
+    try:
+        array = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    except (TypeError, ValueError):
+        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {boxes!r}") from None
+    height, width = image_size
+    clipped = array.clip(0, [width, height, width, height]).astype(np.float32)
+    for given, box in zip(array.tolist(), clipped, strict=True):
+        if not np.isfinite(given).all() or (box[2:] <= box[:2]).any():
+            raise ImageError(
+                f"{name}: box {tuple(given)} has no area inside the {width}x{height} image; "
+                "give x1, y1, x2, y2 in pixels of the upright image"
+            )
+    return clipped
+
+
+def _best_device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
