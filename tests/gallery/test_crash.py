@@ -189,9 +189,11 @@ def test_a_reader_in_another_process_sees_a_new_scene_at_its_next_search(tmp_pat
         print(f"seen {float(out) - committed:.3f} s after the commit")  # a reader that polls sees it in its next poll
 
 
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and they their children.
 INDEX = """
-import sys
+import signal, sys
 from personsearch.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv[0] = "personsearch"
 main()
 """
