@@ -5,8 +5,8 @@
     python benchmarks/synth.py --memory 10000
 
 Stages are means over the frames of one camera in each kind of place; the first frame of each, which compiles shaders
-and sews clothes, is left out and told apart. Where other work runs on the machine, the processor time of the same frames
-says more than the time by the clock; drawing in software happens on the same core.
+and sews clothes, is left out and told apart. Where other work runs on the machine, the processor time of the same
+frames says more than the time by the clock; drawing in software happens on the same core.
 """
 
 from __future__ import annotations
@@ -132,8 +132,9 @@ def prototype(folder: Path) -> None:
         command = [sys.executable, "make_mini.py", out, "train", "0", "6", "12"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)  # noqa: S603
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        print(f"\nprototype, 48 frames in {time.perf_counter() - begin:.1f} s ({used.ru_utime + used.ru_stime - before:.1f} s "
-              f"of processor time): {done.stdout.splitlines()[-1].strip()}")  # fmt: skip
+        processor = used.ru_utime + used.ru_stime - before
+        print(f"\nprototype, 48 frames in {time.perf_counter() - begin:.1f} s, {processor:.1f} s of processor time: "
+              f"{done.stdout.splitlines()[-1].strip()}")  # fmt: skip
 
 
 def main() -> None:
