@@ -91,6 +91,7 @@ def make(
         if (folder / COMPLETE).exists():
             logger.info("%s: complete already", folder)
         else:
+            logger.info("%s: planning who walks where; fitted recipes of many frames take minutes", folder)
             jobs = plan(recipe)
             order = Order(
                 recipe=recipe,
