@@ -291,7 +291,7 @@ def _identity(value: object) -> int:
     if not isinstance(identity, int) or isinstance(identity, bool):
         raise ValueError(f"person_id must be a whole number, got {value!r}")  # noqa: TRY004 - as its neighbours
     if identity < -1:
-        raise ValueError(f"person_id must be -1 or more, got {identity}")
+        raise ValueError(f"person_id must be -1 or more (-1 = a person without a label), got {identity}")
     return identity
 
 
