@@ -64,11 +64,10 @@ def observe(
     """
     require_images(dataset.scenes)
     asked = _boxes_asked(dataset)
-    threshold = min(LOWEST_SCORE, searcher.config.detector.score_threshold)
-    key = _key(searcher, dataset, threshold=threshold)
+    key = _key(searcher, dataset)
     seen = None if cache_dir is None else cache.load(cache_dir, key)
     if seen is None:
-        seen = _look(searcher, dataset, asked, threshold, batch_size, progress)
+        seen = _look(searcher, dataset, asked, batch_size, progress)
     elif not (missing := _missing(seen, asked)):
         logger.info("%s: what the network saw is known from an earlier run", dataset.name)
         return observations_of(seen, dataset, searcher.spec.fingerprint)
@@ -97,12 +96,11 @@ def observe_baselines(
         "same network, untrained": (fresh.spec.fingerprint, fresh.embed_boxes),
         "colour histogram": ("colours", lambda path, boxes: colour_histogram(load_image(path), boxes)),
     }
+    asked = _boxes_asked(dataset)
     found = {}
     for name, (mark, embed) in embedders.items():
-        threshold = min(LOWEST_SCORE, searcher.config.detector.score_threshold)
-        key = _key(searcher, dataset, threshold=threshold, embedder=mark)
+        key = _key(searcher, dataset, embedder=mark)
         seen = None if cache_dir is None else cache.load(cache_dir, key)
-        asked = _boxes_asked(dataset)
         if seen is None or _missing(seen, asked):
             seen = _embedded_anew(observed.detections, asked, _paths(dataset), embed, name, progress)
             if cache_dir is not None:
@@ -170,12 +168,20 @@ def untrained(searcher: PersonSearcher) -> PersonSearcher:
     return type(searcher)(network, device=searcher.device, dtype="float32")
 
 
-def _key(searcher: PersonSearcher, dataset: Dataset, **made_with: str | float) -> str:
+def _lowest_score(searcher: PersonSearcher) -> float:
+    return min(LOWEST_SCORE, searcher.config.detector.score_threshold)
+
+
+def _key(searcher: PersonSearcher, dataset: Dataset, **made_with: str) -> str:
     from personsearch import __version__
 
-    computed_on = f"{searcher.device.type} {searcher.dtype}"
     return cache.key_of(
-        dataset.scenes, weights=searcher.spec.fingerprint, computed_on=computed_on, version=__version__, **made_with
+        dataset.scenes,
+        weights=searcher.spec.fingerprint,
+        computed_on=f"{searcher.device.type} {searcher.dtype}",
+        version=__version__,
+        threshold=_lowest_score(searcher),
+        **made_with,
     )
 
 
@@ -216,7 +222,6 @@ def _look(
     searcher: PersonSearcher,
     dataset: Dataset,
     asked: Mapping[str, Floats],
-    threshold: float,
     batch_size: int,
     progress: bool | None,
 ) -> Seen:
@@ -224,7 +229,7 @@ def _look(
     detections, embeddings = {}, {}
     inputs = ((str(scene.path), asked[scene.image_id]) for scene in dataset.scenes)
     with Progress(total=len(dataset.scenes), label="scenes", shown=progress) as bar:
-        looked = searcher.observe(inputs, threshold=threshold, batch_size=batch_size)
+        looked = searcher.observe(inputs, threshold=_lowest_score(searcher), batch_size=batch_size)
         for scene, (found, embedded) in zip(dataset.scenes, looked, strict=True):
             if found.image_size != (scene.height, scene.width):
                 height, width = found.image_size

@@ -166,10 +166,8 @@ def run_evaluation(
     reranker = None if plan.rerank is None else reranker_of(plan.rerank)
     if not dataset.queries and (plan.baselines or plan.gallery_sizes or reranker or plan.open_set):
         raise DatasetError(f"{dataset.name}: has no queries, so search cannot be measured; give a list of queries")
-    own = observe(searcher, dataset, cache_dir=cache_dir, progress=progress)
-    observed = {searcher.spec.name: own}
-    if plan.baselines:
-        observed |= observe_baselines(searcher, dataset, own, cache_dir=cache_dir, progress=progress)
+    observed = _rows(searcher, dataset, plan.baselines, cache_dir, progress)
+    own = observed[searcher.spec.name]
     started = time.perf_counter()
     reports: list[Report] = []
     for rules in protocols:
@@ -231,11 +229,17 @@ def compare(
     Returns:
         The searcher's report first.
     """
-    observed = observe(searcher, dataset, cache_dir=cache_dir, progress=progress)
-    rows = {searcher.spec.name: observed}
-    if baselines:
-        rows |= observe_baselines(searcher, dataset, observed, cache_dir=cache_dir, progress=progress)
+    rows = _rows(searcher, dataset, baselines, cache_dir, progress)
     return [report_of(name, row, dataset, preset) for name, row in rows.items()]
+
+
+def _rows(
+    searcher: PersonSearcher, dataset: Dataset, baselines: bool, cache_dir: Path | None, progress: bool | None
+) -> dict[str, Observations]:
+    """Return observations by name of the row: the searcher's first, then the baselines'."""
+    own = observe(searcher, dataset, cache_dir=cache_dir, progress=progress)
+    others = observe_baselines(searcher, dataset, own, cache_dir=cache_dir, progress=progress) if baselines else {}
+    return {searcher.spec.name: own, **others}
 
 
 def report_of(
