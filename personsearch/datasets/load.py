@@ -18,6 +18,9 @@ from personsearch.datasets.prw import load_prw
 from personsearch.datasets.scene import Query
 from personsearch.errors import DatasetError
 
+_SPLITS = ("train", "test")
+_COCO = "{}.json"
+
 
 class Loader(Protocol):
     """What reads one format."""
@@ -43,11 +46,13 @@ class Format:
         what: for people, and what it is known by.
         known: whether a file or folder looks like it.
         load: reads it.
+        mark: file or folder of a set that is there when it has the split ``{}``.
     """
 
     what: str
     known: Callable[[Path], bool]
     load: Loader
+    mark: str
 
 
 def load_coco_set(
@@ -95,33 +100,33 @@ def _coco_queries(file: CocoFile, split: str, queries: str | Path | None, ledger
 
 
 def _is_coco(path: Path) -> bool:
-    if path.is_dir():
-        return any((path / f"{split}.json").is_file() for split in ("train", "test"))
-    return path.suffix == ".json"
+    return _has_split(_COCO)(path) if path.is_dir() else path.suffix == ".json"
 
+
+def _has_split(mark: str, is_there: Callable[[Path], bool] = Path.is_file) -> Callable[[Path], bool]:
+    return lambda path: any(is_there(path / mark.format(split)) for split in _SPLITS)
+
+
+_PRW, _CUHK_SYSU, _MARKET = "frame_{}.mat", "annotation/Images.mat", "bounding_box_{}"
 
 FORMATS: Mapping[str, Format] = {
-    "coco": Format("COCO-style json (a .json file, or train.json or test.json in a folder)", _is_coco, load_coco_set),
-    "prw": Format(
-        "PRW (frame_train.mat or frame_test.mat)",
-        lambda path: any((path / f"frame_{split}.mat").is_file() for split in ("train", "test")),
-        load_prw,
+    "coco": Format(
+        "COCO-style json (a .json file, or train.json or test.json in a folder)", _is_coco, load_coco_set, _COCO
     ),
-    "cuhk-sysu": Format(
-        "CUHK-SYSU (annotation/Images.mat)",
-        lambda path: (path / "annotation" / "Images.mat").is_file(),
-        load_cuhk_sysu,
-    ),
-    "mot": Format("MOTChallenge (seqinfo.ini)", is_mot, load_mot),
+    "prw": Format("PRW (frame_train.mat or frame_test.mat)", _has_split(_PRW), load_prw, _PRW),
+    "cuhk-sysu": Format("CUHK-SYSU (annotation/Images.mat)", _has_split(_CUHK_SYSU), load_cuhk_sysu, _CUHK_SYSU),
+    "mot": Format("MOTChallenge (seqinfo.ini)", is_mot, load_mot, "{}"),
     "mot-shared": Format(
         "MOTChallenge whose track ids mean the same person in all sequences (only by name)",
         lambda path: False,
         partial(load_mot, same_people=True),
+        "{}",
     ),
     "market": Format(
         "crops in Market-1501 naming (bounding_box_train or bounding_box_test)",
-        lambda path: any((path / folder).is_dir() for folder in ("bounding_box_train", "bounding_box_test")),
+        _has_split(_MARKET, Path.is_dir),
         load_market,
+        _MARKET,
     ),
 }
 
@@ -177,10 +182,8 @@ def splits_of(source: str | Path, *, format: str | None = None) -> tuple[str, ..
     """
     path = Path(source)
     name = _format_of(path, format)
-    files = {"coco": "{}.json", "prw": "frame_{}.mat", "market": "bounding_box_{}", "mot": "{}", "mot-shared": "{}"}
-    if name == "cuhk-sysu":
-        return ("train", "test")
-    return tuple(split for split in ("train", "test") if (path / files[name].format(split)).exists()) or ("test",)
+    mark = FORMATS[name].mark
+    return tuple(split for split in _SPLITS if (path / mark.format(split)).exists()) or ("test",)
 
 
 def _format_of(path: Path, wanted: str | None) -> str:
