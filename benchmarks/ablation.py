@@ -31,7 +31,7 @@ from personsearch import PersonSearcher
 from personsearch.datasets import Dataset, load_coco_set
 from personsearch.durable import write_durably
 from personsearch.errors import DatasetError, PersonSearchError
-from personsearch.evaluation.run import evaluate_searcher
+from personsearch.measure.run import evaluate_searcher
 from personsearch.train import finetune, load_finetune, load_pretrain, pretrain
 from personsearch.train.config import FinetuneConfig, PretrainConfig
 from personsearch.train.data import Crops, cut_crops

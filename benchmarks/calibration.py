@@ -12,11 +12,11 @@ from pathlib import Path
 from personsearch import PersonSearcher
 from personsearch.calibration import Calibration
 from personsearch.datasets import Dataset, load_dataset
-from personsearch.evaluation.cache import default_folder
 from personsearch.evaluation.calibration import check_calibration
 from personsearch.evaluation.observations import Observations
-from personsearch.evaluation.observe import observe
 from personsearch.evaluation.open_set import open_set
+from personsearch.measure.cache import default_folder
+from personsearch.measure.observe import observe
 
 
 def tables(calibration: Calibration, seen: Observations, dataset: Dataset) -> str:

@@ -24,9 +24,9 @@ from rich.table import Table
 
 from personsearch import Gallery, Match, PersonSearcher
 from personsearch.evaluation import average_precision
-from personsearch.evaluation.baselines import colour_histogram
+from personsearch.measure.baselines import colour_histogram
+from personsearch.pictures.video import video_frames
 from personsearch.results import Floats
-from personsearch.sources import video_frames
 
 EVERY = 5
 ALL = 1_000_000

@@ -19,10 +19,10 @@ from pathlib import Path
 from personsearch import PersonSearcher
 from personsearch.datasets import Dataset, load_dataset
 from personsearch.evaluation import PRESETS, Rules, SearchResult, evaluate_search
-from personsearch.evaluation.cache import default_folder
 from personsearch.evaluation.observations import Observations
-from personsearch.evaluation.observe import observe
 from personsearch.evaluation.rerank import RERANKERS, Searched, reranker_of
+from personsearch.measure.cache import default_folder
+from personsearch.measure.observe import observe
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from PIL import Image
 from torch import nn
 
 from personsearch import PersonSearcher
-from personsearch.images import to_canvas
+from personsearch.canvas import to_canvas
 from personsearch.models import ModelConfig, build, preset, preset_names
 
 #: Table 7 of the paper, frames per second on a V100, STL + MRFP.

@@ -35,8 +35,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from personsearch.durable import write_durably
-from personsearch.evaluation.baselines import colour_histogram
 from personsearch.evaluation.reid import ReidResult, evaluate_reid
+from personsearch.measure.baselines import colour_histogram
 from personsearch.train.losses import batch_hard_triplet
 from personsearch.train.samplers import class_aware_batches
 

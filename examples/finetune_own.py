@@ -22,4 +22,4 @@ weights = finetune(config)
 for step, loss in read_status(weights.parent).losses:
     print(f"step {step}: loss {loss:.3f}")
 searcher = PersonSearcher.from_pretrained(weights)
-print(f"{searcher.spec.config.name}, fingerprint {searcher.spec.fingerprint[:12]}: a gallery of its own is needed")
+print(f"{searcher.config.name}, fingerprint {searcher.spec.fingerprint[:12]}: a gallery of its own is needed")

@@ -8,14 +8,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from personsearch.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from personsearch.calibration import Calibration
-    from personsearch.drawing import draw
     from personsearch.errors import PersonSearchError
     from personsearch.gallery import Gallery
     from personsearch.models.config import ModelConfig
-    from personsearch.results import Detections, IndexReport, Match
-    from personsearch.searcher import ModelSpec, PersonSearcher
+    from personsearch.pictures.drawing import draw
+    from personsearch.pictures.matches import draw_matches
+    from personsearch.results import Detections, IndexReport, Match, QueryPerson, Spec
+    from personsearch.searcher import PersonSearcher
     from personsearch.weights.registry import list_weights
 
 _HOMES = {
@@ -25,14 +28,15 @@ _HOMES = {
     "IndexReport": "personsearch.results",
     "Match": "personsearch.results",
     "ModelConfig": "personsearch.models.config",
-    "ModelSpec": "personsearch.searcher",
     "PersonSearchError": "personsearch.errors",
     "PersonSearcher": "personsearch.searcher",
-    "draw": "personsearch.drawing",
+    "QueryPerson": "personsearch.results",
+    "Spec": "personsearch.results",
+    "draw": "personsearch.pictures.drawing",
+    "draw_matches": "personsearch.pictures.matches",
     "list_weights": "personsearch.weights.registry",
 }
 
-__version__ = "0.1.0"
 __all__ = [
     "Calibration",
     "Detections",
@@ -40,10 +44,12 @@ __all__ = [
     "IndexReport",
     "Match",
     "ModelConfig",
-    "ModelSpec",
     "PersonSearchError",
     "PersonSearcher",
+    "QueryPerson",
+    "Spec",
     "draw",
+    "draw_matches",
     "list_weights",
 ]
 

@@ -10,11 +10,9 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Items taken and not yet given back, in batches: one of a rare kind must not hold up all that follow.
+#: Batches' worth of items taken and not yet given back: an item of a rare kind must not hold up all that follow.
 MAX_BATCHES_HELD = 4
-
-
-#: Threads that decode while the network computes; Pillow and the resize let go of Python's lock.
+#: Threads that decode while the network computes; Pillow and the resize release Python's lock.
 WORKERS = 2
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from personsearch.boxes import box_iou
 from personsearch.datasets import Query, Scene, load_coco, load_queries
-from personsearch.drawing import QUERY, RIGHT, WRONG, Tile, match_rows
-from personsearch.evaluation.ranking import box_iou
 from personsearch.gallery import Gallery
+from personsearch.pictures.drawing import QUERY, RIGHT, WRONG, Tile, match_rows
 from personsearch.results import Match
 from personsearch.searcher import PersonSearcher
 

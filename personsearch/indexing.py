@@ -1,47 +1,57 @@
-"""Images into a gallery: skip what is there, report what cannot be read, go on."""
+"""Images into a gallery: skip what is there, report what cannot be read, go on with the rest."""
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
 
 from personsearch.batching import map_ahead
 from personsearch.errors import ImageError
 from personsearch.gallery import Gallery
-from personsearch.images import load_image
+from personsearch.pictures.decode import ChannelOrder
 from personsearch.progress import Progress
 from personsearch.results import IndexReport
+from personsearch.runner import Ready, Runner, Settings
 from personsearch.sources import Source, Sources
-
-if TYPE_CHECKING:
-    from personsearch.searcher import PersonSearcher
 
 logger = logging.getLogger(__name__)
 
-Decoded: TypeAlias = tuple[Source, NDArray[np.uint8] | ImageError]
-
 
 def index_sources(
-    searcher: PersonSearcher, sources: Sources, gallery: Gallery, *, batch_size: int, progress: bool | None
+    runner: Runner,
+    sources: Sources,
+    gallery: Gallery,
+    *,
+    channel_order: ChannelOrder,
+    batch_size: int,
+    progress: bool | None,
 ) -> IndexReport:
-    """Detect everybody in the sources and store them; see ``PersonSearcher.index``."""
-    gallery.require(searcher.spec)
+    """Detect everybody in the sources and store them; see ``PersonSearcher.index``.
+
+    Args:
+        runner: of the weights whose embeddings the gallery holds.
+        sources: what to index.
+        gallery: open for writing.
+        channel_order: of arrays and tensors.
+        batch_size: images of one canvas size that go through the network together.
+        progress: None = a bar on a terminal.
+    """
     failed: list[tuple[str, str]] = []
     added = skipped = people = 0
-    under_way: deque[Source] = deque()
+    seen: set[str] = set()
     stills_only = not any(entry.is_video for entry in sources.entries)
     with Progress(total=len(sources.entries) if stills_only else None, label="index", shown=progress) as bar:
 
-        def fresh() -> Iterator[Source]:
+        def wanted(image_id: str) -> bool:
+            seen.add(image_id)
+            return image_id not in gallery
+
+        def new_scenes() -> Iterator[Source]:
             nonlocal skipped
             for entry in sources.entries:
+                seen.add(entry.image_id)
                 try:
-                    for source in sources.scenes(entry, lambda name: name not in gallery):
+                    for source in sources.scenes(entry, wanted):
                         if source is None:
                             skipped += 1
                             bar.advance()
@@ -51,28 +61,33 @@ def index_sources(
                     failed.append((entry.printable, str(error)))
                     bar.advance()
 
-        def readable() -> Iterator[NDArray[np.uint8]]:
-            for source, pixels in map_ahead(_decode, fresh(), ahead=batch_size):
-                if isinstance(pixels, ImageError):
-                    failed.append((source.image_id, str(pixels)))
+        def prepare(source: Source) -> tuple[Source, Ready | ImageError]:
+            try:
+                return source, runner.ready(source.image, channel_order)
+            except ImageError as error:
+                return source, error
+
+        def readable() -> Iterator[tuple[Source, Ready]]:
+            for source, ready in map_ahead(prepare, new_scenes(), ahead=batch_size):
+                if isinstance(ready, ImageError):
+                    failed.append((source.image_id, str(ready)))
                     bar.advance()
                 else:
-                    under_way.append(source)
-                    yield pixels
+                    yield source, ready
 
-        for detections in searcher.stream(readable(), batch_size=batch_size):
-            source = under_way.popleft()
+        for source, detections in runner.detect_tagged(readable(), Settings(batch_size=batch_size)):
             if gallery.add(source.image_id, detections, camera=source.camera, time=source.time, extra=source.extra):
                 added += 1
                 people += len(detections)
             bar.advance()
     for name, reason in failed:
         logger.warning("not indexed: %s", reason if name in reason else f"{name}: {reason}")
-    return IndexReport(added=added, skipped=skipped, people=people, failed=tuple(failed))
-
-
-def _decode(source: Source) -> Decoded:
-    try:
-        return source, load_image(source.image)
-    except ImageError as error:
-        return source, error
+    unmatched = tuple(sorted((sources.cameras.keys() | sources.times.keys()) - seen))
+    if unmatched:
+        logger.warning(
+            "%d of the image_ids given with a camera or a time match no image, the first is %r; an image_id is the "
+            "path below the indexed folder",
+            len(unmatched),
+            unmatched[0],
+        )
+    return IndexReport(added=added, skipped=skipped, people=people, failed=tuple(failed), unmatched=unmatched)

@@ -1,4 +1,4 @@
-"""What a search returns: plain frozen records of numpy arrays, holding no images."""
+"""The records that rooms hand each other and users get: plain, frozen, numpy only, without images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,33 @@ if TYPE_CHECKING:
     import supervision
 
 Floats: TypeAlias = NDArray[np.float32]
+
+#: How far the length of an embedding may be from 1: half precision rounds.
+UNIT_TOLERANCE = 1e-2
+
+
+def is_unit(embeddings: Floats) -> NDArray[np.bool_]:
+    """Return (N,) bool: which embeddings (N, D) have unit length, up to :data:`UNIT_TOLERANCE`. NaN has not."""
+    vectors = np.asarray(embeddings, dtype=np.float32)
+    squares = np.einsum("nd,nd->n", vectors, vectors)
+    return np.asarray(np.abs(np.sqrt(squares) - 1) <= UNIT_TOLERANCE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Which weights embeddings come from: what a gallery records, so that embeddings of other weights never mix in.
+
+    Attributes:
+        name: of the weights, as they were asked for: a packaged name, ``org/repo``, or a folder.
+        revision: commit of the Hub repository, 40 hex digits, if they came from there.
+        fingerprint: sha256, 64 hex digits, over the tensors as stored and everything else that changes an embedding.
+        embedding_size: length of an embedding.
+    """
+
+    name: str
+    revision: str | None = None
+    fingerprint: str
+    embedding_size: int
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,9 +71,9 @@ class Detections:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def __getitem__(self, rows: int | slice | list[int] | NDArray[Any]) -> Detections:
+    def __getitem__(self, rows: int | np.integer[Any] | slice | list[int] | NDArray[Any]) -> Detections:
         """Return the chosen rows (int, slice, index array or boolean mask) as Detections."""
-        index = [rows] if isinstance(rows, int) else rows
+        index = [int(rows)] if isinstance(rows, (int, np.integer)) else rows
         return Detections(
             boxes=self.boxes[index],
             scores=self.scores[index],
@@ -78,6 +105,21 @@ class Detections:
             class_id=np.zeros(len(self), dtype=int),
             data={"embedding": self.embeddings},
         )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class QueryPerson:
+    """The person that a search is for.
+
+    Attributes:
+        box: x1, y1, x2, y2 in pixels of the query's scene, clipped to it.
+        embedding: (D,) float32, unit length.
+        score: detector confidence 0..1 where the person was detected; None where the caller gave the box.
+    """
+
+    box: tuple[float, float, float, float]
+    embedding: Floats
+    score: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +158,14 @@ class IndexReport:
         skipped: scenes that were there already.
         people: people stored now.
         failed: (image_id, reason) of inputs that could not be used.
+        unmatched: image_ids of the given cameras and times that no input has.
     """
 
     added: int
     skipped: int
     people: int
     failed: tuple[tuple[str, str], ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from personsearch.batching import map_ahead, run_in_batches
+from personsearch.boxes import checked_boxes
+from personsearch.canvas import Canvas, to_canvas
+from personsearch.device import choose_device
 from personsearch.errors import ConfigError, ImageError
-from personsearch.images import Canvas, ChannelOrder, ImageInput, describe, load_image, to_canvas
 from personsearch.models import ModelConfig, People, PersonSearchNetwork
+from personsearch.pictures.decode import ChannelOrder, ImageInput, describe, load_image
 from personsearch.results import Detections, Floats
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
+Tag = TypeVar("Tag")
+
 
 @dataclass(frozen=True)
 class Settings:
-    """How to detect: lowest score and most people of an image (None = as the weights say), images per pass."""
+    """How to detect.
+
+    Attributes:
+        threshold: lowest score, 0..1; None = the weights' own.
+        max_people: most people per image; None = the weights' own.
+        batch_size: images of one canvas size that go through the network together.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
 
     threshold: float | None = None
     max_people: int | None = None
     batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ConfigError(f"threshold must be between 0 and 1, got {self.threshold}")
+        for name, value in (("max_people", self.max_people), ("batch_size", self.batch_size)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, got {value}")
 
 
 @dataclass(frozen=True)
@@ -56,9 +76,9 @@ class Runner:
             dtype: key of DTYPES; default float16 on cuda, float32 elsewhere.
 
         Raises:
-            ConfigError: the dtype is none of these.
+            ConfigError: the dtype is none of these, or the device is not there.
         """
-        self.device = torch.device(device) if device is not None else _best_device()
+        self.device = choose_device(device)
         name = dtype or ("float16" if self.device.type == "cuda" else "float32")
         if name not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {name!r}")
@@ -88,15 +108,26 @@ class Runner:
 
     def detect(self, prepared: Iterable[Ready], settings: Settings) -> Iterator[Detections]:
         """Yield detections in the order of the input; only equal canvases share a batch."""
+        tagged = ((None, ready) for ready in prepared)
+        return (detections for _, detections in self.detect_tagged(tagged, settings))
 
-        def run(batch: list[Ready]) -> list[Detections]:
+    def detect_tagged(
+        self, prepared: Iterable[tuple[Tag, Ready]], settings: Settings
+    ) -> Iterator[tuple[Tag, Detections]]:
+        """As :meth:`detect`, each image with anything the caller wants back beside its detections."""
+
+        def run(batch: list[tuple[Tag, Ready]]) -> list[tuple[Tag, Detections]]:
             with torch.inference_mode():
-                found = self.network(
-                    self._batch(batch), score_threshold=settings.threshold, max_people=settings.max_people
+                people = self.network(
+                    self._batch([ready for _, ready in batch]),
+                    score_threshold=settings.threshold,
+                    max_people=settings.max_people,
                 )
-            return [_detections(people, ready) for people, ready in zip(found, batch, strict=True)]
+            return [(tag, _detections(one, ready)) for one, (tag, ready) in zip(people, batch, strict=True)]
 
-        return run_in_batches(prepared, kind=_canvas_kind, run=run, batch_size=settings.batch_size)
+        return run_in_batches(
+            prepared, kind=lambda item: _canvas_kind(item[1]), run=run, batch_size=settings.batch_size
+        )
 
     def embed(self, ready: Ready, boxes: Floats) -> Floats:
         """Return (N, D) embeddings of boxes (N, 4), pixels of the original image, N > 0."""
@@ -106,29 +137,32 @@ class Runner:
         return result
 
     def observe(
-        self, scenes: Iterable[tuple[ImageInput, NDArray[Any]]], threshold: float | None, batch_size: int
+        self, scenes: Iterable[tuple[ImageInput, NDArray[Any]]], order: ChannelOrder, settings: Settings
     ) -> Iterator[tuple[Detections, Floats]]:
         """Yield the detections of each scene and the embeddings of its given boxes, from one pass over it."""
 
         def prepare(scene: tuple[ImageInput, NDArray[Any]]) -> tuple[Ready, Floats]:
             image, boxes = scene
-            ready = self.ready(image, "RGB")
+            ready = self.ready(image, order)
             return ready, checked_boxes(boxes, ready.canvas.image_size, describe(image))
 
         def run(batch: list[tuple[Ready, Floats]]) -> list[tuple[Detections, Floats]]:
             images = [ready for ready, _ in batch]
             with torch.inference_mode():
-                found, embedded = self.network.observe(
-                    self._batch(images), [self._on_canvas(*item) for item in batch], score_threshold=threshold
+                people, embedded = self.network.observe(
+                    self._batch(images),
+                    [self._on_canvas(*item) for item in batch],
+                    score_threshold=settings.threshold,
+                    max_people=settings.max_people,
                 )
-            detected = [_detections(people, ready) for people, ready in zip(found, images, strict=True)]
-            return [(people, rows.cpu().numpy()) for people, rows in zip(detected, embedded, strict=True)]
+            detected = [_detections(one, ready) for one, ready in zip(people, images, strict=True)]
+            return [(found, rows.cpu().numpy()) for found, rows in zip(detected, embedded, strict=True)]
 
         return run_in_batches(
-            map_ahead(prepare, scenes, ahead=batch_size),
+            map_ahead(prepare, scenes, ahead=settings.batch_size),
             kind=lambda item: _canvas_kind(item[0]),
             run=run,
-            batch_size=batch_size,
+            batch_size=settings.batch_size,
         )
 
     def _batch(self, images: list[Ready]) -> Tensor:
@@ -162,30 +196,3 @@ def _detections(people: People, ready: Ready) -> Detections:
         image_size=ready.canvas.image_size,
         image_id=ready.image_id,
     )
-
-
-def checked_boxes(boxes: Sequence[Sequence[float]] | NDArray[Any], image_size: tuple[int, int], name: str) -> Floats:
-    """Return boxes as (N, 4) float32, clipped to the image.
-
-    Raises:
-        ImageError: names the image and the box that is not finite or has no area inside it.
-    """
-    try:
-        array = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-    except (TypeError, ValueError):
-        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {boxes!r}") from None
-    height, width = image_size
-    clipped = array.clip(0, [width, height, width, height]).astype(np.float32)
-    for given, box in zip(array.tolist(), clipped, strict=True):
-        if not np.isfinite(given).all() or (box[2:] <= box[:2]).any():
-            raise ImageError(
-                f"{name}: box {tuple(given)} has no area inside the {width}x{height} image; "
-                "give x1, y1, x2, y2 in pixels of the upright image"
-            )
-    return clipped
-
-
-def _best_device() -> torch.device:
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

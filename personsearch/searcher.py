@@ -2,61 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from personsearch.boxes import checked_boxes
 from personsearch.calibration import Calibration
-from personsearch.errors import ConfigError, ImageError, WeightsMismatchError
+from personsearch.errors import ImageError, WeightsMismatchError
 from personsearch.gallery import Gallery
-from personsearch.images import ChannelOrder, ImageInput, describe
 from personsearch.indexing import index_sources
-from personsearch.models import ModelConfig, PersonSearchNetwork
+from personsearch.models import PersonSearchNetwork
+from personsearch.pictures.decode import ChannelOrder, ImageInput, describe
 from personsearch.progress import Progress
-from personsearch.results import Detections, Floats, IndexReport, Match
-from personsearch.runner import Runner, Settings, checked_boxes
+from personsearch.results import Detections, Floats, IndexReport, Match, QueryPerson, Spec
+from personsearch.runner import Runner, Settings
 from personsearch.sources import Sources
-from personsearch.weights.card import model_card
 from personsearch.weights.files import fingerprint, save_folder
 from personsearch.weights.hub import publish
 from personsearch.weights.registry import DEFAULT, resolve
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """Which weights a searcher runs: what a gallery records, so that embeddings of others never mix in.
-
-    Attributes:
-        name: of the weights, as they were asked for.
-        revision: of the Hub repository, if they came from there.
-        fingerprint: sha256 over the tensors as stored plus all that changes an embedding.
-        config: architecture and preprocessing.
-    """
-
-    name: str
-    revision: str | None
-    fingerprint: str
-    config: ModelConfig
-
-    @property
-    def embedding_size(self) -> int:
-        """Length of an embedding."""
-        return self.config.embedding_size
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """(min_size, max_size) of the resize rule, pixels."""
-        return self.config.input.min_size, self.config.input.max_size
 
 
 class PersonSearcher:
@@ -69,7 +39,7 @@ class PersonSearcher:
         self,
         network: PersonSearchNetwork,
         *,
-        spec: ModelSpec | None = None,
+        spec: Spec | None = None,
         calibration: Calibration | None = None,
         device: str | torch.device | None = None,
         dtype: str | None = None,
@@ -89,7 +59,11 @@ class PersonSearcher:
         """
         self._runner = Runner(network, device, dtype)
         if spec is None:
-            spec = ModelSpec("custom", None, fingerprint(network.config, network.state_dict()), network.config)
+            spec = Spec(
+                name="custom",
+                fingerprint=fingerprint(network.config, network.state_dict()),
+                embedding_size=network.config.embedding_size,
+            )
         self.spec = spec
         if calibration is not None and calibration.weights != spec.fingerprint:
             raise WeightsMismatchError(
@@ -144,8 +118,7 @@ class PersonSearcher:
             WeightsMismatchError: keys, shapes or hash are wrong.
         """
         found = resolve(name, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
-        spec = ModelSpec(found.name, found.revision, found.fingerprint, found.network.config)
-        return cls(found.network, spec=spec, calibration=found.calibration, device=device, dtype=dtype)
+        return cls(found.network, spec=found.spec, calibration=found.calibration, device=device, dtype=dtype)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``config.json`` and ``model.safetensors``, in the dtype this searcher computes in.
@@ -156,11 +129,15 @@ class PersonSearcher:
         Returns:
             The folder, which :meth:`from_pretrained` opens.
         """
-        tensors = self.network.state_dict()
-        calibration = self.calibration
-        if calibration is not None:
-            calibration = replace(calibration, weights=fingerprint(self.config, tensors))
-        return save_folder(Path(folder), self.config, tensors, calibration=calibration)
+        return save_folder(
+            Path(folder), self.config, self.network.state_dict(), calibration=self._calibration_as_stored()
+        )
+
+    def _calibration_as_stored(self) -> Calibration | None:
+        """Return the calibration with the fingerprint of the tensors in the dtype they are stored in."""
+        if self.calibration is None:
+            return None
+        return replace(self.calibration, weights=fingerprint(self.config, self.network.state_dict()))
 
     def push_to_hub(
         self,
@@ -196,24 +173,20 @@ class PersonSearcher:
         Raises:
             WeightsError: the Hub refused or cannot be reached.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            return publish(
-                self.save_pretrained(folder),
-                repo_id,
-                private=private,
-                token=token,
-                branch=branch,
-                create_pr=create_pr,
-                commit_message=commit_message,
-                card=model_card(
-                    repo_id,
-                    self.config,
-                    self.spec.fingerprint,
-                    license=license,
-                    train_data=train_data,
-                    metrics=metrics,
-                ),
-            )
+        return publish(
+            repo_id,
+            self.config,
+            self.network.state_dict(),
+            calibration=self._calibration_as_stored(),
+            license=license,
+            train_data=train_data,
+            metrics=metrics,
+            private=private,
+            token=token,
+            branch=branch,
+            create_pr=create_pr,
+            commit_message=commit_message,
+        )
 
     @overload
     def detect(  # type: ignore[overload-overlap]  # a str is one image, though a sequence too
@@ -252,7 +225,7 @@ class PersonSearcher:
         """Find and embed everybody in one image or in a list.
 
         Args:
-            images: one input (see ``personsearch.images.ImageInput``), or a list or tuple of them.
+            images: one input (see ``personsearch.pictures.decode.ImageInput``), or a list or tuple of them.
             threshold: lowest detector score, 0..1; default the weights' own.
             max_people: people per image at the most; default the weights' own (100).
             batch_size: images of one canvas size that go through the network together.
@@ -265,18 +238,16 @@ class PersonSearcher:
         Raises:
             ImageError: an input cannot be used; for a list the message gives its position.
         """
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise ConfigError(f"threshold must lie in 0..1, got {threshold}")
         settings = Settings(threshold, max_people, batch_size)
         if not isinstance(images, (list, tuple)):
             one = self._runner.ready(cast(ImageInput, images), channel_order)
             return next(self._runner.detect([one], settings))
-        found = []
+        results = []
         with Progress(total=len(images), label="detect", shown=progress) as bar:
             for detections in self._runner.detect(self._runner.all_ready(images, channel_order, batch_size), settings):
-                found.append(detections)
+                results.append(detections)
                 bar.advance()
-        return found
+        return results
 
     def stream(
         self, images: Iterable[ImageInput], *, batch_size: int = 8, channel_order: ChannelOrder = "RGB"
@@ -296,30 +267,39 @@ class PersonSearcher:
         prepared = self._runner.all_ready(images, channel_order, batch_size)
         return self._runner.detect(prepared, Settings(batch_size=batch_size))
 
+    def find_query(
+        self, image: ImageInput, box: Sequence[float] | None = None, *, channel_order: ChannelOrder = "RGB"
+    ) -> QueryPerson:
+        """Find and embed the person to search for.
+
+        Args:
+            image: the scene the person is in; context helps, so give the scene rather than a crop.
+            box: x1, y1, x2, y2 in pixels; default the detection with the highest score.
+            channel_order: of an array or tensor.
+
+        Returns:
+            The person's box, embedding and score.
+
+        Raises:
+            ImageError: the box is outside the image or has no area; or there is no box and nobody is detected.
+        """
+        ready = self._runner.ready(image, channel_order)
+        if box is not None:
+            boxes = checked_boxes([box], ready.canvas.image_size, describe(image))
+            embedding, score = self._runner.embed(ready, boxes)[0], None
+        else:
+            [detections] = self._runner.detect([ready], Settings())
+            if not len(detections):
+                raise ImageError(f"{describe(image)}: no person found to search for; give the person's box")
+            boxes, embedding, score = detections.boxes, detections.embeddings[0], float(detections.scores[0])
+        x1, y1, x2, y2 = boxes[0].tolist()
+        return QueryPerson(box=(x1, y1, x2, y2), embedding=embedding, score=score)
+
     def embed_query(
         self, image: ImageInput, box: Sequence[float] | None = None, *, channel_order: ChannelOrder = "RGB"
     ) -> Floats:
-        """Embed the person to look for.
-
-        Args:
-            image: the scene the person stands in; context helps, so give the scene rather than a crop.
-            box: x1, y1, x2, y2 in pixels; default the detection with the highest score.
-            channel_order: of arrays and tensors.
-
-        Returns:
-            (D,) float32, unit length.
-
-        Raises:
-            ImageError: the box is outside the image or has no area; or there is no box and nobody is found.
-        """
-        if box is not None:
-            embedding: Floats = self.embed_boxes(image, [box], channel_order=channel_order)[0]
-            return embedding
-        found = self.detect(image, channel_order=channel_order)
-        if not len(found):
-            raise ImageError(f"{describe(image)}: no person found to search for; give the person's box")
-        first: Floats = found.embeddings[0]
-        return first
+        """Return the embedding (D,) float32, unit length, of the person to search for; see :meth:`find_query`."""
+        return self.find_query(image, box, channel_order=channel_order).embedding
 
     def embed_boxes(
         self,
@@ -352,19 +332,24 @@ class PersonSearcher:
         scenes: Iterable[tuple[ImageInput, NDArray[Any]]],
         *,
         threshold: float | None = None,
+        max_people: int | None = None,
         batch_size: int = 8,
+        channel_order: ChannelOrder = "RGB",
     ) -> Iterator[tuple[Detections, Floats]]:
         """Yield what :meth:`detect` and :meth:`embed_boxes` return of each scene, from one pass over it.
 
         Args:
             scenes: (image, (N, 4) boxes to embed, xyxy pixels of the original image).
             threshold: lowest detector score, 0..1; default the weights' own.
+            max_people: most people per image; default the weights' own.
             batch_size: images of one canvas size that go through the network together.
+            channel_order: of arrays and tensors.
 
         Raises:
+            ConfigError: a value is out of range.
             ImageError: an input or a box cannot be used; the message names it.
         """
-        return self._runner.observe(scenes, threshold, batch_size)
+        return self._runner.observe(scenes, channel_order, Settings(threshold, max_people, batch_size))
 
     def index(
         self,
@@ -376,34 +361,41 @@ class PersonSearcher:
         times: Mapping[str, float] | None = None,
         batch_size: int = 8,
         progress: bool | None = None,
+        channel_order: ChannelOrder = "RGB",
     ) -> IndexReport:
         """Detect everybody in the images and store them in a gallery.
 
-        Scenes already in the gallery are skipped, so an interrupted run is continued by calling it again. An input
-        that cannot be read is reported and never stops the rest.
+        Scenes already in the gallery are skipped, so calling it again continues an interrupted run. An input that
+        cannot be read is reported, and the rest is indexed.
 
         Args:
             images: a folder, glob, video (needs ``personsearch[video]``) or image; a list of paths and URLs; or a
                 mapping image_id -> any input.
             gallery: an open Gallery, or the folder of one, made if need be.
-            every: take every so-manieth frame of videos.
+            every: index one of this many frames of a video; 1 = all.
             cameras: image_id -> camera.
             times: image_id -> seconds; video frames have their own.
-            batch_size: images per pass.
+            batch_size: images of one canvas size that go through the network together.
             progress: None = a bar on a terminal.
+            channel_order: of arrays and tensors.
 
         Returns:
-            What was added, skipped and refused.
+            What was added, what was skipped, and what could not be used.
 
         Raises:
             GalleryMismatchError: the gallery holds embeddings of other weights.
             ImageError: there is nothing to index.
         """
         sources = Sources.of(images, every=every, cameras=cameras, times=times)
-        if isinstance(gallery, Gallery):
-            return index_sources(self, sources, gallery, batch_size=batch_size, progress=progress)
-        with Gallery.open(gallery, self.spec) as opened:
-            return index_sources(self, sources, opened, batch_size=batch_size, progress=progress)
+        with self._opened(gallery, "a") as opened:
+            return index_sources(
+                self._runner,
+                sources,
+                opened,
+                channel_order=channel_order,
+                batch_size=batch_size,
+                progress=progress,
+            )
 
     def search(
         self,
@@ -412,30 +404,64 @@ class PersonSearcher:
         box: Sequence[float] | None = None,
         *,
         k: int = 10,
+        cameras: Sequence[str] | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        exclude_images: Sequence[str] | None = None,
+        min_similarity: float | None = None,
         max_false_match_rate: float | None = None,
-        **filters: Any,
+        one_per_image: bool = False,
+        channel_order: ChannelOrder = "RGB",
     ) -> list[Match]:
         """Find the person of a query box in a gallery.
+
+        To know whom a search without a box was for, or to draw them, call :meth:`find_query` and search the gallery
+        with its embedding.
 
         Args:
             gallery: an open Gallery, or the folder of one.
             image: the query's scene.
             box: the person, xyxy pixels; default the detection with the highest score.
-            k: matches at the most.
+            k: matches at most.
+            cameras: only scenes of these.
+            since: only scenes at this time (seconds) or later.
+            until: only scenes before or at this time.
+            exclude_images: image_ids to leave out, e.g. the query's own.
+            min_similarity: drop matches below it.
             max_false_match_rate: keep only matches as similar as at most this share of pairs of different people, e.g.
                 1e-3; needs the weights' calibration.
-            **filters: of :meth:`personsearch.Gallery.search`.
+            one_per_image: keep each scene's best match only.
+            channel_order: of an array or tensor.
 
         Returns:
             Matches by falling similarity, with their probability where the weights have a calibration.
 
         Raises:
             ConfigError: the weights have no calibration, or none for this rate.
+            GalleryMismatchError: the gallery holds embeddings of other weights.
+            ImageError: the query cannot be used.
         """
-        filters = {**filters, "max_false_match_rate": max_false_match_rate, "calibration": self.calibration}
-        embedding = self.embed_query(image, box)
-        if isinstance(gallery, Gallery):
-            gallery.require(self.spec)
-            return gallery.search(embedding, k, **filters)
-        with Gallery.open(gallery, self.spec, mode="r") as opened:
-            return opened.search(embedding, k, **filters)
+        with self._opened(gallery, "r") as opened:
+            return opened.search(
+                self.embed_query(image, box, channel_order=channel_order),
+                k,
+                cameras=cameras,
+                since=since,
+                until=until,
+                exclude_images=exclude_images,
+                min_similarity=min_similarity,
+                max_false_match_rate=max_false_match_rate,
+                one_per_image=one_per_image,
+            )
+
+    @contextmanager
+    def _opened(self, gallery: str | os.PathLike[str] | Gallery, mode: Literal["a", "r"]) -> Iterator[Gallery]:
+        """Open a gallery's folder for as long as it is used; a gallery that is open already stays open."""
+        if not isinstance(gallery, Gallery):
+            with Gallery.open(gallery, self.spec, mode=mode, calibration=self.calibration) as opened:
+                yield opened
+            return
+        gallery.require(self.spec)
+        if gallery.calibration is None:
+            gallery.calibration = self.calibration  # it belongs to the weights, so to everything stored here
+        yield gallery

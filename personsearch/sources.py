@@ -11,11 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from personsearch.errors import ImageError, MissingExtraError
-from personsearch.images import ImageInput, describe, load_image
-from personsearch.results import Match
-
-VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts"})
+from personsearch.errors import ImageError
+from personsearch.pictures.decode import ImageInput, describe
+from personsearch.pictures.video import VIDEO_SUFFIXES, frame_id, video_frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +32,7 @@ class Source:
         return {"path": str(self.file.absolute())} if self.file is not None else {}
 
 
-#: Tells of an image_id whether it is still to be indexed.
+#: Says of an image_id whether its scene is still to be indexed.
 Wanted = Callable[[str], bool]
 
 
@@ -48,7 +46,7 @@ class Entry:
 
     @property
     def printable(self) -> str:
-        """The image_id with what is no text written out; file names may hold any bytes."""
+        """The image_id with bytes that are not UTF-8 escaped; file names may hold any bytes."""
         return self.image_id.encode("utf-8", "backslashreplace").decode()
 
 
@@ -58,7 +56,7 @@ class Sources:
 
     Attributes:
         entries: stills and videos in order.
-        every: take every so-manieth frame of a video.
+        every: every how many frames of a video one is taken; 1 = all.
         cameras: image_id -> camera; for video frames the video's own id counts too.
         times: image_id -> seconds.
     """
@@ -101,66 +99,25 @@ class Sources:
         """Yield the scenes of an entry, and None for each that is not wanted.
 
         Raises:
-            ImageError: the name is no text, or a video cannot be opened, or breaks in the middle.
+            ImageError: the name is not UTF-8, or a video cannot be opened, or is damaged in the middle.
         """
         if entry.printable != entry.image_id:
-            raise ImageError(f"{entry.printable}: the file's name is no text (UTF-8); rename it")
+            raise ImageError(f"{entry.printable}: the file's name is not valid UTF-8; rename it")
         if not entry.is_video:
             yield self._source(entry.image_id, entry.image, entry) if wanted(entry.image_id) else None
             return
         path = os.fspath(entry.image)  # type: ignore[arg-type]
         for seconds, frame in video_frames(path, self.every):
-            name = f"{entry.image_id}#t={seconds:.3f}"
+            name = frame_id(entry.image_id, seconds)
             yield self._source(name, frame(), entry, seconds) if wanted(name) else None
 
     def _source(self, name: str, image: ImageInput, entry: Entry, seconds: float | None = None) -> Source:
         camera = self.cameras.get(name, self.cameras.get(entry.image_id))
         start = self.times.get(entry.image_id, 0.0)
         time = self.times.get(name, None if seconds is None else start + seconds)
-        file = Path(entry.image) if isinstance(entry.image, (str, os.PathLike)) and "://" not in name else None
+        on_disk = isinstance(entry.image, os.PathLike) or (isinstance(entry.image, str) and not _is_url(entry.image))
+        file = Path(os.fspath(entry.image)) if on_disk else None  # type: ignore[arg-type]
         return Source(name, image, file, camera, time)
-
-
-def video_frames(path: str, every: int = 1) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
-    """Yield (seconds from the start, function that converts the frame) for every ``every``-th frame.
-
-    Raises:
-        MissingExtraError: PyAV is not installed.
-        ImageError: the file is no video, or breaks in the middle.
-    """
-    try:
-        import av
-    except ImportError:
-        raise MissingExtraError("videos need PyAV: pip install 'personsearch[video]'") from None
-    try:
-        with av.open(path) as container:
-            if not container.streams.video:
-                raise ImageError(f"{path}: holds no video stream")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            for number, frame in enumerate(container.decode(stream)):
-                if number % every == 0:
-                    yield float(frame.time or 0.0), frame.to_image
-    except (av.error.FFmpegError, OSError) as error:
-        raise ImageError(f"{path}: cannot be read as a video ({error})") from None
-
-
-def load_scene(match: Match) -> Image.Image:
-    """Return the scene that a match was found in, from the file it was indexed from.
-
-    Raises:
-        ImageError: it is no longer there, or was never a file.
-    """
-    path = match.extra.get("path")
-    if not isinstance(path, str):
-        raise ImageError(f"{match.image_id}: was not indexed from a file")
-    _, sign, seconds = match.image_id.rpartition("#t=")
-    if not sign or Path(path).suffix.lower() not in VIDEO_SUFFIXES:
-        return Image.fromarray(load_image(path))
-    for time, frame in video_frames(path):
-        if time >= float(seconds) - 5e-4:
-            return frame()
-    raise ImageError(f"{path}: has no frame at {seconds} s")
 
 
 def read_sidecar(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, float]]:
@@ -187,7 +144,7 @@ def read_sidecar(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str
                         times[row["image_id"]] = float(row["time"])
                     except ValueError:
                         raise ImageError(
-                            f"{os.fspath(path)}: line {number}: time {row['time']!r} is no number of seconds"
+                            f"{os.fspath(path)}: line {number}: time {row['time']!r} is not a number of seconds"
                         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ImageError(f"{os.fspath(path)}: cannot be read ({error})") from None
@@ -195,7 +152,7 @@ def read_sidecar(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str
 
 
 def _expand(text: str) -> list[Entry]:
-    if text.startswith(("http://", "https://")):
+    if _is_url(text):
         return [Entry(text, text)]
     path = Path(text).expanduser()
     if path.is_dir():
@@ -215,11 +172,15 @@ def _expand(text: str) -> list[Entry]:
 
 
 def _listed(image: ImageInput) -> list[Entry]:
-    if isinstance(image, str) and image.startswith(("http://", "https://")):
+    if isinstance(image, str) and _is_url(image):
         return [Entry(image, image)]
     if isinstance(image, (str, os.PathLike)):
         return [_file(Path(image), Path(image).as_posix())]
     raise ImageError(f"{describe(image)}: an image in memory has no name; give a mapping image_id -> image")
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith(("http://", "https://"))
 
 
 def _file(path: Path, image_id: str) -> Entry:

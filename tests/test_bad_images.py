@@ -16,7 +16,7 @@ from PIL import Image
 
 from personsearch import PersonSearcher, images
 from personsearch.errors import ImageError
-from personsearch.images import load_image
+from personsearch.pictures.decode import load_image
 
 Serve = Callable[[Callable[[socket.socket], None]], str]
 

@@ -3,6 +3,9 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -10,58 +13,137 @@ import pytest
 import personsearch
 
 PACKAGE = Path(personsearch.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
 
-#: Room -> rooms it may import from; those of OPEN are open to all.
-OPEN = {"errors", "config", "durable", "progress", "results", "calibration"}
+#: Rooms that every room may import from.
+OPEN = {"errors", "config", "durable", "progress", "results", "calibration", "version"}
+#: Room -> other rooms it may import from. Docs: docs/architecture.md.
 ALLOWED = {
-    "models": set(),
-    "images": set(),
+    "boxes": set(),
+    "pictures": set(),
     "gallery": set(),
+    "models": set(),
+    "canvas": set(),
+    "device": set(),
     "batching": set(),
-    "drawing": {"images"},
-    "sources": {"images"},
-    "datasets": set(),
+    "sources": {"pictures"},
     "weights": {"models"},
-    "indexing": {"batching", "gallery", "images", "sources", "searcher"},
-    "runner": {"batching", "images", "models"},
-    "searcher": {"gallery", "images", "indexing", "models", "runner", "sources", "weights"},
-    "matches": {"drawing", "images", "sources", "searcher"},
-    "evaluation": {"datasets", "drawing", "images", "models", "searcher"},
-    "train": {"datasets", "drawing", "evaluation", "images", "models", "searcher", "weights"},
-    "synth": {"datasets"},
-    "demo": {"datasets", "drawing", "evaluation", "gallery", "searcher"},
+    "runner": {"batching", "boxes", "canvas", "device", "models", "pictures"},
+    "indexing": {"batching", "gallery", "pictures", "runner", "sources"},
+    "searcher": {"boxes", "gallery", "indexing", "models", "pictures", "runner", "sources", "weights"},
+    "datasets": {"boxes", "pictures"},
+    "evaluation": {"boxes", "datasets"},
+    "measure": {"datasets", "evaluation", "models", "pictures", "searcher"},
+    "train": {"canvas", "datasets", "device", "evaluation", "measure", "models", "pictures", "searcher", "weights"},
+    "synth": {"datasets", "pictures"},
+    "demo": {"boxes", "datasets", "gallery", "pictures", "searcher"},
     "cli": {
         "datasets",
         "demo",
-        "drawing",
         "evaluation",
         "gallery",
-        "matches",
+        "measure",
         "models",
+        "pictures",
         "searcher",
         "sources",
         "synth",
         "train",
         "weights",
     },
+    "__main__": {"cli"},
 }
 
 
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_run_downward(path: Path) -> None:
-    here = room(path)
-    if here == "__init__":
-        return
-    imported = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("personsearch."):
-            imported.add(node.module.split(".")[1])
-    assert here in ALLOWED or here in OPEN
-    assert imported - OPEN - {here} <= ALLOWED.get(here, set())
+MODULES = {module_name(path): path for path in FILES}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imported_by(source: str, module: str, *, is_package: bool) -> set[str]:
+    """Return the modules of the package that a source imports, by any form of import and under any condition."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        for name in _names(node, module, is_package):
+            while name and name not in MODULES:  # a name in a module, not a module
+                name = name.rpartition(".")[0]
+            if name:
+                found.add(name)
+    return found - {module}
+
+
+def _names(node: ast.AST, module: str, is_package: bool) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            parts = module.split(".")
+            parts = parts[: len(parts) - node.level + is_package]
+            base = ".".join([*parts, *([base] if base else [])])
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name)):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        if called in ("import_module", "__import__") and node.args and isinstance(node.args[0], ast.Constant):
+            yield str(node.args[0].value)
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    return {
+        module: imported_by(path.read_text(), module, is_package=path.name == "__init__.py")
+        for module, path in MODULES.items()
+        if module != "personsearch"  # the lazy public names
+    }
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "personsearch"])
+def test_imports_run_downward(module: str) -> None:
+    here = room(module)
+    assert here in ALLOWED or here in OPEN, "a new room: say in ALLOWED what it may import"
+    imported = {room(other) for other in graph()[module]} - {"__init__", here}
+    assert imported - OPEN <= ALLOWED.get(here, set())
+
+
+def test_no_module_is_in_a_circle() -> None:
+    list(TopologicalSorter(graph()).static_order())
+
+
+def test_no_room_is_in_a_circle() -> None:
+    rooms: dict[str, set[str]] = {}
+    for module, imported in graph().items():
+        rooms.setdefault(room(module), set()).update({room(other) for other in imported} - {room(module), "__init__"})
+    list(TopologicalSorter(rooms).static_order())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import personsearch.gallery.view",
+        "import personsearch.gallery.view as view",
+        "from personsearch.gallery.view import View",
+        "from personsearch.gallery import view",
+        "from . import view",
+        "from .view import View",
+        "from ..gallery.view import View",
+        "import importlib\nimportlib.import_module('personsearch.gallery.view')",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from personsearch.gallery.view import View",
+        "def later():\n    from personsearch.gallery.view import View",
+    ],
+)
+def test_every_form_of_import_is_seen_so_a_circle_fails(line: str) -> None:
+    here = "personsearch.gallery.index"  # which view imports
+    found = imported_by(line, here, is_package=False)
+    assert "personsearch.gallery.view" in found
+    with pytest.raises(CycleError):
+        list(TopologicalSorter({**graph(), here: found}).static_order())
 
 
 def loaded_by(code: str) -> set[str]:
@@ -70,26 +152,39 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-HEAVY = {"torch", "torchvision", "faiss", "av", "personsearch.train", "personsearch.datasets", "PIL"}
+HEAVY = {"torch", "torchvision", "faiss", "av", "matplotlib", "personsearch.train", "personsearch.datasets", "PIL"}
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("code", "needs"),
     [
-        "import personsearch",
-        "import personsearch.gallery",
-        "from personsearch import Gallery, Detections, Match",
-        "import personsearch.evaluation",
+        ("import personsearch", set()),
+        ("import personsearch.gallery", set()),
+        ("import personsearch.boxes", set()),
+        ("from personsearch import Gallery, Detections, Match", set()),
+        ("from personsearch import draw, draw_matches", {"PIL"}),
+        ("import personsearch.pictures.drawing", {"PIL"}),
+        ("import personsearch.pictures.matches", {"PIL"}),
+        ("import personsearch.pictures.video", {"PIL"}),
+        ("import personsearch.sources", {"PIL"}),
+        ("import personsearch.datasets", {"personsearch.datasets"}),
+        ("import personsearch.evaluation", {"personsearch.datasets"}),
     ],
 )
-def test_light_imports_stay_light(code: str) -> None:
-    allowed = {"personsearch.datasets"} if "evaluation" in code else set()
-    assert not loaded_by(code) & (HEAVY - allowed)
+def test_light_imports_stay_light(code: str, needs: set[str]) -> None:
+    assert not loaded_by(code) & (HEAVY - needs)
+
+
+def test_no_file_of_the_protocols_loads_torch_or_a_picture() -> None:
+    modules = [module for module in MODULES if room(module) == "evaluation"]
+    assert len(modules) > 10
+    assert not loaded_by(f"import {', '.join(modules)}") & {"torch", "PIL", "matplotlib", "personsearch.searcher"}
 
 
 def test_the_searcher_loads_no_training() -> None:
     loaded = loaded_by("from personsearch import PersonSearcher")
-    assert not {"personsearch.train", "personsearch.datasets", "personsearch.evaluation", "faiss", "av"} & loaded
+    unwanted = {"train", "datasets", "evaluation", "measure", "synth"}
+    assert not {"faiss", "av", "matplotlib", *(f"personsearch.{name}" for name in unwanted)} & loaded
 
 
 def test_every_public_name_can_be_had() -> None:

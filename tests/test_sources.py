@@ -10,7 +10,9 @@ from PIL import Image
 
 from personsearch import Gallery, Match, PersonSearcher
 from personsearch.errors import ImageError
-from personsearch.sources import Sources, load_scene, read_sidecar, video_frames
+from personsearch.pictures.matches import load_scene
+from personsearch.pictures.video import video_frames
+from personsearch.sources import Sources, read_sidecar
 
 
 def wanted(_: str) -> bool:
@@ -146,7 +148,7 @@ def test_a_name_that_is_no_text_is_reported_and_the_rest_goes_on(tiny_searcher: 
     assert report.added == 1
     [(name, reason)] = report.failed
     assert "\\udcff.png" in name or "xff.png" in name
-    assert "is no text" in reason
+    assert "is not valid UTF-8" in reason
 
 
 def test_sidecar(tmp_path: Path) -> None:

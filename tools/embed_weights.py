@@ -23,10 +23,10 @@ from personsearch.calibration import CALIBRATION_FILE
 from personsearch.datasets import load_coco, load_dataset
 from personsearch.durable import sha256_of
 from personsearch.evaluation import Report
-from personsearch.evaluation.cache import default_folder
 from personsearch.evaluation.calibration import fit_calibration
-from personsearch.evaluation.observe import observe
-from personsearch.evaluation.run import compare
+from personsearch.measure.cache import default_folder
+from personsearch.measure.observe import observe
+from personsearch.measure.run import compare
 from personsearch.models import ModelConfig, preset
 from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, read_tensors, save_folder
 

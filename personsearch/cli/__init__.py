@@ -13,6 +13,7 @@ from rich.markup import escape
 from personsearch.cli import data, evaluate, gallery, search, synth, train, weights
 from personsearch.cli.common import err, out
 from personsearch.errors import PersonSearchError
+from personsearch.version import __version__
 
 #: Exit status after Ctrl-C, which typer turns into an exit.
 STOPPED = 130
@@ -37,9 +38,7 @@ for name, group in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        import personsearch
-
-        out.print(personsearch.__version__)
+        out.print(__version__)
         raise typer.Exit
 
 

@@ -16,7 +16,7 @@ from personsearch.errors import ConfigError
 
 if TYPE_CHECKING:
     from personsearch.datasets import Dataset
-    from personsearch.datasets.check import CheckReport
+    from personsearch.datasets.doctor.check import CheckReport
 
 app = typer.Typer(help="Look at data sets before hours are spent on them.", no_args_is_help=True)
 
@@ -52,8 +52,8 @@ def check(
     if quick and no_images:
         raise ConfigError("--quick and --no-images exclude each other")
     loaded = _load(dataset, split, format, images, queries, skip_bad)
-    from personsearch.datasets.check import check_dataset
-    from personsearch.datasets.plots import dataset_plots
+    from personsearch.datasets.doctor.check import check_dataset
+    from personsearch.datasets.doctor.plots import dataset_plots
 
     # First, as they take a second and may lack a library, and images may take minutes.
     drawn = dataset_plots(loaded, plots) if plots is not None and any(one.scenes for one in loaded) else []
@@ -84,7 +84,7 @@ def show(
     pages: Annotated[int, typer.Option(min=0, help="At most so many sheets a split; 0 = everything.")] = 10,
 ) -> None:
     """Draw contact sheets: scenes with their boxes (green labelled, blue without a label, orange ignored)."""
-    from personsearch.datasets.sheets import identity_sheets, scene_sheets
+    from personsearch.datasets.doctor.sheets import identity_sheets, scene_sheets
 
     draw, what = (identity_sheets, "identities") if identities else (scene_sheets, "scenes")
     for one in _load(dataset, split, format, images, None, skip_bad):

@@ -13,7 +13,7 @@ from personsearch.cli.common import Device, Json, err, out, print_json, searcher
 from personsearch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from personsearch.evaluation.run import Evaluation
+    from personsearch.measure.run import Evaluation
 
 
 def evaluate(
@@ -54,9 +54,9 @@ def evaluate(
     What the network saw is kept, so that another protocol takes seconds.
     """
     from personsearch.datasets import load_dataset
-    from personsearch.evaluation.cache import default_folder
-    from personsearch.evaluation.report import require_libraries, write_report
-    from personsearch.evaluation.run import Plan, run_evaluation, usual_sizes
+    from personsearch.measure.cache import default_folder
+    from personsearch.measure.report import require_libraries, write_report
+    from personsearch.measure.run import Plan, run_evaluation, usual_sizes
 
     place = calibrate_out or (_own_folder(weights) if calibrate else None)
     sizes = _sizes(gallery_sizes)

@@ -22,6 +22,7 @@ from personsearch.cli.common import (
     table_of,
 )
 from personsearch.errors import ImageError
+from personsearch.gallery import Gallery
 
 
 def demo(
@@ -112,23 +113,23 @@ def search(
     """Find a person in a gallery."""
     searcher = searcher_for(weights, device)
     corners = parse_box(box) if box else None
-    matches = searcher.search(
-        gallery,
-        image,
-        corners,
-        k=k,
-        cameras=camera or None,
-        since=since,
-        until=until,
-        exclude_images=exclude or None,
-        min_similarity=min_similarity,
-        max_false_match_rate=max_false_match_rate,
-        one_per_image=one_per_image,
-    )
+    with Gallery.open(gallery, searcher.spec, mode="r", calibration=searcher.calibration) as opened:
+        person = searcher.find_query(image, corners)
+        matches = opened.search(
+            person.embedding,
+            k,
+            cameras=camera or None,
+            since=since,
+            until=until,
+            exclude_images=exclude or None,
+            min_similarity=min_similarity,
+            max_false_match_rate=max_false_match_rate,
+            one_per_image=one_per_image,
+        )
     if save is not None:
-        from personsearch.matches import draw_matches
+        from personsearch.pictures.matches import draw_matches
 
-        draw_matches(searcher, image, corners, matches).save(save)
+        draw_matches(image, person.box, matches).save(save)
     if as_json:
         print_json([asdict(match) for match in matches])
         return
@@ -160,7 +161,7 @@ def detect(
     as_json: Json = False,
 ) -> None:
     """Find the people in images."""
-    from personsearch.drawing import draw
+    from personsearch.pictures.drawing import draw
 
     found = searcher_for(weights, device).detect(images, threshold=threshold, progress=False if as_json else None)
     rows = [

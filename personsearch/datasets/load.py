@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from personsearch.datasets.coco import CocoFile, points_into, read_coco, read_queries
-from personsearch.datasets.cuhk_sysu import load_cuhk_sysu
 from personsearch.datasets.dataset import Dataset
-from personsearch.datasets.ledger import Ledger
-from personsearch.datasets.market import load_market
-from personsearch.datasets.mot import is_mot, load_mot
-from personsearch.datasets.prw import load_prw
+from personsearch.datasets.formats.coco import CocoFile, points_into, read_coco, read_queries
+from personsearch.datasets.formats.cuhk_sysu import load_cuhk_sysu
+from personsearch.datasets.formats.ledger import Ledger
+from personsearch.datasets.formats.market import load_market
+from personsearch.datasets.formats.mot import is_mot, load_mot
+from personsearch.datasets.formats.prw import load_prw
 from personsearch.datasets.scene import Query
 from personsearch.errors import DatasetError
 
@@ -65,7 +65,7 @@ def load_coco_set(
     check_counts: bool = True,
     require_images: bool = True,
 ) -> Dataset:
-    """Read a COCO-style file; see :mod:`personsearch.datasets.coco`.
+    """Read a COCO-style file; see :mod:`personsearch.datasets.formats.coco`.
 
     Args:
         source: the json file, or a folder with ``train.json``, ``test.json``, ``queries.json``.

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from personsearch.boxes import box_coverage, box_iou, mutual_best
 from personsearch.datasets.scene import Scene
-from personsearch.evaluation.ranking import average_precision, box_coverage, box_iou
+from personsearch.evaluation.ranking import average_precision
 from personsearch.evaluation.rules import PRESETS, Rules
 from personsearch.evaluation.spaces import truth_of
 from personsearch.results import Detections, Floats
@@ -78,11 +79,11 @@ def evaluate_detection(
         if found is None or not kept.any():
             continue
         boxes = found.boxes[kept]
-        hit = mutual_best(boxes, truth)
+        hit = hits_of(boxes, truth)
         counts = hit | ~on_ignored(boxes, scene.boxes[scene.ignore])
         hits.append(hit[counts])
         scores.append(found.scores[kept][counts])
-        labelled_hits += int(mutual_best(boxes, truth[has_label]).sum())
+        labelled_hits += len(mutual_best(boxes, truth[has_label], IOU)[0])
     relevant, pooled = np.concatenate(hits), np.concatenate(scores)
     recall = float(relevant.sum() / people) if people else 0.0
     order = np.argsort(-pooled, kind="stable")
@@ -98,14 +99,11 @@ def evaluate_detection(
     )
 
 
-def mutual_best(boxes: Floats, truth: Floats) -> NDArray[np.bool_]:
+def hits_of(boxes: Floats, truth: Floats) -> NDArray[np.bool_]:
     """Return (N,) bool: which of the boxes (N, 4) form a hit with one of the truth (M, 4), each the other's best."""
-    if not len(boxes) or not len(truth):
-        return np.zeros(len(boxes), dtype=bool)
-    iou = box_iou(boxes, truth)
-    best_truth, best_box = iou.argmax(axis=1), iou.argmax(axis=0)
-    rows = np.arange(len(boxes))
-    return np.asarray((best_box[best_truth] == rows) & (iou[rows, best_truth] >= IOU))
+    hit = np.zeros(len(boxes), dtype=bool)
+    hit[mutual_best(boxes, truth, IOU)[0]] = True
+    return hit
 
 
 def on_ignored(boxes: Floats, ignored: Floats) -> NDArray[np.bool_]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from personsearch.boxes import box_iou, paired_iou
 from personsearch.datasets.dataset import Dataset
-from personsearch.evaluation.ranking import box_iou, paired_iou
 from personsearch.evaluation.rows import GalleryRows
 from personsearch.evaluation.rules import Rules
 from personsearch.evaluation.spaces import SearchSpace, truth_of

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from personsearch.boxes import mutual_best
 from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.scene import Scene
 from personsearch.errors import ConfigError, DatasetError
 from personsearch.evaluation.observations import Observations
-from personsearch.evaluation.ranking import box_iou
 from personsearch.results import Detections, Floats
 
 Ints = NDArray[np.int64]
@@ -114,13 +114,8 @@ def _everybody(observations: Observations, dataset: Dataset) -> tuple[Floats, li
 def _matched(found: Detections, scene: Scene) -> tuple[Ints, Ints]:
     """Return rows of detections and the annotated people they are, one to one."""
     people = np.flatnonzero(~scene.ignore)
-    if not len(found) or not len(people):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    iou = box_iou(found.boxes, scene.boxes[people])
-    best = iou.argmax(axis=1)
-    rows = np.arange(len(found))
-    hit = (iou.argmax(axis=0)[best] == rows) & (iou[rows, best] >= IOU)
-    return rows[hit], people[best[hit]]
+    rows, matched = mutual_best(found.boxes, scene.boxes[people], IOU)
+    return rows, people[matched]
 
 
 def pair_blocks(queries: Side, gallery: Side) -> Iterator[Pairs]:

@@ -1,4 +1,4 @@
-"""Average precision, rankings and overlap: the arithmetic under every protocol."""
+"""Average precision and rankings: the arithmetic under every protocol."""
 
 from __future__ import annotations
 
@@ -81,38 +81,3 @@ def rank(
     ends = np.searchsorted(falling, falling[ranks], side="right")
     precisions = np.cumsum(hits)[ends - 1] / ends if len(ranks) else np.zeros(0)
     return Ranking(order=order, ranks=ranks, precisions=precisions)
-
-
-def paired_iou(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the (N,) intersection over union of the boxes of ``a`` (N, 4) with those of ``b`` (N, 4), row by row."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    sides = (np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])).clip(min=0)
-    intersection = sides[:, 0] * sides[:, 1]
-    union = _area(a) + _area(b) - intersection
-    return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
-
-
-def box_iou(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the (N, M) intersection over union of xyxy boxes (N, 4) and (M, 4); continuous coordinates, no +1."""
-    intersection = _intersection(a, b)
-    union = _area(a)[:, None] + _area(b)[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
-
-
-def box_coverage(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the (N, M) share of each box of ``a`` that lies inside each box of ``b``."""
-    intersection, area = _intersection(a, b), _area(a)[:, None]
-    return np.divide(intersection, area, out=np.zeros_like(intersection), where=area > 0)
-
-
-def _area(boxes: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    boxes = boxes.astype(np.float64)
-    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-
-
-def _intersection(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides = (bottom_right - top_left).clip(min=0)
-    return np.asarray(sides[..., 0] * sides[..., 1])

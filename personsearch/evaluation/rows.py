@@ -9,14 +9,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from personsearch.boxes import box_iou
 from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.scene import Query
 from personsearch.errors import DatasetError
-from personsearch.evaluation.ranking import box_iou
 from personsearch.evaluation.rules import Rules
-from personsearch.results import Detections, Floats
-
-UNIT_TOLERANCE = 0.02
+from personsearch.results import Detections, Floats, is_unit
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,7 +119,7 @@ def query_rows(
                 wider = np.array([0, 0, 1, 1])  # pixels counted inclusively: every side is one longer
                 nearest = box_iou(found.boxes + wider, query.box[None] + wider)[:, 0].argmax()
                 looked_for[number] = found.embeddings[nearest]
-    bad = np.flatnonzero(there & ~_unit(looked_for))
+    bad = np.flatnonzero(there & ~is_unit(looked_for))
     if len(bad):
         raise DatasetError(
             f"the embedding of query {bad[0]} (in {queries[bad[0]].image_id!r}) is not of unit length; similarity is "
@@ -134,17 +132,10 @@ def _joined(parts: list[Floats], empty: tuple[int, ...]) -> Floats:
     return np.concatenate([np.zeros(empty, np.float32), *parts]).astype(np.float32, copy=False)
 
 
-def _unit(embeddings: Floats) -> NDArray[np.bool_]:
-    """Say which rows have length one; NaN has not."""
-    vectors = np.asarray(embeddings, dtype=np.float32)
-    squares = np.einsum("nd,nd->n", vectors, vectors)
-    return np.asarray(np.abs(np.sqrt(squares) - 1) <= UNIT_TOLERANCE)
-
-
 def _require_numbers(name: str, found: Detections) -> None:
     if not np.isfinite(found.boxes).all() or not np.isfinite(found.scores).all():
         raise DatasetError(f"{name}: a detection's box or score is not a finite number")
-    bad = np.flatnonzero(~_unit(found.embeddings))
+    bad = np.flatnonzero(~is_unit(found.embeddings))
     if len(bad):
         raise DatasetError(
             f"{name}: the embedding of detection {bad[0]} is not of unit length; similarity is the dot product of unit "

@@ -8,9 +8,7 @@ import numpy as np
 
 from personsearch.calibration import Calibration
 from personsearch.errors import GalleryError, GalleryMismatchError
-from personsearch.results import Detections, Floats
-
-UNIT_TOLERANCE = 1e-2
+from personsearch.results import Detections, Floats, is_unit
 
 
 def check_scene(image_id: str, detections: Detections, dim: int) -> None:
@@ -39,7 +37,7 @@ def check_vectors(name: str, vectors: Floats, dim: int) -> None:
         raise GalleryError(f"{name}: embeddings must be (N, {dim}), got {vectors.shape}")
     if not np.isfinite(vectors).all():
         raise GalleryError(f"{name}: embeddings must be finite")
-    if len(vectors) and np.abs(np.linalg.norm(vectors, axis=1) - 1).max() > UNIT_TOLERANCE:
+    if not is_unit(vectors).all():
         raise GalleryError(f"{name}: embeddings must be of unit length")
 
 

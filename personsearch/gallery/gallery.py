@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from filelock import FileLock
@@ -23,25 +23,9 @@ from personsearch.gallery.lock import acquire_writer_lock
 from personsearch.gallery.rows import ImageRow, content_digest, stored_vectors, unit
 from personsearch.gallery.store import Store
 from personsearch.gallery.view import View
-from personsearch.results import Detections, Floats, GalleryInfo, Match
+from personsearch.results import Detections, Floats, GalleryInfo, Match, Spec
 
 logger = logging.getLogger(__name__)
-
-
-class Spec(Protocol):
-    """What a gallery must know of the weights: a searcher's ``spec`` has it."""
-
-    @property
-    def name(self) -> str:
-        """Name of the weights, for messages."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells embeddings of different weights apart."""
-
-    @property
-    def embedding_size(self) -> int:
-        """Length of an embedding."""
 
 
 class Gallery:
@@ -53,6 +37,7 @@ class Gallery:
 
     def __init__(self, path: Path, store: Store, lock: FileLock | None) -> None:
         self.path = path
+        self._calibration: Calibration | None = None
         self._store = store
         self._lock = lock
         self._closed = False
@@ -60,8 +45,29 @@ class Gallery:
         self.embedding_size = int(store.meta["embedding_size"])
         self._view = View(path, store, self.embedding_size)
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """What a similarity means here: fills each match's probability.
+
+        Raises:
+            GalleryMismatchError: when set, it belongs to other weights than those whose embeddings are stored.
+        """
+        return self._calibration
+
+    @calibration.setter
+    def calibration(self, calibration: Calibration | None) -> None:
+        check_calibration(str(self.path), calibration, self._store.meta["fingerprint"])
+        self._calibration = calibration
+
     @classmethod
-    def open(cls, path: str | os.PathLike[str], spec: Spec | None = None, *, mode: Literal["a", "r"] = "a") -> Gallery:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        spec: Spec | None = None,
+        *,
+        mode: Literal["a", "r"] = "a",
+        calibration: Calibration | None = None,
+    ) -> Gallery:
         """Open a gallery.
 
         Args:
@@ -69,6 +75,8 @@ class Gallery:
             spec: of the weights whose embeddings go in or are compared; a new gallery needs one. Without it an
                 existing gallery is opened as it is.
             mode: ``"a"`` to add and search, made if need be; ``"r"`` to search only.
+            calibration: of these weights (``searcher.calibration``); searches then fill each match's probability and
+                take ``max_false_match_rate``.
 
         Raises:
             GalleryError: there is no gallery and no spec to make one.
@@ -98,12 +106,13 @@ class Gallery:
             if lock is not None:
                 lock.release()
             raise
-        if spec is not None:
-            try:
+        try:
+            if spec is not None:
                 gallery.require(spec)
-            except GalleryMismatchError:
-                gallery.close()
-                raise
+            gallery.calibration = calibration
+        except GalleryMismatchError:
+            gallery.close()
+            raise
         return gallery
 
     def require(self, spec: Spec) -> None:
@@ -262,35 +271,34 @@ class Gallery:
         embedding: Floats,
         k: int = 10,
         *,
+        cameras: Sequence[str] | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        exclude_images: Sequence[str] | None = None,
         min_similarity: float | None = None,
         max_false_match_rate: float | None = None,
-        calibration: Calibration | None = None,
-        **filters: Any,
+        one_per_image: bool = False,
     ) -> list[Match]:
-        """Find the people most similar to one embedding. See :meth:`search_batch` for the filters.
-
-        Args:
-            embedding: (D,) unit length.
-            k: matches at the most.
-            min_similarity: drop those below.
-            max_false_match_rate: keep only matches as similar as at most this share of pairs of strangers.
-            calibration: of the weights whose embeddings these are; fills each match's probability.
-            **filters: cameras, since, until, exclude_images, one_per_image.
+        """Find the people most similar to one embedding (D,); see :meth:`search_batch` for everything else.
 
         Returns:
             Matches by falling similarity; equal ones by detection_id.
-
-        Raises:
-            ConfigError: a rate is given, and there is no calibration or it has no threshold for it.
-            GalleryMismatchError: the calibration is of other weights.
         """
         embedding = np.asarray(embedding, dtype=np.float32)
         if embedding.ndim != 1:
             raise GalleryError(f"embedding must be ({self.embedding_size},), got {embedding.shape}")
-        check_calibration(str(self.path), calibration, self._store.meta["fingerprint"])
-        filters["min_similarity"] = stricter(min_similarity, max_false_match_rate, calibration)
-        [matches] = self.search_batch(embedding[None], k, **filters)
-        return matches if calibration is None else calibration.fill(matches)
+        [matches] = self.search_batch(
+            embedding[None],
+            k,
+            cameras=cameras,
+            since=since,
+            until=until,
+            exclude_images=exclude_images,
+            min_similarity=min_similarity,
+            max_false_match_rate=max_false_match_rate,
+            one_per_image=one_per_image,
+        )
+        return matches
 
     def search_batch(
         self,
@@ -302,30 +310,39 @@ class Gallery:
         until: float | None = None,
         exclude_images: Sequence[str] | None = None,
         min_similarity: float | None = None,
+        max_false_match_rate: float | None = None,
         one_per_image: bool = False,
     ) -> list[list[Match]]:
         """Find the people most similar to each embedding.
 
         Args:
             embeddings: (Q, D) unit length.
-            k: matches per query at the most.
+            k: matches per query at most.
             cameras: only scenes of these.
             since: only scenes at this time (seconds) or later.
             until: only scenes before or at this time.
             exclude_images: image_ids to leave out, e.g. the query's own.
             min_similarity: drop matches below it.
+            max_false_match_rate: keep only matches as similar as at most this share of pairs of different people.
             one_per_image: keep each scene's best match only.
 
+        Returns:
+            For each query its matches by falling similarity, equal ones by detection_id; with their probability where
+            the gallery has a calibration.
+
         Raises:
+            ConfigError: a rate is given, and there is no calibration or it has no threshold for it.
             GalleryError: an embedding has another length or is not finite and unit length.
         """
+        min_similarity = stricter(min_similarity, max_false_match_rate, self._calibration)
         embeddings = np.asarray(embeddings, dtype=np.float32)
         check_vectors("query", embeddings, self.embedding_size)
         if k < 1:
             raise GalleryError(f"k must be at least 1, got {k}")
         filters = Filters(cameras=cameras, since=since, until=until, exclude_images=exclude_images)
         with self._threads, self._store.snapshot():
-            return self._view.search(embeddings, k, filters, min_similarity, one_per_image)
+            matches = self._view.search(embeddings, k, filters, min_similarity, one_per_image)
+        return matches if self._calibration is None else [self._calibration.fill(one) for one in matches]
 
     def embedding(self, detection_id: int) -> Floats:
         """Return the embedding (D,) float32 of a stored person, to search for their like without a network.

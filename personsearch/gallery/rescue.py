@@ -7,14 +7,13 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from personsearch.errors import GalleryCorruptError, GalleryError
-from personsearch.gallery.gallery import Gallery, Spec
+from personsearch.gallery.gallery import Gallery
 from personsearch.gallery.rows import (
     EMBEDDING,
     IMAGE_COLUMNS,
@@ -25,17 +24,10 @@ from personsearch.gallery.rows import (
     stored_vectors,
 )
 from personsearch.gallery.store import DATABASE, UNREADABLE, meta_checksum
-from personsearch.results import Detections, RescueReport
+from personsearch.results import Detections, RescueReport, Spec
 
 #: Row numbers tried one by one where a scan meets a broken page.
 MAX_PROBED = 5_000_000
-
-
-@dataclass(frozen=True)
-class _Spec:
-    name: str
-    fingerprint: str
-    embedding_size: int
 
 
 def rescue(damaged: Path, new: Path, spec: Spec | None = None) -> RescueReport:
@@ -92,7 +84,7 @@ def _spec(db: sqlite3.Connection, file: Path, given: Spec | None) -> Spec:
         meta = dict(db.execute("SELECT key, value FROM meta"))
         if meta["checksum"] != meta_checksum(meta):
             raise ValueError("a letter of it has changed")
-        return _Spec(meta["weights"], meta["fingerprint"], int(meta["embedding_size"]))
+        return Spec(name=meta["weights"], fingerprint=meta["fingerprint"], embedding_size=int(meta["embedding_size"]))
     except (*UNREADABLE, KeyError, ValueError) as error:
         if given is not None:
             return given

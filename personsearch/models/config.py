@@ -20,7 +20,7 @@ STRIDE = 8
 
 
 class InputConfig(StrictModel):
-    """How an image becomes the network's input (read by ``personsearch.images``)."""
+    """How an image becomes the network's input (read by ``personsearch.pictures.decode``)."""
 
     min_size: int = Field(640, ge=32, description="length in pixels that the shorter side gets")
     max_size: int = Field(960, ge=32, description="upper bound in pixels of the longer side")

@@ -53,7 +53,7 @@ class TrainingOutput(NamedTuple):
 class PersonSearchNetwork(nn.Module):
     """Detection and re-identification in one pass over a scene.
 
-    Input images are (N, 3, H, W) RGB in 0..1, H and W multiples of 32 (``personsearch.images`` makes them so).
+    Input images are (N, 3, H, W) RGB in 0..1, H and W multiples of 32 (``personsearch.pictures.decode`` makes them so).
     Boxes go in and come out in pixels of that input.
     """
 
@@ -108,11 +108,16 @@ class PersonSearchNetwork(nn.Module):
         return list(self._embed(low, high, boxes).split([len(b) for b in boxes]))
 
     def observe(
-        self, images: Tensor, boxes: list[Tensor], *, score_threshold: float | None = None
+        self,
+        images: Tensor,
+        boxes: list[Tensor],
+        *,
+        score_threshold: float | None = None,
+        max_people: int | None = None,
     ) -> tuple[list[People], list[Tensor]]:
         """Find people and embed given boxes, on the same features: what ``forward`` and ``embed`` return."""
         low, high = self._features(images)
-        people = self._people(images, low, high, score_threshold, None)
+        people = self._people(images, low, high, score_threshold, max_people)
         return people, list(self._embed(low, high, boxes).split([len(b) for b in boxes]))
 
     def set_dtype(self, dtype: torch.dtype) -> PersonSearchNetwork:

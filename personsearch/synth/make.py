@@ -19,7 +19,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-import personsearch
 from personsearch.durable import write_durably
 from personsearch.errors import ConfigError, DatasetError
 from personsearch.progress import Progress
@@ -38,6 +37,7 @@ from personsearch.synth.plan import plan
 from personsearch.synth.plan_types import Job
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.workers import draw_jobs
+from personsearch.version import __version__
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ def _remove_temporaries(folder: Path) -> None:
 
 def _fingerprint(recipe: Recipe, layout: str, keypoints: bool, masks: bool) -> dict[str, Any]:
     settings = {"layout": layout, "keypoints": keypoints, "masks": masks}
-    return {"personsearch": personsearch.__version__, **settings, "recipe": recipe.model_dump(mode="json")}
+    return {"personsearch": __version__, **settings, "recipe": recipe.model_dump(mode="json")}
 
 
 def _check_fingerprint(folder: Path, ours: dict[str, Any]) -> None:

@@ -18,10 +18,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from personsearch.canvas import to_canvas
 from personsearch.datasets import Scene, load_dataset
 from personsearch.errors import DatasetError
-from personsearch.images import load_image, to_canvas
 from personsearch.models import ModelConfig, Target
+from personsearch.pictures.decode import load_image
 from personsearch.train.config import CropAugmentConfig, DataConfig, SceneAugmentConfig
 from personsearch.train.distributed import World
 from personsearch.train.samplers import Batches

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from personsearch.drawing import titled_row
-from personsearch.images import ImageInput, load_image, to_canvas
+from personsearch.canvas import to_canvas
 from personsearch.models import ModelConfig, build
 from personsearch.models.config import STRIDE
+from personsearch.pictures.decode import ImageInput, load_image
+from personsearch.pictures.drawing import titled_row
 from personsearch.results import Floats
 from personsearch.train.transfer import transfer
 

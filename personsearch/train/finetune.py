@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from personsearch.canvas import resized_size
 from personsearch.datasets import Accounting, Dataset, Query, Scene
-from personsearch.drawing import draw
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_detection, evaluate_search
 from personsearch.evaluation.evaluate import figures_of
-from personsearch.evaluation.observe import detect_all, embed_queries
-from personsearch.images import resized_size
+from personsearch.measure.observe import detect_all, embed_queries
+from personsearch.pictures.drawing import draw
 from personsearch.searcher import PersonSearcher
 from personsearch.train.config import FinetuneConfig
 from personsearch.train.data import EpochLoader, SceneDataset, collate_scenes, number_identities, split_scenes

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -19,11 +20,15 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from torch import Tensor
 
-from personsearch.calibration import CALIBRATION_FILE
+from personsearch.calibration import CALIBRATION_FILE, Calibration
 from personsearch.durable import sha256_of
 from personsearch.errors import ConfigError, WeightsError, WeightsMismatchError, WeightsNotFoundError
-from personsearch.weights.files import CONFIG_FILE, MODEL_FILE
+from personsearch.models import ModelConfig
+from personsearch.version import __version__
+from personsearch.weights.card import model_card
+from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, fingerprint, save_folder
 
 logger = logging.getLogger(__name__)
 
@@ -119,17 +124,21 @@ def revision_of(folder: Path) -> str:
 
 
 def publish(
-    folder: Path,
     repo_id: str,
+    config: ModelConfig,
+    tensors: dict[str, Tensor],
     *,
+    calibration: Calibration | None = None,
+    license: str,
+    train_data: str,
+    metrics: Mapping[str, float] | None = None,
     private: bool | None = None,
     token: str | None = None,
     branch: str | None = None,
     create_pr: bool = False,
     commit_message: str = "Upload weights with personsearch",
-    card: str,
 ) -> str:
-    """Upload a weights folder in one commit; an existing model card is never overwritten.
+    """Upload weights in one commit; see ``PersonSearcher.push_to_hub``. An existing model card is never overwritten.
 
     A calibration goes with the weights; one that the repository has of former weights is deleted.
 
@@ -139,18 +148,18 @@ def publish(
     Raises:
         WeightsError: the Hub refused or cannot be reached.
     """
+    digest = fingerprint(config, tensors)
+    card = model_card(repo_id, config, digest, license=license, train_data=train_data, metrics=metrics)
     api = HfApi(token=token, library_name=LIBRARY)
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)
         if branch is not None:
             api.create_branch(repo_id, branch=branch, exist_ok=True)
         with tempfile.TemporaryDirectory() as staged:
-            for file in (CONFIG_FILE, MODEL_FILE, CALIBRATION_FILE):
-                if (folder / file).exists():
-                    os.symlink((folder / file).absolute(), Path(staged) / file)
+            save_folder(staged, config, tensors, calibration=calibration)
             if not api.file_exists(repo_id, CARD_FILE, revision=branch):
                 (Path(staged) / CARD_FILE).write_text(card, encoding="utf-8")
-            calibrated = (folder / CALIBRATION_FILE).exists()
+            calibrated = calibration is not None
             stale = not calibrated and api.file_exists(repo_id, CALIBRATION_FILE, revision=branch)
             done = api.upload_folder(
                 repo_id=repo_id,
@@ -193,8 +202,6 @@ def _hub_file(
     local_files_only: bool,
     token: str | None,
 ) -> Path:
-    from personsearch import __version__
-
     return Path(
         hf_hub_download(
             name.repo,

@@ -19,6 +19,7 @@ from personsearch.config import StrictModel, parse
 from personsearch.durable import sha256_of
 from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.models import PersonSearchNetwork
+from personsearch.results import Spec
 from personsearch.weights.files import load_network
 from personsearch.weights.hub import HubName, fetch, revision_of
 
@@ -77,9 +78,7 @@ class WeightsEntry(StrictModel):
 class FoundWeights:
     """Weights that were found, checked and loaded."""
 
-    name: str
-    revision: str | None
-    fingerprint: str
+    spec: Spec
     network: PersonSearchNetwork
     calibration: Calibration | None = None
 
@@ -142,7 +141,9 @@ def resolve(
 
 def _loaded(name: str, revision: str | None, folder: Path) -> FoundWeights:
     network, digest = load_network(folder)
-    return FoundWeights(name, revision, digest, network, read_calibration(folder, digest))
+    size = network.config.embedding_size
+    spec = Spec(name=name, revision=revision, fingerprint=digest, embedding_size=size)
+    return FoundWeights(spec, network, read_calibration(folder, digest))
 
 
 def locate(name: str, *, revision: str | None = None, **hub_options: Any) -> Path:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personsearch.datasets import load_dataset
-from personsearch.datasets.coco import read_coco
-from personsearch.datasets.ledger import Ledger
+from personsearch.datasets.formats.coco import read_coco
+from personsearch.datasets.formats.ledger import Ledger
 from personsearch.errors import DatasetError, MissingExtraError
 from tests.conftest import SHARED, toy_set
 from tests.datasets.layouts import balanced, blank, small_prw, write_mot

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from personsearch.evaluation.ranking import average_precision, box_coverage, box_iou, paired_iou, rank
+from personsearch.evaluation.ranking import average_precision, rank
 
 
 def test_average_precision_by_hand() -> None:
@@ -33,14 +33,6 @@ def test_agrees_with_scikit_learn(rows: list[tuple[bool, int]]) -> None:
         )
 
 
-def test_overlaps_by_hand() -> None:
-    a = np.array([[0.0, 0, 10, 10]])
-    b = np.array([[5.0, 0, 15, 10], [20, 20, 30, 30], [0, 0, 10, 10]])
-    assert box_iou(a, b)[0].tolist() == pytest.approx([1 / 3, 0, 1])
-    assert box_coverage(a, b)[0].tolist() == pytest.approx([0.5, 0, 1])
-    assert box_iou(np.zeros((1, 4)), b)[0].tolist() == [0, 0, 0]
-
-
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=40),
     st.sampled_from(["stable", "reversed", "last"]),
@@ -61,9 +53,3 @@ def test_the_head_of_a_ranking_is_enough_for_scikit_learn_s_figure(rows: list[tu
     assert len(head.order) >= min(3, len(rows))
     assert head.order.tolist() == whole[: len(head.order)]
     assert head.ranks.tolist() == np.flatnonzero(relevant[whole]).tolist()
-
-
-def test_paired_overlaps_are_the_diagonal() -> None:
-    a = np.array([[0.0, 0, 10, 10], [0, 0, 4, 4], [1, 1, 1, 1]])
-    b = np.array([[5.0, 0, 15, 10], [20, 20, 30, 30], [1, 1, 1, 1]])
-    assert paired_iou(a, b).tolist() == np.diagonal(box_iou(a, b)).tolist() == pytest.approx([1 / 3, 0, 0])

@@ -3,7 +3,7 @@ import pytest
 
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_reid
-from personsearch.evaluation.baselines import colour_histogram
+from personsearch.measure.baselines import colour_histogram
 
 
 def test_same_camera_matches_are_left_out() -> None:

@@ -13,7 +13,7 @@ from personsearch.evaluation.calibration import fit_calibration
 from personsearch.evaluation.observations import Observations
 from personsearch.evaluation.open_set import open_set
 from personsearch.evaluation.rules import PRESETS
-from personsearch.evaluation.run import Evaluation, gallery_curve, reid_of, report_of
+from personsearch.measure.run import Evaluation, gallery_curve, reid_of, report_of
 from tests.conftest import toy_set
 
 NAME = "told weights"

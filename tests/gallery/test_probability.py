@@ -34,19 +34,39 @@ LOOK = np.eye(1, DIM, dtype=np.float32)[0]
 
 def test_probabilities_and_rates(gallery: Gallery) -> None:
     assert [match.probability for match in gallery.search(LOOK)] == [None] * 3
-    filled = gallery.search(LOOK, calibration=calibration())
-    assert [match.probability for match in filled] == pytest.approx([0.9, 0.7, 0.3], abs=0.01)
-    sure = gallery.search(LOOK, calibration=calibration(), max_false_match_rate=0.01, cameras=None)
-    assert [match.similarity for match in sure] == pytest.approx([0.7, 0.5], abs=0.001)  # its threshold is 0.4999
-    surer = gallery.search(LOOK, calibration=calibration(), max_false_match_rate=0.01, min_similarity=0.6)
-    assert [match.similarity for match in surer] == pytest.approx([0.7], abs=0.001)
     assert [match.similarity for match in gallery.search(LOOK, min_similarity=0.6)] == pytest.approx([0.7], abs=0.001)
+    gallery.calibration = calibration()
+    filled = gallery.search(LOOK)
+    assert [match.probability for match in filled] == pytest.approx([0.9, 0.7, 0.3], abs=0.01)
+    sure = gallery.search(LOOK, max_false_match_rate=0.01, cameras=None)
+    assert [match.similarity for match in sure] == pytest.approx([0.7, 0.5], abs=0.001)  # its threshold is 0.4999
+    surer = gallery.search(LOOK, max_false_match_rate=0.01, min_similarity=0.6)
+    assert [match.similarity for match in surer] == pytest.approx([0.7], abs=0.001)
+
+
+def test_a_calibration_given_when_opened_serves_one_query_and_many(gallery: Gallery) -> None:
+    gallery.close()
+    with Gallery.open(gallery.path, mode="r", calibration=calibration()) as opened:
+        [batch] = opened.search_batch(LOOK[None], max_false_match_rate=0.01)
+        assert batch == opened.search(LOOK, max_false_match_rate=0.01)
+        assert [match.probability for match in batch] == pytest.approx([0.9, 0.7], abs=0.01)
 
 
 def test_what_cannot_be_promised_is_refused(gallery: Gallery) -> None:
     with pytest.raises(ConfigError, match="needs a calibration"):
         gallery.search(LOOK, max_false_match_rate=0.01)
-    with pytest.raises(ConfigError, match="too few pairs"):
-        gallery.search(LOOK, max_false_match_rate=1e-3, calibration=calibration())
     with pytest.raises(GalleryMismatchError, match="the calibration belongs to eeeeeeeeeeee"):
-        gallery.search(LOOK, calibration=replace(calibration(), weights="e" * 64))
+        gallery.calibration = replace(calibration(), weights="e" * 64)
+    gallery.calibration = calibration()
+    with pytest.raises(ConfigError, match="too few pairs"):
+        gallery.search(LOOK, max_false_match_rate=1e-3)
+    gallery.close()
+    with pytest.raises(GalleryMismatchError, match="the calibration belongs to eeeeeeeeeeee"):
+        Gallery.open(gallery.path, calibration=replace(calibration(), weights="e" * 64))
+    Gallery.open(gallery.path).close()  # the writer's lock was given back
+
+
+def test_a_misspelt_filter_is_a_type_error(gallery: Gallery) -> None:
+    for search, query in ((gallery.search, LOOK), (gallery.search_batch, LOOK[None])):
+        with pytest.raises(TypeError, match="camera"):
+            search(query, camera=["c1"])  # type: ignore[call-arg]

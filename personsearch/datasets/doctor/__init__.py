@@ -1,1 +1,1 @@
-"""What can be wrong with a set, a file per subject; :mod:`personsearch.datasets.check` asks them all."""
+"""What can be wrong with a set, a file per subject; :mod:`personsearch.datasets.doctor.check` asks them all."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from personsearch.boxes import box_iou
 from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.doctor.findings import Finding, found
-from personsearch.datasets.published import PUBLISHED, differences
+from personsearch.datasets.doctor.statistics import cameras_of_identities, labels_of, people_per_scene
+from personsearch.datasets.formats.published import PUBLISHED, differences
 from personsearch.datasets.scene import Query, Scene
-from personsearch.datasets.statistics import cameras_of_identities, labels_of, people_per_scene
 
 #: Pixels by which a box may leave the image: what is lost when coordinates are kept as float32.
 SLACK = 0.01
@@ -173,14 +173,6 @@ def _same_boxes(scene: Scene) -> list[str]:
     rows = np.flatnonzero(~scene.ignore & np.isfinite(scene.boxes).all(axis=1))
     overlap = np.triu(box_iou(scene.boxes[rows], scene.boxes[rows]), 1) > SAME_BOX_IOU
     return [f"{scene.path}: boxes {rows[a]} and {rows[b]}" for a, b in np.argwhere(overlap).tolist()]
-
-
-def box_iou(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
-    """Return (N, M) overlaps, 0..1, of (N, 4) and (M, 4) xyxy boxes."""
-    a, b = boxes[:, None].astype(np.float64), others[None].astype(np.float64)
-    both = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None).prod(axis=-1)
-    areas = [np.clip(one[..., 2:] - one[..., :2], 0, None).prod(axis=-1) for one in (a, b)]
-    return np.asarray(both / np.maximum(areas[0] + areas[1] - both, 1e-9))
 
 
 def _crowded(scenes: Sequence[Scene], counts: NDArray[np.int64]) -> list[str]:

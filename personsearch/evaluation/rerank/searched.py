@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from personsearch.boxes import box_iou
 from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.scene import Query
 from personsearch.errors import DatasetError
-from personsearch.evaluation.ranking import box_iou
 from personsearch.evaluation.rows import GalleryRows, gallery_rows
 from personsearch.evaluation.rules import PRESETS, Rules
 from personsearch.results import Detections, Floats

@@ -1,0 +1,89 @@
+"""Box arithmetic, once for all rooms: overlap, coverage, one-to-one matching, and the check of boxes a caller gives.
+
+Boxes are xyxy in continuous pixel coordinates: the width is ``x2 - x1``, without a "+1".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.errors import ImageError
+
+Boxes = NDArray[np.floating[Any]]
+
+
+def box_iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:
+    """Return the (N, M) intersection over union of boxes (N, 4) and (M, 4); 0 where neither has an area."""
+    intersection = _intersection(a, b)
+    union = _area(a)[:, None] + _area(b)[None, :] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def paired_iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:
+    """Return the (N,) intersection over union of the boxes of ``a`` (N, 4) with those of ``b`` (N, 4), row by row."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    sides = (np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])).clip(min=0)
+    intersection = sides[:, 0] * sides[:, 1]
+    union = _area(a) + _area(b) - intersection
+    return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
+
+
+def box_coverage(a: Boxes, b: Boxes) -> NDArray[np.float64]:
+    """Return the (N, M) share of each box of ``a`` that lies inside each box of ``b``."""
+    intersection, area = _intersection(a, b), _area(a)[:, None]
+    return np.divide(intersection, area, out=np.zeros_like(intersection), where=area > 0)
+
+
+def mutual_best(a: Boxes, b: Boxes, min_iou: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Match boxes one to one: pairs that overlap each other best, and by at least ``min_iou``.
+
+    Returns:
+        (K,) rows of ``a``, rising, and (K,) the row of ``b`` that belongs to each.
+    """
+    if not len(a) or not len(b):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    iou = box_iou(a, b)
+    best = iou.argmax(axis=1)
+    rows = np.arange(len(a))
+    hit = np.flatnonzero((iou.argmax(axis=0)[best] == rows) & (iou[rows, best] >= min_iou))
+    return hit, best[hit]
+
+
+def checked_boxes(
+    boxes: Sequence[Sequence[float]] | NDArray[Any], image_size: tuple[int, int], name: str
+) -> NDArray[np.float32]:
+    """Return boxes as (N, 4) float32, clipped to the image.
+
+    Raises:
+        ImageError: names the image and the box that is not finite or has no area inside it.
+    """
+    try:
+        array = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    except (TypeError, ValueError):
+        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {boxes!r}") from None
+    height, width = image_size
+    clipped = array.clip(0, [width, height, width, height]).astype(np.float32)
+    for given, box in zip(array.tolist(), clipped, strict=True):
+        if not np.isfinite(given).all() or (box[2:] <= box[:2]).any():
+            raise ImageError(
+                f"{name}: box {tuple(given)} has no area inside the {width}x{height} image; "
+                "give x1, y1, x2, y2 in pixels of the upright image"
+            )
+    return clipped
+
+
+def _area(boxes: Boxes) -> NDArray[np.float64]:
+    sides = (boxes[:, 2:].astype(np.float64) - boxes[:, :2].astype(np.float64)).clip(min=0)
+    return np.asarray(sides[:, 0] * sides[:, 1])
+
+
+def _intersection(a: Boxes, b: Boxes) -> NDArray[np.float64]:
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    sides = (bottom_right - top_left).clip(min=0)
+    return np.asarray(sides[..., 0] * sides[..., 1])

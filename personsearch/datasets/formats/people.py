@@ -1,0 +1,97 @@
+"""Boxes and identities of one image, from the rows of any format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.datasets.formats.ledger import Ledger, ProblemError
+
+People = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]
+
+
+def people_of(
+    ledger: Ledger,
+    file: str | Path,
+    row_name: Callable[[int], str],
+    xywh: NDArray[np.float64],
+    identities: NDArray[np.int64],
+    ignore: NDArray[np.bool_],
+    size: tuple[int, int],
+) -> People:
+    """Turn the rows of one image into the arrays of a scene; whatever cannot be used is noted in the ledger.
+
+    Args:
+        ledger: has counted the rows already.
+        file: that the rows are from.
+        row_name: number of a row here -> how the file calls it.
+        xywh: (N, 4) left, top, width, height in pixels, as in the file.
+        identities: (N,) -1 = without a label.
+        ignore: (N,) boxes that count neither way; they lose their label.
+        size: width and height of the image.
+
+    Returns:
+        Boxes (M, 4) float32 xyxy, built in float64 and then clipped to the image; identities (M,); ignore (M,). Of an
+        identity that occurs twice the first box keeps it; the others stay as people without a label.
+    """
+    corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    limits = np.array([*size, *size], dtype=np.float64)
+    finite = np.isfinite(xywh).all(axis=1)
+    with np.errstate(invalid="ignore"):
+        boxes = corners.clip(0, limits)
+        usable = finite & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    for row in np.flatnonzero(~usable).tolist():
+        ledger.bad_row(file, row_name(row), _complaint(xywh[row], size))
+    ledger.change("clipped to the image", int((boxes != corners).any(axis=1)[usable].sum()))
+    boxes, ignore = boxes[usable], ignore[usable]
+    identities = np.where(ignore, -1, identities[usable]).astype(np.int64)
+    labelled = np.flatnonzero(identities >= 0)
+    first = np.unique(identities[labelled], return_index=True)[1]
+    repeated = np.delete(labelled, first)
+    identities[repeated] = -1
+    ledger.change("identity repeated in one image, kept without a label", len(repeated))
+    return boxes.astype(np.float32), identities, ignore
+
+
+def _complaint(xywh: NDArray[np.float64], size: tuple[int, int]) -> str:
+    box = [float(value) for value in xywh]
+    if not np.isfinite(xywh).all():
+        return f"bbox must be four finite numbers [x, y, width, height], got {box}"
+    return f"bbox {box} has no area inside the {size[0]}x{size[1]} image"
+
+
+def corners_in(xywh: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return a box (4,) float32 xyxy clipped to the image of ``size`` (width, height).
+
+    Raises:
+        ValueError: it is not finite or has no area there; says so in the words of :func:`people_of`.
+    """
+    box = np.asarray(xywh, dtype=np.float64)
+    corners = np.concatenate([box[:2], box[:2] + box[2:]]).clip(0, [*size, *size])
+    if not (np.isfinite(box).all() and (corners[2:] > corners[:2]).all()):
+        raise ValueError(_complaint(box, size))
+    return corners.astype(np.float32)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return width and height of an image as it is shown upright, from its header alone.
+
+    Raises:
+        ProblemError: there is no such image, or its header cannot be read.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            # A PNG has its EXIF after the pixels; reading those of a whole set would take minutes.
+            turned = image.format != "PNG" and image.getexif().get(0x0112, 1) >= 5
+    except FileNotFoundError:
+        raise ProblemError(path, "no such image") from None
+    except Exception as error:  # Pillow raises many kinds on damaged files
+        raise ProblemError(path, f"is not a readable image ({error})") from None
+    return (height, width) if turned else (width, height)

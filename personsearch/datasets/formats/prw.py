@@ -1,0 +1,213 @@
+"""PRW in its official layout: ``frames/``, ``annotations/``, ``frame_*.mat``, ``ID_*.mat``, ``query_info.txt``.
+
+Identities are numbered alike in both splits: the people of ``ID_train.mat`` by rising id from 0 (0..482 in the official
+set), then those of ``ID_test.mat``. The test frames show people of the training split too; no query asks for them, so
+they are known distractors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personsearch.datasets.dataset import Dataset
+from personsearch.datasets.formats.ledger import Ledger, ProblemError
+from personsearch.datasets.formats.matlab import read_mat, text_of
+from personsearch.datasets.formats.people import corners_in, image_size, people_of
+from personsearch.datasets.formats.published import checked_name
+from personsearch.datasets.scene import Query, Scene
+from personsearch.errors import DatasetError
+
+#: Query lists by the name of the protocol. The second is the reduced list of the QEEPS paper.
+QUERY_LISTS = {"standard": "query_info.txt", "mini": "prwmini_query_info.txt"}
+
+_SPLITS = ("train", "test")
+_BOX_KEYS = ("box_new", "anno_file", "anno_previous")
+#: PRW's id of people without a label.
+_UNLABELLED = -2
+_CAMERA = re.compile(r"c(\d+)")
+
+
+def load_prw(
+    source: str | Path,
+    split: str = "test",
+    *,
+    images: str | Path | None = None,
+    queries: str | Path | None = None,
+    skip_bad: bool = False,
+    check_counts: bool = True,
+) -> Dataset:
+    """Read a split.
+
+    Args:
+        source: the set's folder.
+        split: "train" or "test".
+        images: folder of the frames; default: ``frames``.
+        queries: "standard" (default), "mini", or a file like ``query_info.txt``. Their boxes are clipped to the frame.
+        skip_bad: pass over malformed rows and files and list them in the accounting.
+        check_counts: hold what passes for the official set to its published counts; see :mod:`.published`.
+
+    Raises:
+        DatasetError: a file or row cannot be used, or the counts are not the published ones.
+        MissingExtraError: scipy is not installed.
+    """
+    root, ledger = Path(source), Ledger()
+    if split not in _SPLITS:
+        raise DatasetError(f"{root}: split {split!r} is none of {', '.join(_SPLITS)}")
+    if split == "train" and queries is not None:
+        raise DatasetError(f"{root}: nobody is looked for in the training split; it has no queries {str(queries)!r}")
+    people = _numbers(root, split)
+    names = _frame_names(root / f"frame_{split}.mat", f"img_index_{split}")
+    folder = root / "frames" if images is None else Path(images)
+    labels: Counter[int] = Counter()
+    scenes = [scene for name in names if (scene := _scene(root, folder, name, people, labels, ledger)) is not None]
+    asked: list[Query] = []
+    found = {"images": len(names), "boxes": ledger.rows, "labelled boxes": labels.total(), "identities": len(labels)}
+    listed = {"images": len(names)}
+    if split == "train":
+        listed["identities"] = len(people)
+    else:
+        asked, lines = _queries(_query_file(root, queries), scenes, people, ledger)
+        if queries in (None, "standard"):
+            found["queries"] = listed["queries"] = lines
+    accounting = ledger.close(scenes, skip_bad=skip_bad)
+    check = check_counts and not accounting.skipped
+    name = checked_name(f"prw/{split}", f"prw/{split}", root.resolve().name, listed, found, check)
+    if queries == "mini":
+        name += "-mini"
+    return Dataset(name=name, scenes=tuple(scenes), queries=tuple(asked), accounting=accounting)
+
+
+def _numbers(root: Path, split: str) -> dict[int, int]:
+    """Map PRW's ids to identities. Training needs the first list only."""
+    ids = _ids(root / "ID_train.mat", ("ID_train",))
+    if split == "test":
+        ids += [one for one in _ids(root / "ID_test.mat", ("ID_test2", "ID_test")) if one not in set(ids)]
+    return {one: number for number, one in enumerate(ids)}
+
+
+def _ids(path: Path, keys: Sequence[str]) -> list[int]:
+    values = read_mat(path, keys)
+    if values.dtype.kind not in "uif" or not np.array_equal(values, np.round(values)) or (values < 0).any():
+        raise ProblemError(path, f"{keys[0]} must hold ids, whole numbers of 0 or more")
+    return sorted({int(value) for value in values.ravel()})
+
+
+def _frame_names(path: Path, key: str) -> list[str]:
+    names = []
+    for number, cell in enumerate(read_mat(path, (key,)).ravel(), 1):
+        try:
+            names.append(text_of(cell).removesuffix(".jpg") + ".jpg")
+        except ValueError as error:
+            raise ProblemError(path, str(error), f"{key}({number})") from None
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ProblemError(path, f"lists {twice[0]} more than once")
+    return names
+
+
+def _scene(
+    root: Path, folder: Path, name: str, people: Mapping[int, int], labels: Counter[int], ledger: Ledger
+) -> Scene | None:
+    """Read one frame; None and a note in the ledger where that cannot be done. Counts its labels."""
+    file = root / "annotations" / f"{name}.mat"
+    try:
+        rows = _rows(file)
+    except ProblemError as error:
+        ledger.note(error.problem)
+        return None
+    ledger.read(len(rows))
+    ids = rows[:, 0]
+    labels.update(int(one) for one in ids[np.isfinite(ids) & (ids != _UNLABELLED)])
+    try:
+        size = image_size(folder / name)
+        match = _CAMERA.match(name)
+        if match is None:
+            raise ProblemError(file, "the frame's name does not begin with its camera, as in c1s1_000151")
+    except ProblemError as error:
+        ledger.drop("of an image that cannot be used", len(rows))
+        ledger.note(error.problem)
+        return None
+    known = np.array([one == _UNLABELLED or one in people for one in ids.tolist()], dtype=bool)
+    for row in np.flatnonzero(~known).tolist():
+        ledger.bad_row(file, f"row {row + 1}", f"id {ids[row]:g} is neither -2 nor in ID_train.mat or ID_test.mat")
+    places = np.flatnonzero(known)
+    boxes, identities, ignore = people_of(
+        ledger,
+        file,
+        lambda row: f"row {places[row] + 1}",
+        rows[known, 1:],
+        np.array([people.get(one, -1) for one in ids[known].tolist()], dtype=np.int64),
+        np.zeros(len(places), dtype=bool),
+        size,
+    )
+    return Scene(
+        image_id=name,
+        path=folder / name,
+        width=size[0],
+        height=size[1],
+        camera=match.group(0),
+        time=None,
+        place=None,
+        boxes=boxes,
+        identities=identities,
+        ignore=ignore,
+    )
+
+
+def _rows(file: Path) -> NDArray[np.float64]:
+    """Return rows of (id, x, y, width, height)."""
+    values = read_mat(file, _BOX_KEYS)
+    if values.size == 0:
+        return np.zeros((0, 5))
+    if values.ndim != 2 or values.shape[1] != 5 or values.dtype.kind not in "uif":
+        shape = "x".join(map(str, values.shape))
+        raise ProblemError(file, f"must hold rows of id, x, y, width, height; holds {shape} of {values.dtype}")
+    return values.astype(np.float64)
+
+
+def _query_file(root: Path, queries: str | Path | None) -> Path:
+    name = QUERY_LISTS.get("standard" if queries is None else str(queries))
+    file = Path(str(queries)) if name is None else root / name
+    if not file.is_file():
+        protocols = ", ".join(QUERY_LISTS)
+        raise DatasetError(f"{file}: no such list of queries; PRW has the protocols {protocols}, or give a file")
+    return file
+
+
+def _queries(file: Path, scenes: Sequence[Scene], people: Mapping[int, int], ledger: Ledger) -> tuple[list[Query], int]:
+    """Read lines of ``id x y width height frame``; returns the usable ones, and how many there are."""
+    frames = {Path(scene.image_id).stem: scene for scene in scenes}
+    # Lines end with CRLF in the official file; splitting into words leaves no trace of it.
+    lines = [line.split() for line in file.read_bytes().decode("utf-8", errors="replace").splitlines()]
+    queries = []
+    for number, words in enumerate(lines, 1):
+        if not words:
+            continue
+        try:
+            queries.append(_query(words, frames, people))
+        except ValueError as error:
+            ledger.bad_file(file, str(error), f"line {number}")
+    return queries, sum(bool(words) for words in lines)
+
+
+def _query(words: Sequence[str], frames: Mapping[str, Scene], people: Mapping[int, int]) -> Query:
+    if len(words) != 6:
+        raise ValueError(f"expected id x y width height frame, got {len(words)} words")
+    try:
+        person = int(words[0])
+        xywh = np.array([float(word) for word in words[1:5]])
+    except ValueError:
+        raise ValueError(f"expected numbers, got {' '.join(words[:5])}") from None
+    scene = frames.get(words[5].removesuffix(".jpg"))
+    if scene is None:
+        raise ValueError(f"frame {words[5]} is none of the usable test frames")
+    if person not in people:
+        raise ValueError(f"id {person} is in neither ID_train.mat nor ID_test.mat")
+    box = corners_in(xywh, (scene.width, scene.height))
+    return Query(image_id=scene.image_id, box=box, identity=people[person])

@@ -1,0 +1,5 @@
+"""An evaluation as a page that explains itself: ``results.json`` for programs, ``report.html`` for people."""
+
+from personsearch.measure.report.page import REPORT_FILE, RESULTS_FILE, require_libraries, write_report
+
+__all__ = ["REPORT_FILE", "RESULTS_FILE", "require_libraries", "write_report"]

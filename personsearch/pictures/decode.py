@@ -1,0 +1,155 @@
+"""Any input in, an upright RGB array out: the one place where images are decoded. Loads no torch."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
+from urllib.request import Request, urlopen
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from personsearch.errors import ImageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Path, http(s) URL, encoded bytes, PIL image, (H, W, 3) uint8 RGB array or (3, H, W) tensor (uint8, or float 0..1).
+ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8] | Tensor"
+ChannelOrder: TypeAlias = Literal["RGB", "BGR"]
+
+URL_TIMEOUT_SECONDS = 20.0
+URL_MAX_BYTES = 64 * 2**20
+URL_PIECE_BYTES = 2**16
+
+
+def load_image(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> NDArray[np.uint8]:
+    """Decode any accepted input.
+
+    EXIF orientation of encoded and PIL images is applied: boxes are in the upright frame. Of an animation the first
+    picture counts. Alpha is dropped, 16-bit and palette images are converted.
+
+    Args:
+        source: see :data:`ImageInput`.
+        channel_order: of arrays and tensors; encoded images and PIL images know their own.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ImageError: names the input and what is wrong with it.
+    """
+    if isinstance(source, np.ndarray):
+        return _reordered(_from_array(source), channel_order)
+    if _is_tensor(source):
+        return _reordered(_from_tensor(source), channel_order)
+    if isinstance(source, Image.Image):
+        return _from_pil(source, describe(source))
+    name = describe(source)
+    try:
+        if isinstance(source, bytes):
+            file: Any = io.BytesIO(source)
+        elif isinstance(source, str) and source.startswith(("http://", "https://")):
+            file = io.BytesIO(_download(source))
+        elif isinstance(source, (str, os.PathLike)):
+            file = os.fspath(source)
+        else:
+            raise ImageError(f"{name}: cannot be used as an image; give a path, URL, bytes, PIL image, array or tensor")
+        with Image.open(file) as image:
+            return _from_pil(image, name)
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise ImageError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise ImageError(f"{name}: is a folder, not an image") from None
+    except Image.DecompressionBombError:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise ImageError(f"{name}: has too many pixels, more than {limit:.0f} million; shrink it") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"{name}: cannot be read as an image: empty, damaged or of an unknown format") from None
+    except Exception as error:  # Pillow raises many types for broken files
+        raise ImageError(f"{name}: cannot be read as an image ({error})") from None
+
+
+def describe(source: object) -> str:
+    """Name an input in messages: its path or URL, else its type and shape."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    if isinstance(source, bytes):
+        return f"<{len(source)} bytes>"
+    shape = getattr(source, "shape", getattr(source, "size", None))
+    size = f" {tuple(shape)}" if isinstance(shape, tuple) else ""
+    return f"<{type(source).__name__}{size}>"
+
+
+def _from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or 0 in array.shape:
+        raise ImageError(f"array must be (H, W, 3) uint8 RGB and not empty, got {array.shape} {array.dtype}")
+    return np.ascontiguousarray(array)
+
+
+def _is_tensor(source: object) -> TypeGuard[Tensor]:
+    """Whether the input is a tensor. There is none unless torch is loaded already, so it is never loaded for this."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(source, torch.Tensor)
+
+
+def _from_tensor(tensor: Tensor) -> NDArray[np.uint8]:
+    if tensor.ndim != 3 or tensor.shape[0] != 3 or 0 in tensor.shape:
+        raise ImageError(f"tensor must be (3, H, W) and not empty, got {tuple(tensor.shape)}")
+    if tensor.is_floating_point():
+        if not bool(((tensor >= 0) & (tensor <= 1)).all()):
+            raise ImageError("float tensor must lie in 0..1; divide 0..255 values by 255")
+        tensor = (tensor.float() * 255).round().byte()
+    elif str(tensor.dtype) != "torch.uint8":
+        raise ImageError(f"tensor must be uint8 or float, got {tensor.dtype}")
+    array: NDArray[np.uint8] = tensor.permute(1, 2, 0).cpu().contiguous().numpy()
+    return array
+
+
+def _reordered(array: NDArray[np.uint8], order: ChannelOrder) -> NDArray[np.uint8]:
+    if order not in ("RGB", "BGR"):
+        raise ImageError(f"channel_order must be 'RGB' or 'BGR', got {order!r}")
+    return np.ascontiguousarray(array[:, :, ::-1]) if order == "BGR" else array
+
+
+def _from_pil(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    if 0 in image.size:
+        raise ImageError(f"{name}: is empty ({image.width}x{image.height})")
+    try:
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith(("I", "F")):  # 16-bit grey: Pillow would clip, not scale
+            values = np.asarray(upright, dtype=np.float32)
+            upright = Image.fromarray((values / max(float(values.max()), 1.0) * 255).round().astype(np.uint8))
+        return np.array(upright.convert("RGB"))
+    except Exception as error:
+        raise ImageError(f"{name}: cannot be decoded ({error})") from None
+
+
+def _download(url: str) -> bytes:
+    # Callers pass http(s) only, so no file: or ftp: address gets here.
+    request = Request(url, headers={"User-Agent": "personsearch"})  # noqa: S310
+    data = bytearray()
+    end = time.monotonic() + URL_TIMEOUT_SECONDS
+    try:
+        with urlopen(request, timeout=URL_TIMEOUT_SECONDS) as response:  # noqa: S310
+            # In pieces, because the socket's own time limit starts anew with every byte that arrives.
+            while piece := response.read1(URL_PIECE_BYTES):
+                data += piece
+                if len(data) > URL_MAX_BYTES:
+                    raise ImageError(
+                        f"{url}: larger than {URL_MAX_BYTES // 2**20} MiB; download it yourself and give the file"
+                    )
+                if time.monotonic() > end:
+                    raise ImageError(
+                        f"{url}: not there after {URL_TIMEOUT_SECONDS:.0f} s; download it yourself and give the file"
+                    )
+    except (OSError, HTTPException, ValueError) as error:
+        raise ImageError(f"{url}: cannot be fetched ({error})") from None
+    return bytes(data)

@@ -1,0 +1,166 @@
+"""Pictures with Pillow alone: boxes on a scene, and a query with its ranked matches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from personsearch.pictures.decode import ImageInput, load_image
+from personsearch.results import Detections
+
+Colour = tuple[int, int, int]
+Box = tuple[float, float, float, float]
+
+QUERY: Colour = (37, 99, 235)
+MATCH: Colour = (217, 119, 6)
+RIGHT: Colour = (22, 140, 70)
+WRONG: Colour = (200, 40, 40)
+INK: Colour = (30, 30, 34)
+FAINT: Colour = (110, 110, 118)
+PAPER: Colour = (255, 255, 255)
+#: Where there is no picture.
+NOTHING: Colour = (232, 232, 236)
+
+TILE = (200, 250)
+CAPTION = 46
+GAP = 14
+#: Share of a tile's height that the person's box fills, so that some of the scene is seen.
+PERSON_SHARE = 0.72
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A person in a scene, with two lines of text below; ``colour`` frames the box."""
+
+    image: Image.Image
+    box: Box
+    title: str
+    subtitle: str
+    colour: Colour = MATCH
+
+
+def draw(image: ImageInput, detections: Detections, labels: Sequence[str] | None = None) -> Image.Image:
+    """Draw boxes on a copy of an image.
+
+    Args:
+        image: any input that ``detect`` takes.
+        detections: of that image.
+        labels: a text per box; default the scores.
+
+    Returns:
+        A picture of the image's own size.
+
+    Raises:
+        ValueError: there is another number of labels than of boxes.
+    """
+    texts = [f"{score:.2f}" for score in detections.scores] if labels is None else list(labels)
+    if len(texts) != len(detections):
+        raise ValueError(f"{len(texts)} labels for {len(detections)} boxes")
+    picture = Image.fromarray(load_image(image))
+    pen = ImageDraw.Draw(picture)
+    width = max(2, round(max(picture.size) / 400))
+    font = _font(max(12, round(max(picture.size) / 60)))
+    for box, text in zip(detections.boxes.tolist(), texts, strict=True):
+        pen.rectangle(box, outline=MATCH, width=width)
+        _tag(pen, (box[0], box[1]), text, font, picture.size)
+    return picture
+
+
+def match_rows(rows: Sequence[Sequence[Tile]], heading: str = "") -> Image.Image:
+    """Lay tiles out in rows on white: as a rule a query first, then its matches."""
+    columns = max(len(row) for row in rows)
+    top = 40 if heading else 0
+    width = GAP + columns * (TILE[0] + GAP)
+    height = top + GAP + len(rows) * (TILE[1] + CAPTION + GAP)
+    sheet = Image.new("RGB", (width, height), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    if heading:
+        pen.text((GAP, 14), _fitted(pen, heading, _font(18), width - 2 * GAP), fill=INK, font=_font(18))
+    for r, row in enumerate(rows):
+        y = top + GAP + r * (TILE[1] + CAPTION + GAP)
+        for c, tile in enumerate(row):
+            x = GAP + c * (TILE[0] + GAP)
+            sheet.paste(in_context(tile), (x, y))
+            title = _fitted(pen, tile.title, _font(15), TILE[0])
+            pen.text((x, y + TILE[1] + 5), title, fill=tile.colour, font=_font(15))
+            subtitle = _fitted(pen, tile.subtitle, _font(12), TILE[0])
+            pen.text((x, y + TILE[1] + 26), subtitle, fill=FAINT, font=_font(12))
+    return sheet
+
+
+def titled_row(pictures: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    """Lay pictures of one size side by side on white, a title below each."""
+    width, height = pictures[0][1].size
+    sheet = Image.new("RGB", (GAP + len(pictures) * (width + GAP), GAP + height + CAPTION // 2 + GAP), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for number, (title, picture) in enumerate(pictures):
+        x = GAP + number * (width + GAP)
+        sheet.paste(picture, (x, GAP))
+        pen.text((x, GAP + height + 6), _fitted(pen, title, _font(15), width), fill=INK, font=_font(15))
+    return sheet
+
+
+def wrapped(tiles: Sequence[Tile], columns: int = 6) -> list[list[Tile]]:
+    """Break tiles into rows."""
+    return [list(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+
+
+def in_context(tile: Tile) -> Image.Image:
+    """Cut the person out with surroundings, scaled to a tile; beyond the scene's edge the tile is grey."""
+    x1, y1, x2, y2 = tile.box
+    scale = TILE[1] * PERSON_SHARE / max(y2 - y1, 1.0)
+    scale = min(scale, TILE[0] * 0.9 / max(x2 - x1, 1.0))
+    w, h = TILE[0] / scale, TILE[1] / scale
+    left, top = (x1 + x2 - w) / 2, (y1 + y2 - h) / 2
+    # Stay inside the scene where it is large enough.
+    left = float(np.clip(left, 0, tile.image.width - w)) if w <= tile.image.width else left
+    top = float(np.clip(top, 0, tile.image.height - h)) if h <= tile.image.height else top
+    corners = (left, 0, top, 0)
+    picture = tile.image.transform(
+        TILE,
+        Image.Transform.AFFINE,
+        (1 / scale, 0, corners[0], 0, 1 / scale, corners[2]),
+        resample=Image.Resampling.BICUBIC,
+        fillcolor=NOTHING,
+    )
+    pen = ImageDraw.Draw(picture)
+    box = [(x1 - left) * scale, (y1 - top) * scale, (x2 - left) * scale, (y2 - top) * scale]
+    box = [max(1.0, box[0]), max(1.0, box[1]), min(TILE[0] - 2.0, box[2]), min(TILE[1] - 2.0, box[3])]
+    pen.rectangle(box, outline=tile.colour, width=3)
+    return picture
+
+
+def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size=size)
+
+
+def _fitted(pen: ImageDraw.ImageDraw, text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+    """Shorten a text in the middle until it fits."""
+    if pen.textlength(text, font=font) <= width:
+        return text
+    keep = len(text) - 1
+    while keep > 2 and pen.textlength(_shortened(text, keep), font=font) > width:
+        keep -= 1
+    return _shortened(text, keep)
+
+
+def _shortened(text: str, keep: int) -> str:
+    return f"{text[: keep // 2]}…{text[len(text) - keep + keep // 2 :]}"
+
+
+def _tag(
+    pen: ImageDraw.ImageDraw,
+    at: tuple[float, float],
+    text: str,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    size: tuple[int, int],
+) -> None:
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+    w, h = right - left + 6, bottom - top + 6
+    x = min(max(at[0], 0), size[0] - w)
+    y = at[1] - h if at[1] >= h else at[1]
+    pen.rectangle((x, y, x + w, y + h), fill=MATCH)
+    pen.text((x + 3 - left, y + 3 - top), text, fill=PAPER, font=font)

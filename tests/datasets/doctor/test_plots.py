@@ -1,0 +1,130 @@
+"""Plots: the numbers in them by hand, and pictures that show something."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageColor
+
+from personsearch.datasets import load_dataset
+from personsearch.datasets.doctor.plots import (
+    COLOURS,
+    Series,
+    box_size_plot,
+    cameras_per_identity_plot,
+    dataset_plots,
+    long_tail_plot,
+    people_per_frame_plot,
+)
+from personsearch.datasets.doctor.statistics import (
+    boxes_per_identity,
+    cameras_of_identities,
+    cameras_per_identity,
+    head_share,
+    people_per_scene,
+)
+from personsearch.errors import DatasetError, MissingExtraError
+from tests.conftest import SHARED
+from tests.datasets.doctor.faults import clean_sets, dataset
+
+PRW = SHARED / "prw-annotations" / "train_pid.json"
+COUNTS = np.array([9, 3, 3, 2, 1, 1, 1])
+PLOTS: dict[str, tuple[Callable[..., Path], NDArray[np.generic]]] = {
+    "long-tail": (long_tail_plot, COUNTS),
+    "people": (people_per_frame_plot, COUNTS),
+    "cameras": (cameras_per_identity_plot, COUNTS),
+    "sizes": (box_size_plot, np.array([[0, 0, 10, 30], [5, 5, 25, 45], [1, 2, 31, 92]], np.float32)),
+}
+
+
+def ink(path: Path, colour: str) -> int:
+    """Count pixels of exactly a colour."""
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    return int((pixels == ImageColor.getrgb(colour)).all(axis=2).sum())
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_every_series_is_drawn_in_its_colour(name: str, tmp_path: Path) -> None:
+    draw, numbers = PLOTS[name]
+    one: Series = {"train": numbers}
+    path = draw(one, tmp_path / "new" / "one.png", "A title")
+    with Image.open(path) as image:
+        assert image.size == (1200, 675)
+    assert ink(path, COLOURS[0]) > 500
+    assert ink(path, COLOURS[1]) == 0
+    both = draw({"target": numbers, "result": numbers[:2]}, tmp_path / "both.png")
+    assert ink(both, COLOURS[1]) > 500
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_odd_numbers_and_names_can_be_drawn(name: str, tmp_path: Path) -> None:
+    draw, numbers = PLOTS[name]
+    for odd in (numbers[:1], np.repeat(numbers[:1], 5, axis=0)):
+        assert ink(draw({"_a$b_c$": odd}, tmp_path / "odd.png", "50% $ of_all"), COLOURS[0]) > 50
+
+
+def test_many_counts_become_an_outline(tmp_path: Path) -> None:
+    crowd = np.random.default_rng(0).poisson(80, 500)
+    assert ink(people_per_frame_plot({"crowd": crowd}, tmp_path / "crowd.png"), COLOURS[0]) > 500
+
+
+def test_the_head_by_hand() -> None:
+    assert head_share(np.array([1, 4, 2, 3]), 0.25) == 0.4
+    assert head_share(np.array([1, 4, 2, 3]), 0.5) == 0.7
+    assert head_share(np.array([5, 5]), 0.01) == 0.5  # at least one identity
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=50), st.floats(0.01, 1), st.randoms())
+def test_the_head_is_no_smaller_than_its_share_of_people(counts: list[int], share: float, random: object) -> None:
+    shuffled = list(counts)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    held = head_share(np.array(counts), share)
+    assert held == head_share(np.array(shuffled), share)
+    assert held >= max(1, round(share * len(counts))) / len(counts) - 1e-12
+    assert held <= 1
+
+
+def test_statistics_by_hand(tmp_path: Path) -> None:
+    scenes = list(clean_sets(tmp_path)[0].scenes)
+    scenes[0] = replace(scenes[0], ignore=np.array([True, False, False]))
+    assert boxes_per_identity(scenes).tolist() == [3, 4, 4]
+    assert people_per_scene(scenes).tolist() == [2, 3, 3, 3, 3, 3]
+    assert cameras_of_identities(scenes[:2]) == {11: {"c0", "c1"}, 12: {"c1"}}
+    assert cameras_per_identity(scenes).tolist() == [2, 2, 2]
+    nowhere = [replace(scene, camera=None) for scene in scenes]
+    assert cameras_per_identity(nowhere).tolist() == []
+
+
+def test_a_set_gets_the_plots_it_can_have(tmp_path: Path) -> None:
+    sets = clean_sets(tmp_path)
+    four = ["people-per-frame.png", "box-sizes.png", "identity-long-tail.png", "cameras-per-identity.png"]
+    assert [path.name for path in dataset_plots(sets, tmp_path / "plots")] == four
+    no_cameras = dataset("a", [replace(scene, camera=None) for scene in sets[0].scenes])
+    assert [path.name for path in dataset_plots([no_cameras], tmp_path / "plots")] == four[:3]
+    strangers = [replace(scene, identities=np.full(3, -1)) for scene in sets[0].scenes]
+    assert [path.name for path in dataset_plots([dataset("a", strangers)], tmp_path / "plots")] == four[:2]
+    with pytest.raises(DatasetError, match="empty: no scenes"):
+        dataset_plots([dataset("empty", [])], tmp_path)
+
+
+def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r"personsearch\[data\]"):
+        long_tail_plot({"a": COUNTS}, tmp_path / "a.png")
+
+
+@pytest.mark.skipif(not PRW.is_file(), reason="needs the annotations of PRW")
+def test_the_long_tail_of_prw() -> None:
+    counts = boxes_per_identity(load_dataset(PRW, "train", require_images=False).scenes)
+    assert (len(counts), counts.min(), counts.max(), np.median(counts)) == (483, 1, 464, 23)
+    assert (counts < 4).sum() == 18
+    assert round(head_share(counts), 2) == 0.5

@@ -1,0 +1,141 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from personsearch import PersonSearcher
+from personsearch.datasets import Dataset, Query, load_dataset
+from personsearch.errors import DatasetError
+from personsearch.measure.baselines import colour_histogram
+from personsearch.measure.observe import observe, observe_baselines
+from personsearch.pictures.decode import load_image
+from tests.conftest import toy_set
+
+
+@pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy_set(tmp_path_factory.mktemp("toy"), num_scenes=3).parent
+
+
+@pytest.fixture
+def toy_data(toy_folder: Path) -> Dataset:
+    """Three scenes; the first query is an annotated box, the second one drawn by hand."""
+    loaded = load_dataset(toy_folder / "train.json", split="train")
+    first, second = loaded.scenes[0], loaded.scenes[1]
+    asked = (
+        Query(image_id=first.image_id, box=first.boxes[1], identity=1),
+        Query(image_id=second.image_id, box=second.boxes[0] + np.float32(2), identity=1),
+    )
+    return replace(loaded, queries=asked)
+
+
+class NetworkRanError(Exception):
+    pass
+
+
+@pytest.fixture
+def no_network(tiny_searcher: PersonSearcher, monkeypatch: pytest.MonkeyPatch) -> PersonSearcher:
+    def ran(*_: Any, **__: Any) -> Iterator[Any]:
+        raise NetworkRanError
+
+    monkeypatch.setattr(tiny_searcher, "observe", ran)
+    return tiny_searcher
+
+
+def test_one_look_gives_what_separate_calls_give(tiny_searcher: PersonSearcher, toy_data: Dataset) -> None:
+    seen = observe(tiny_searcher, toy_data, progress=False)
+    assert seen.weights == tiny_searcher.spec.fingerprint
+    assert seen.dataset == toy_data.digest
+    assert seen.computed_on == "cpu float32"
+    assert seen.seconds is not None
+    for scene in toy_data.scenes:
+        alone = tiny_searcher.detect(scene.path, threshold=0.3)
+        found = seen.detections[scene.image_id].filter(min_score=0.3)
+        assert seen.detections[scene.image_id].image_id == scene.image_id
+        np.testing.assert_allclose(found.boxes, alone.boxes, atol=0.01)
+        np.testing.assert_allclose(found.embeddings, alone.embeddings, atol=1e-4)
+        people = tiny_searcher.embed_boxes(scene.path, scene.boxes)
+        np.testing.assert_allclose(seen.people[scene.image_id], people, atol=1e-4)
+    for query, embedding in zip(toy_data.queries, seen.queries, strict=True):
+        path = next(scene.path for scene in toy_data.scenes if scene.image_id == query.image_id)
+        np.testing.assert_allclose(embedding, tiny_searcher.embed_query(path, query.box), atol=1e-4)
+
+
+def test_a_second_look_needs_no_network(
+    tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path, no_network: PersonSearcher
+) -> None:
+    with pytest.raises(NetworkRanError):
+        observe(no_network, toy_data, cache_dir=tmp_path, progress=False)
+    first = observe(PersonSearcher(tiny_searcher.network), toy_data, cache_dir=tmp_path, progress=False)
+    again = observe(no_network, toy_data, cache_dir=tmp_path, progress=False)
+    assert again.seconds == first.seconds
+    np.testing.assert_array_equal(again.queries, first.queries)
+    fewer = replace(toy_data, queries=toy_data.queries[:1])  # another protocol: other queries in the same scenes
+    assert len(observe(no_network, fewer, cache_dir=tmp_path, progress=False).queries) == 1
+
+
+def test_queries_that_were_not_seen_are_embedded_and_kept(
+    tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path
+) -> None:
+    observe(tiny_searcher, replace(toy_data, queries=()), cache_dir=tmp_path, progress=False)
+    later = observe(tiny_searcher, toy_data, cache_dir=tmp_path, progress=False)
+    np.testing.assert_allclose(later.queries, observe(tiny_searcher, toy_data, progress=False).queries, atol=1e-4)
+    tiny_searcher.embed_boxes = None  # type: ignore[assignment,method-assign]  # a third look must not need it
+    kept = observe(tiny_searcher, toy_data, cache_dir=tmp_path, progress=False)
+    np.testing.assert_array_equal(kept.queries, later.queries)
+
+
+def test_a_changed_picture_is_looked_at_again(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+    data = load_dataset(toy_set(tmp_path / "toy", num_scenes=2), split="train")
+    kept = tmp_path / "kept"
+    before = observe(tiny_searcher, data, cache_dir=kept, progress=False)
+    name = data.scenes[0].image_id
+    Image.new("RGB", (160, 96), (200, 30, 30)).save(data.scenes[0].path)
+    after = observe(tiny_searcher, data, cache_dir=kept, progress=False)
+    assert not np.allclose(before.people[name], after.people[name])
+
+
+def test_a_damaged_file_is_made_again(
+    tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = observe(tiny_searcher, toy_data, cache_dir=tmp_path, progress=False)
+    [path] = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-10])
+    again = observe(tiny_searcher, toy_data, cache_dir=tmp_path, progress=False)
+    assert "damaged" in caplog.text
+    np.testing.assert_allclose(again.queries, first.queries, atol=1e-5)
+
+
+def test_what_cannot_be_observed_is_named(tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path) -> None:
+    elsewhere = replace(toy_data, queries=(replace(toy_data.queries[0], image_id="other.png"),))
+    with pytest.raises(DatasetError, match=r"query 0 is in other\.png, which is no scene"):
+        observe(tiny_searcher, elsewhere, progress=False)
+    larger = replace(toy_data, scenes=(replace(toy_data.scenes[0], width=320), *toy_data.scenes[1:]))
+    with pytest.raises(DatasetError, match=r"000\.png: the picture is 160x96, the annotations say 320x96"):
+        observe(tiny_searcher, larger, progress=False)
+    gone = replace(toy_data, scenes=(replace(toy_data.scenes[0], path=tmp_path / "no.png"), *toy_data.scenes[1:]))
+    with pytest.raises(DatasetError, match=r"no\.png: no such image"):
+        observe(tiny_searcher, gone, progress=False)
+    with pytest.raises(DatasetError, match="has no scenes"):
+        observe(tiny_searcher, replace(toy_data, scenes=(), queries=()), progress=False)
+
+
+def test_baselines_embed_the_very_same_boxes(tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path) -> None:
+    own = observe(tiny_searcher, toy_data, progress=False)
+    rows = observe_baselines(tiny_searcher, toy_data, own, cache_dir=tmp_path, progress=False)
+    assert list(rows) == ["same network, untrained", "colour histogram"]
+    for row in rows.values():
+        for name, found in own.detections.items():
+            np.testing.assert_array_equal(row.detections[name].boxes, found.boxes)
+            np.testing.assert_array_equal(row.detections[name].scores, found.scores)
+    scene = toy_data.scenes[0]
+    colours = rows["colour histogram"]
+    expected = colour_histogram(load_image(scene.path), scene.boxes)
+    np.testing.assert_array_equal(colours.people[scene.image_id], expected)
+    np.testing.assert_array_equal(colours.queries[0], expected[1])
+    again = observe_baselines(tiny_searcher, toy_data, own, cache_dir=tmp_path, progress=False)
+    np.testing.assert_array_equal(again["colour histogram"].queries, colours.queries)

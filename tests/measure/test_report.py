@@ -1,0 +1,245 @@
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from personsearch.datasets import Dataset
+from personsearch.errors import MissingExtraError
+from personsearch.evaluation.rules import PRESETS
+from personsearch.measure.report import page, require_libraries, write_report
+from personsearch.measure.report.contents import (
+    cumulative_matches,
+    details_of,
+    precision_recall,
+    recall_by_height,
+    scene_hits,
+    similarities,
+    telling_queries,
+    worst_scenes,
+)
+from tests.evaluation.told import NAME, observations, told, told_dataset
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+STANDARD = PRESETS["standard"]
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">&$x_1$"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return told_dataset(tmp_path_factory.mktemp("told"))
+
+
+@pytest.fixture(scope="module")
+def report(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(tmp_path_factory.mktemp("report") / "new", told(data))
+
+
+def test_cumulative_matches_count_queries_that_count(data: Dataset) -> None:
+    search = told(data).main.search
+    assert search is not None
+    ranks = replace(search, first_ranks=np.array([0, 2, np.inf, np.nan]))
+    assert cumulative_matches(ranks)[[0, 1, 2, 49]].tolist() == pytest.approx([1 / 3, 1 / 3, 2 / 3, 2 / 3])
+
+
+def test_hits_misses_and_detections_of_nobody(data: Dataset) -> None:
+    hits = scene_hits(observations(data), data.scenes, STANDARD)
+    assert [len(one.hits) for one in hits] == [3, 3, 3, 2, 3, 3]
+    assert [len(one.missed) for one in hits] == [0, 0, 0, 1, 0, 0]
+    assert [len(one.false) for one in hits] == [0, 0, 0, 0, 1, 0]
+    np.testing.assert_array_equal(hits[3].missed, data.scenes[3].boxes[:1])
+    assert [one.scene.image_id for one in worst_scenes(hits, 6)] == ["003.png", "004.png"]
+    [row] = recall_by_height(hits, STANDARD)
+    assert (row.low, row.high, row.people) == (50, 75, 18)
+    assert row.recall == pytest.approx(17 / 18)
+
+
+def test_similarities_sort_pairs_by_whether_they_are_one_person(data: Dataset) -> None:
+    pairs = similarities(observations(data), data, STANDARD)
+    # 18 detections, three of them in each query's own scene; person 1 is in scenes 0, 1, 4, 5, person 2 in 1, 2, 5.
+    assert pairs.same.sum() == 3 + 2
+    assert pairs.same.sum() + pairs.different.sum() == 2 * 15
+    assert pairs.same[-1] == 5  # equal embeddings: similarity one
+    assert len(pairs.edges) == len(pairs.same) + 1
+
+
+def test_the_curve_goes_below_the_threshold(data: Dataset) -> None:
+    seen = observations(data)
+    strict = STANDARD.changed(detection_score_threshold=0.7)
+    curve = precision_recall(seen, data, strict)
+    assert curve[0][1] == 1.0
+    assert curve[-1] == pytest.approx((17 / 18, 17 / 18))  # with the detection of nobody, whose score is 0.6
+
+
+def test_telling_queries_show_each_person_once(data: Dataset) -> None:
+    evaluation = told(data)
+    search = evaluation.main.search
+    assert search is not None
+    ap = np.array([0.5, 0.2, 0.9, np.nan])
+    twice = replace(data, queries=(*data.queries, *data.queries))
+    many = replace(
+        search,
+        average_precisions=ap,
+        appearances=np.tile(search.appearances, 2),
+        found=np.tile(search.found, 2),
+        best=search.best * 2,
+    )
+    main = replace(evaluation.main, search=many)
+    assert [one.number for one in telling_queries(main, twice, 5, worst=True)] == [1, 0]
+    assert [one.number for one in telling_queries(main, twice, 5, worst=False)] == [2, 1]
+    assert [one.number for one in telling_queries(main, twice, 1, worst=True)] == [1]
+
+
+def test_results_hold_every_figure_with_its_protocol(data: Dataset, report: Path) -> None:
+    results = json.loads((report.parent / "results.json").read_text())
+    evaluation = told(data)
+    assert [(one["name"], one["preset"]) for one in results["reports"]] == [
+        (NAME, "standard"),
+        ("other", "standard"),
+        (NAME, "strict"),
+        ("other", "strict"),
+    ]
+    for one, expected in zip(results["reports"], evaluation.reports, strict=True):
+        assert one["figures"] == pytest.approx(expected.figures())
+        assert one["hash"] == PRESETS[one["preset"]].hash
+    assert results["reports"][0]["figures"]["recall"] == pytest.approx(17 / 18)
+    assert results["dataset"]["digest"] == data.digest
+    assert results["weights"] == {"name": NAME, "fingerprint": "f" * 64}
+    assert results["coco"] == {"AP": 0.5, "AP_small": None}
+    assert results["timing"] == {
+        "network_seconds": 2.0,
+        "scenes_per_second": 3.0,
+        "computed_on": "cpu float32",
+        "protocol_seconds": 0.25,
+    }
+    assert results["details"]["missed"] == results["details"]["false_detections"] == 1
+    assert {"personsearch", "python", "numpy", "torch"} <= results["versions"].keys()
+
+
+def test_the_page_shows_the_figures_of_results_json(report: Path) -> None:
+    results = json.loads((report.parent / "results.json").read_text())
+    html = report.read_text(encoding="utf-8")
+    [table] = re.findall(r'<table id="figures">(.*?)</table>', html, flags=re.DOTALL)
+    rows = re.findall(r"<tr[^>]*><th scope=\"row\">(.*?)</th>(.*?)</tr>", table, flags=re.DOTALL)
+    assert len(rows) == len(results["reports"])
+    for (name, cells), one in zip(rows, results["reports"], strict=True):
+        shown = re.findall(r"<td[^>]*>(.*?)</td>", cells)
+        figures = [f"{100 * value:.1f}" for value in one["figures"].values()]
+        assert unescape(name) == one["name"]
+        assert shown == [*figures, f"{one['preset']} ({one['hash']})"]
+
+
+def test_the_page_asks_the_network_for_nothing(report: Path) -> None:
+    html = report.read_text(encoding="utf-8")
+    assert "default-src 'none'" in html
+    addresses = re.findall(r"""(?:src|href|srcset|action)\s*=\s*["']([^"']*)""", html) + re.findall(
+        r"url\(([^)]*)", html
+    )
+    assert addresses
+    assert all(address.startswith(("data:image/jpeg;base64,", "#")) for address in addresses)
+    assert "<script" not in html
+    assert "http" not in re.sub(r"<meta http-equiv", "", html)
+    assert not re.findall(r"<img(?![^>]*\balt=\"[^\"]+\")", html)
+
+
+def test_names_cannot_write_into_the_page(data: Dataset, tmp_path: Path) -> None:
+    scene = data.scenes[3]
+    hostile = replace(data, name=HOSTILE, scenes=(*data.scenes[:3], replace(scene, image_id=HOSTILE), *data.scenes[4:]))
+    html = write_report(tmp_path, told(hostile, HOSTILE)).read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert "<img src=x" not in html
+    assert html.count("&lt;script&gt;") >= 3
+
+
+def test_pictures_stay_small(data: Dataset, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    scenes = []
+    for scene in data.scenes:
+        path = tmp_path / scene.image_id
+        noise = rng.integers(0, 256, (960, 1600, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
+        scenes.append(replace(scene, path=path, width=1600, height=960))
+    written = write_report(tmp_path / "out", told(replace(data, scenes=tuple(scenes))))
+    pictures = re.findall(r"data:image/jpeg;base64,([^\"]*)", written.read_text())
+    shown = (page.BEST + page.WORST) * (1 + page.MATCHES)
+    largest = max(len(picture) for picture in pictures)
+    assert largest < 260_000  # noise is the worst case; a photograph takes a third
+    assert shown <= 60
+
+
+def test_a_set_without_queries_has_a_report_too(data: Dataset, tmp_path: Path) -> None:
+    bare = replace(data, queries=())
+    evaluation = told(data)
+    seen = {NAME: replace(evaluation.observed[NAME], queries=np.zeros((0, 8), np.float32))}
+    main = replace(evaluation.main, search=None, queries=0)
+    alone = replace(
+        evaluation, dataset=bare, observed=seen, reports=(main,), sizes=(), calibration=None, open_set=None, reid={}
+    )
+    html = write_report(tmp_path, alone).read_text()
+    assert "search mAP" not in html
+    assert 'data-figure="AP"' in html
+    assert json.loads((tmp_path / "results.json").read_text())["details"]["similarities"] is None
+
+
+def test_details_are_of_the_first_preset(data: Dataset) -> None:
+    details = details_of(told(data), best=1, worst=1, scenes=1)
+    assert list(details.cumulative) == [NAME, "other"]
+    assert details.at_threshold == pytest.approx((17 / 18, 17 / 18))
+    assert len(details.best) == len(details.worst) == len(details.scenes) == 1
+
+
+def test_a_missing_library_is_told_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "find_spec", lambda name: None if name == "jinja2" else object())
+    with pytest.raises(MissingExtraError, match=r"jinja2: pip install 'personsearch\[evaluate\]'"):
+        require_libraries()
+
+
+def browse(folder: Path, *arguments: str) -> str:
+    assert CHROMIUM is not None
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync --hide-scrollbars --virtual-time-budget=5000"
+    )
+    command = [CHROMIUM, *flags.split(), f"--user-data-dir={folder / 'profile'}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_a_browser_shows_the_page(data: Dataset, tmp_path: Path) -> None:
+    """In a real browser: every picture loads, nothing is wider than a phone, and hostile names run nothing."""
+    hostile = replace(data, name=HOSTILE)
+    written = write_report(tmp_path, told(hostile, HOSTILE))
+    # The page's own policy forbids scripts. A copy without it lets this one look around, and would let a name's run.
+    probe = """<script>addEventListener("load", () => {
+      const images = [...document.images], wide = document.documentElement;
+      document.body.dataset.probe = JSON.stringify({title: document.title, images: images.length,
+        loaded: images.filter(i => i.complete && i.naturalWidth > 0).length,
+        charts: document.querySelectorAll("svg.chart").length,
+        overflow: wide.scrollWidth - wide.clientWidth, mAP: document.querySelector('[data-figure="mAP"]').textContent,
+        drawn: [...document.querySelectorAll("svg.chart")].every(s => s.getBoundingClientRect().height > 100)});
+    })</script></body>"""
+    html = re.sub(r"<meta http-equiv[^>]*>", "", written.read_text(encoding="utf-8"))
+    (tmp_path / "probe.html").write_text(html.replace("</body>", probe), encoding="utf-8")
+    dom = browse(tmp_path, "--window-size=500,900", "--dump-dom", (tmp_path / "probe.html").as_uri())
+    [told_by] = re.findall(r'data-probe="([^"]*)"', dom)
+    found = json.loads(unescape(told_by))
+    assert found["title"] == f"{HOSTILE} on {HOSTILE}: person search"
+    assert found["images"] == found["loaded"] > 8
+    assert found["charts"] == 5
+    assert found["drawn"]
+    assert found["overflow"] == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert found["mAP"] == f"{100 * results['reports'][0]['figures']['mAP']:.1f} %"
+
+    browse(tmp_path, "--window-size=1200,2000", f"--screenshot={tmp_path / 'page.png'}", written.as_uri())
+    pixels = np.asarray(Image.open(tmp_path / "page.png").convert("RGB"))
+    assert pixels.shape[:2] == (2000, 1200)
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
