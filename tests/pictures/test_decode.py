@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from personsearch.errors import ImageError
-from personsearch.pictures.decode import load_image
+from personsearch.pictures.decode import Header, image_header, image_size, load_image, load_reduced
 
 
 @pytest.fixture
@@ -40,6 +40,57 @@ def test_exif_orientation_is_applied(picture: Image.Image) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera lay on its side: turn by 90 degrees clockwise
     assert load_image(encoded(picture, "PNG", exif=exif)).shape == (40, 30, 3)
+
+
+def quarter_turn() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+def test_headers_give_the_upright_size(tmp_path: Path) -> None:
+    for name, exif in (("a.jpg", quarter_turn()), ("b.png", quarter_turn()), ("c.jpg", Image.Exif())):
+        Image.new("RGB", (30, 20)).save(tmp_path / name, exif=exif)
+    assert image_header(tmp_path / "a.jpg") == Header((20, 30), turned=True)
+    # A PNG has its EXIF after the pixels, which are not read for this.
+    assert image_header(tmp_path / "b.png") == Header((30, 20), turned=False)
+    assert image_size(tmp_path / "c.jpg") == (30, 20)
+
+
+def test_headers_of_unusable_files_name_them(tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    with pytest.raises(ImageError, match=r"text\.jpg: cannot be read as an image: empty, damaged"):
+        image_size(tmp_path / "text.jpg")
+    with pytest.raises(ImageError, match=r"none\.jpg: no such file"):
+        image_size(tmp_path / "none.jpg")
+    with pytest.raises(ImageError, match="is a folder, not an image"):
+        image_size(tmp_path)
+
+
+@pytest.mark.parametrize(("exif", "upright"), [(Image.Exif(), (640, 480)), (quarter_turn(), (480, 640))])
+def test_a_reduced_image_is_upright_and_no_smaller_than_asked(
+    tmp_path: Path, exif: Image.Exif, upright: tuple[int, int]
+) -> None:
+    path = tmp_path / "a.jpg"
+    Image.linear_gradient("L").resize((640, 480)).convert("RGB").save(path, exif=exif, quality=95)
+    least = (upright[0] // 4 - 5, upright[1] // 4 - 5)
+    picture, header = load_reduced(path, least)
+    assert header == Header(upright, turned=upright == (480, 640))
+    assert picture.size == (upright[0] // 4, upright[1] // 4)  # 1/8 would fall below
+    whole = Image.fromarray(load_image(path)).resize(picture.size, Image.Resampling.BOX)
+    assert np.abs(np.asarray(picture).astype(int) - np.asarray(whole)).max() < 6
+    assert load_reduced(path.read_bytes(), least, "L")[0].mode == "L"
+
+
+def test_a_reduced_png_is_whole_and_turned(picture: Image.Image) -> None:
+    reduced, header = load_reduced(encoded(picture, exif=quarter_turn()), (5, 5))
+    assert np.array_equal(np.asarray(reduced), load_image(encoded(picture, exif=quarter_turn())))
+    assert header == Header((30, 40), turned=True)
+
+
+def test_a_truncated_image_cannot_be_reduced(picture: Image.Image) -> None:
+    with pytest.raises(ImageError, match=r"^<\d+ bytes>: cannot be read as an image \(image file is truncated"):
+        load_reduced(encoded(picture)[:-200], (5, 5))
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "CMYK"])
