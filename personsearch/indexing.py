@@ -81,7 +81,8 @@ def index_sources(
                 people += len(detections)
             bar.advance()
     for name, reason in failed:
-        logger.warning("not indexed: %s", reason if name in reason else f"{name}: {reason}")
+        named = reason.partition(": ")[0].endswith(name)  # by its path, which ends with the image_id
+        logger.warning("not indexed: %s", reason if named else f"{name}: {reason}")
     unmatched = tuple(sorted((sources.cameras.keys() | sources.times.keys()) - seen))
     if unmatched:
         logger.warning(

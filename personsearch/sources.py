@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from personsearch.errors import ImageError
-from personsearch.pictures.decode import ImageInput, describe
+from personsearch.pictures.decode import ImageInput, describe, is_url
 from personsearch.pictures.video import VIDEO_SUFFIXES, frame_id, video_frames
 
 
@@ -115,7 +115,7 @@ class Sources:
         camera = self.cameras.get(name, self.cameras.get(entry.image_id))
         start = self.times.get(entry.image_id, 0.0)
         time = self.times.get(name, None if seconds is None else start + seconds)
-        on_disk = isinstance(entry.image, os.PathLike) or (isinstance(entry.image, str) and not _is_url(entry.image))
+        on_disk = isinstance(entry.image, os.PathLike) or (isinstance(entry.image, str) and not is_url(entry.image))
         file = Path(os.fspath(entry.image)) if on_disk else None  # type: ignore[arg-type]
         return Source(name, image, file, camera, time)
 
@@ -152,7 +152,7 @@ def read_sidecar(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str
 
 
 def _expand(text: str) -> list[Entry]:
-    if _is_url(text):
+    if is_url(text):
         return [Entry(text, text)]
     path = Path(text).expanduser()
     if path.is_dir():
@@ -172,15 +172,11 @@ def _expand(text: str) -> list[Entry]:
 
 
 def _listed(image: ImageInput) -> list[Entry]:
-    if isinstance(image, str) and _is_url(image):
+    if isinstance(image, str) and is_url(image):
         return [Entry(image, image)]
     if isinstance(image, (str, os.PathLike)):
         return [_file(Path(image), Path(image).as_posix())]
     raise ImageError(f"{describe(image)}: an image in memory has no name; give a mapping image_id -> image")
-
-
-def _is_url(text: str) -> bool:
-    return text.startswith(("http://", "https://"))
 
 
 def _file(path: Path, image_id: str) -> Entry:

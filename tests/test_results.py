@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from personsearch import Detections
+from personsearch.results import is_unit
 
 
 def detections(n: int) -> Detections:
@@ -18,6 +19,8 @@ def test_rows_can_be_chosen_in_every_way() -> None:
     assert len(found[found.scores > 0.7]) == 2
     assert found[[3, 0]].boxes[0, 3] == 23
     assert found[0].image_id == "a.jpg"
+    assert found[np.argmin(found.scores)].boxes[0, 3] == 23  # a numpy integer is one row, too
+    assert found[np.int64(-1)].scores.tolist() == found.scores[-1:].tolist()
 
 
 def test_filter_by_score_and_height() -> None:
@@ -33,6 +36,15 @@ def test_conversion_to_supervision() -> None:
     assert converted.xyxy.tolist() == found.boxes.tolist()
     assert converted.confidence.tolist() == found.scores.tolist()
     assert (converted[1:].data["embedding"] == found.embeddings[1:]).all()
+
+
+def test_unit_length_has_a_tolerance_for_half_precision() -> None:
+    vectors = np.array([[1, 0], [0.6, 0.8], [1.009, 0], [0.991, 0], [1.011, 0], [0.98, 0], [np.nan, 0]], np.float32)
+    assert is_unit(vectors).tolist() == [True, True, True, True, False, False, False]
+    random = np.random.default_rng(0).normal(size=(200, 256)).astype(np.float32)
+    random /= np.linalg.norm(random, axis=1, keepdims=True)
+    assert is_unit(random.astype(np.float16).astype(np.float32)).all()
+    assert is_unit(np.zeros((0, 4), np.float32)).shape == (0,)
 
 
 def test_wrong_shapes_are_refused() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from personsearch import Detections, Gallery, PersonSearcher
 from personsearch.errors import ConfigError, GalleryMismatchError, ImageError
 from personsearch.models import ModelConfig, build
-from tests.conftest import toy_scene
+from tests.support import toy_scene
 
 PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
 
@@ -92,7 +92,7 @@ import resource, sys
 import numpy as np, torch
 from personsearch import PersonSearcher
 from personsearch.models import ModelConfig, build
-from tests.conftest import TINY
+from tests.support import TINY
 searcher = PersonSearcher(build(ModelConfig.model_validate(TINY)), device="cpu")
 rng = np.random.default_rng(0)
 taken = 0
@@ -149,8 +149,58 @@ def test_threshold_and_limit(tiny_searcher: PersonSearcher) -> None:
     scene = toy_scene(PEOPLE)
     assert len(tiny_searcher.detect(scene, threshold=1.0)) == 0
     assert len(tiny_searcher.detect(scene, max_people=2)) == 2
-    with pytest.raises(ConfigError, match="between 0 and 1"):
-        tiny_searcher.detect(scene, threshold=2)
+    for wrong, message in (
+        ({"threshold": 2}, "threshold must be between 0 and 1, got 2"),
+        ({"max_people": -1}, "max_people must be at least 1, got -1"),
+        ({"max_people": 0}, "max_people must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            tiny_searcher.detect(scene, **wrong)  # type: ignore[call-overload]
+        with pytest.raises(ConfigError, match=message):
+            tiny_searcher.observe([(scene, np.zeros((0, 4)))], **wrong)
+
+
+def test_observe_takes_the_same_limits_as_detect(tiny_searcher: PersonSearcher) -> None:
+    scene = toy_scene(PEOPLE)
+    [(detections, _)] = tiny_searcher.observe([(scene, np.zeros((0, 4)))], max_people=2)
+    same(detections, tiny_searcher.detect(scene, max_people=2))
+
+
+def test_the_person_searched_for_is_known(tiny_searcher: PersonSearcher) -> None:
+    scene = toy_scene(PEOPLE)
+    best = tiny_searcher.detect(scene)[0]
+    detected = tiny_searcher.find_query(scene)
+    assert detected.box == pytest.approx(best.boxes[0].tolist())
+    assert detected.score == pytest.approx(float(best.scores[0]))
+    assert detected.embedding == pytest.approx(best.embeddings[0])
+    given = tiny_searcher.find_query(scene, (-5, 10, 30, 70))
+    assert given.box == (0, 10, 30, 70)  # clipped to the scene
+    assert given.score is None
+    assert np.array_equal(given.embedding, tiny_searcher.embed_query(scene, (0, 10, 30, 70)))
+
+
+def test_arrays_in_opencvs_order_are_what_they_show(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+    rgb = np.asarray(toy_scene(PEOPLE))
+    bgr, box = rgb[:, :, ::-1], (10, 10, 30, 70)
+    expected = tiny_searcher.embed_query(rgb, box)
+    assert np.array_equal(tiny_searcher.find_query(bgr, box, channel_order="BGR").embedding, expected)
+    assert not np.allclose(tiny_searcher.find_query(bgr, box).embedding, expected, atol=1e-3)
+    [(_, embedded)] = tiny_searcher.observe([(bgr, np.array([box]))], channel_order="BGR")
+    assert np.allclose(embedded[0], expected, atol=1e-5)
+    tiny_searcher.index({"a": rgb}, tmp_path / "g")
+    matches = tiny_searcher.search(tmp_path / "g", rgb, box)
+    assert tiny_searcher.search(tmp_path / "g", bgr, box, channel_order="BGR") == matches
+    assert tiny_searcher.search(tmp_path / "g", bgr, box) != matches
+
+
+def test_a_misspelt_filter_is_a_type_error_before_the_network_runs(
+    tiny_searcher: PersonSearcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_searcher.index({"a": toy_scene(PEOPLE)}, tmp_path / "g")
+    monkeypatch.setattr(tiny_searcher.network, "embed", lambda *_: pytest.fail("the network ran"))
+    with pytest.raises(TypeError, match="one_per_scene"):
+        tiny_searcher.search(tmp_path / "g", toy_scene(PEOPLE), (1, 2, 30, 40), one_per_scene=True)  # type: ignore[call-arg]
 
 
 def test_observe_gives_what_detect_and_embed_boxes_give(tiny_searcher: PersonSearcher) -> None:

@@ -3,16 +3,14 @@ import os
 import sys
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from personsearch import Gallery, Match, PersonSearcher
+from personsearch import Gallery, PersonSearcher
 from personsearch.errors import ImageError
-from personsearch.pictures.matches import load_scene
-from personsearch.pictures.video import video_frames
 from personsearch.sources import Sources, read_sidecar
+from tests.support import video
 
 
 def wanted(_: str) -> bool:
@@ -24,18 +22,6 @@ def images(folder: Path, *names: str) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(path)
-
-
-def video(path: Path, frames: int = 20, fps: int = 10) -> Path:
-    """Write a video whose frame n has the grey value 10 n."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(frames):
-            grey = np.full((48, 64, 3), 10 * number % 256, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
-        container.mux(stream.encode())
-    return path
 
 
 def ids(sources: Sources) -> list[str]:
@@ -77,6 +63,21 @@ def test_mistakes_are_named(given: object, message: str) -> None:
         Sources.of(given)  # type: ignore[arg-type]
 
 
+def test_a_url_in_a_mapping_is_not_taken_for_a_file() -> None:
+    sources = Sources.of({"a": "https://example.org/a.jpg"})
+    [source] = [source for entry in sources.entries for source in sources.scenes(entry, wanted)]
+    assert source is not None
+    assert (source.image, source.file, source.extra) == ("https://example.org/a.jpg", None, {})
+
+
+def test_a_file_in_a_mapping_is_found_again(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg")
+    sources = Sources.of({"one": str(tmp_path / "a.jpg")})
+    [source] = [source for entry in sources.entries for source in sources.scenes(entry, wanted)]
+    assert source is not None
+    assert source.extra == {"path": str(tmp_path / "a.jpg")}
+
+
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="holds no image or video"):
         Sources.of(tmp_path)
@@ -94,26 +95,6 @@ def test_unwanted_frames_are_not_converted(tmp_path: Path) -> None:
     sources = Sources.of(video(tmp_path / "clip.mp4"), every=10)
     [entry] = sources.entries
     assert list(sources.scenes(entry, lambda _: False)) == [None, None]
-
-
-def test_a_match_in_a_video_finds_its_frame_again(tmp_path: Path) -> None:
-    path = video(tmp_path / "clip.mp4")
-    match = Match(
-        detection_id=1,
-        image_id="clip.mp4#t=1.200",
-        box=(0, 0, 1, 1),
-        similarity=1,
-        score=1,
-        extra={"path": str(path)},
-    )
-    assert abs(np.asarray(load_scene(match)).mean() - 120) < 6
-
-
-def test_a_broken_video_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    path.write_bytes(b"nothing like a video")
-    with pytest.raises(ImageError, match=r"clip\.mp4: cannot be read as a video"):
-        list(video_frames(str(path)))
 
 
 def test_a_video_that_breaks_in_the_middle_keeps_what_came_before(
@@ -140,7 +121,7 @@ def test_a_video_that_breaks_in_the_middle_keeps_what_came_before(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
-def test_a_name_that_is_no_text_is_reported_and_the_rest_goes_on(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_reported(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     images(photos, "a.png", "b.png")
     os.rename(os.fsencode(photos / "a.png"), os.fsencode(photos) + b"/\xff.png")
