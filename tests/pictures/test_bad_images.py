@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from personsearch import PersonSearcher, images
+from personsearch import PersonSearcher
 from personsearch.errors import ImageError
+from personsearch.pictures import decode
 from personsearch.pictures.decode import load_image
 
 Serve = Callable[[Callable[[socket.socket], None]], str]
@@ -56,12 +57,12 @@ def test_stubs_of_files_are_named(data: bytes, tmp_path: Path) -> None:
         load_image(path)
 
 
-def test_a_folder_is_no_image(tmp_path: Path) -> None:
+def test_a_folder_is_not_an_image(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="is a folder"):
         load_image(tmp_path)
 
 
-def test_of_an_animation_the_first_picture_counts() -> None:
+def test_the_first_frame_of_an_animation_is_used() -> None:
     red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
     file = io.BytesIO()
     red.save(file, "GIF", save_all=True, append_images=[blue])
@@ -170,7 +171,7 @@ def test_a_url_that_answers(serve: Serve) -> None:
 
 
 def test_a_url_that_never_answers(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "URL_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(decode, "URL_TIMEOUT_SECONDS", 0.3)
     with pytest.raises(ImageError, match=r"photo\.png: cannot be fetched \(.*timed out"):
         load_image(serve(lambda _: time.sleep(2)))
 
@@ -182,8 +183,8 @@ def test_a_url_that_drips(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None
             peer.sendall(b"x")
             time.sleep(0.05)
 
-    monkeypatch.setattr(images, "URL_TIMEOUT_SECONDS", 0.3)
-    with pytest.raises(ImageError, match=r"photo\.png: not there after"):
+    monkeypatch.setattr(decode, "URL_TIMEOUT_SECONDS", 0.3)
+    with pytest.raises(ImageError, match=r"photo\.png: not complete after"):
         load_image(serve(drip))
 
 
@@ -193,7 +194,7 @@ def test_a_url_that_sends_too_much(serve: Serve, monkeypatch: pytest.MonkeyPatch
         while True:
             peer.sendall(b"x" * 65536)
 
-    monkeypatch.setattr(images, "URL_MAX_BYTES", 2**20)
+    monkeypatch.setattr(decode, "URL_MAX_BYTES", 2**20)
     with pytest.raises(ImageError, match=r"photo\.png: larger than 1 MiB"):
         load_image(serve(flood))
 
@@ -204,6 +205,13 @@ def test_a_url_that_answers_otherwise(answer: bytes, serve: Serve) -> None:
         load_image(serve(lambda peer: peer.sendall(answer)))
 
 
-def test_an_address_that_is_none() -> None:
+@pytest.mark.parametrize("target", ["ftp://127.0.0.1:9/photo.png", "file:///etc/hostname"])
+def test_a_url_that_redirects_elsewhere_than_to_http(target: str, serve: Serve) -> None:
+    answer = f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode()
+    with pytest.raises(ImageError, match=r"photo\.png: (redirects to ftp|cannot be fetched)"):
+        load_image(serve(lambda peer: peer.sendall(answer)))
+
+
+def test_an_incomplete_address() -> None:
     with pytest.raises(ImageError, match="cannot be fetched"):
         load_image("http://")

@@ -1,0 +1,78 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from personsearch import Match, draw_matches
+from personsearch.errors import ImageError
+from personsearch.pictures.drawing import CAPTION, GAP, NOTHING, TILE
+from personsearch.pictures.matches import load_scene
+from tests.support import toy_scene, video
+
+
+def match(path: Path | None, image_id: str = "a.png", **fields: object) -> Match:
+    values: dict[str, object] = {"detection_id": 1, "box": (70, 18, 90, 78), "similarity": 0.5, "score": 1.0, **fields}
+    extra = {} if path is None else {"path": str(path)}
+    return Match(image_id=image_id, extra=extra, **values)  # type: ignore[arg-type]
+
+
+def tile(sheet: Image.Image, column: int, row: int = 0) -> np.ndarray:
+    """Return the picture of a tile, without its caption."""
+    left, top = GAP + column * (TILE[0] + GAP), GAP + row * (TILE[1] + CAPTION + GAP)
+    return np.asarray(sheet.crop((left, top, left + TILE[0], top + TILE[1])))
+
+
+def test_the_query_comes_first_then_each_match_in_its_scene(tmp_path: Path) -> None:
+    scene = tmp_path / "a.png"
+    toy_scene([(2, 70, 18)]).save(scene)  # a blue shirt
+    query = toy_scene([(0, 70, 18)])  # a red one
+    sheet = draw_matches(query, (70, 18, 90, 78), [match(scene), match(None, "gone.png")])
+    assert sheet.size == (GAP + 3 * (TILE[0] + GAP), GAP + TILE[1] + CAPTION + GAP)
+    middle = [tile(sheet, column)[110, 100].tolist() for column in range(3)]
+    assert middle[0] == pytest.approx([200, 40, 40], abs=12)
+    assert middle[1] == pytest.approx([50, 80, 210], abs=12)
+    assert middle[2] == list(NOTHING)
+
+
+def test_the_channel_order_of_the_query_is_kept(tmp_path: Path) -> None:
+    rgb = np.asarray(toy_scene([(0, 10, 10)]))
+    one = draw_matches(rgb, (10, 10, 30, 70), [])
+    other = draw_matches(np.ascontiguousarray(rgb[:, :, ::-1]), (10, 10, 30, 70), [], channel_order="BGR")
+    assert np.array_equal(tile(one, 0), tile(other, 0))
+
+
+def test_a_match_in_a_video_finds_its_frame_again(tmp_path: Path) -> None:
+    path = video(tmp_path / "clip.mp4")
+    assert abs(np.asarray(load_scene(match(path, "clip.mp4#t=1.200"))).mean() - 120) < 6
+
+
+def test_a_still_whose_name_looks_like_a_frame_is_a_still(tmp_path: Path) -> None:
+    path = tmp_path / "a#t=3.png"
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(path)
+    assert load_scene(match(path, "a#t=3.png")).size == (8, 8)
+
+
+def test_a_scene_that_was_never_a_file_is_named() -> None:
+    with pytest.raises(ImageError, match="memory-1: was not indexed from a file"):
+        load_scene(match(None, "memory-1"))
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None  # importing it is an error
+from personsearch import Match, draw_matches
+match = Match(detection_id=1, image_id="a.png", box=(60, 20, 80, 80), similarity=0.5, score=1, extra={"path": "a.png"})
+print(draw_matches("a.png", (10, 10, 30, 70), [match]).size)
+"""
+
+
+def test_a_service_without_torch_draws_a_match(tmp_path: Path) -> None:
+    toy_scene([(0, 10, 10), (2, 60, 20)]).save(tmp_path / "a.png")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{(GAP + 2 * (TILE[0] + GAP), GAP + TILE[1] + CAPTION + GAP)}\n"
