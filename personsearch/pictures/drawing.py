@@ -13,6 +13,7 @@ from personsearch.results import Detections
 
 Colour = tuple[int, int, int]
 Box = tuple[float, float, float, float]
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 QUERY: Colour = (37, 99, 235)
 MATCH: Colour = (217, 119, 6)
@@ -62,10 +63,10 @@ def draw(image: ImageInput, detections: Detections, labels: Sequence[str] | None
     picture = Image.fromarray(load_image(image))
     pen = ImageDraw.Draw(picture)
     width = max(2, round(max(picture.size) / 400))
-    font = _font(max(12, round(max(picture.size) / 60)))
+    font = load_font(max(12, round(max(picture.size) / 60)))
     for box, text in zip(detections.boxes.tolist(), texts, strict=True):
         pen.rectangle(box, outline=MATCH, width=width)
-        _tag(pen, (box[0], box[1]), text, font, picture.size)
+        draw_tag(pen, (box[0], box[1]), text, font, picture.size)
     return picture
 
 
@@ -78,16 +79,16 @@ def match_rows(rows: Sequence[Sequence[Tile]], heading: str = "") -> Image.Image
     sheet = Image.new("RGB", (width, height), PAPER)
     pen = ImageDraw.Draw(sheet)
     if heading:
-        pen.text((GAP, 14), _fitted(pen, heading, _font(18), width - 2 * GAP), fill=INK, font=_font(18))
+        pen.text((GAP, 14), shortened(pen, heading, load_font(18), width - 2 * GAP), fill=INK, font=load_font(18))
     for r, row in enumerate(rows):
         y = top + GAP + r * (TILE[1] + CAPTION + GAP)
         for c, tile in enumerate(row):
             x = GAP + c * (TILE[0] + GAP)
             sheet.paste(in_context(tile), (x, y))
-            title = _fitted(pen, tile.title, _font(15), TILE[0])
-            pen.text((x, y + TILE[1] + 5), title, fill=tile.colour, font=_font(15))
-            subtitle = _fitted(pen, tile.subtitle, _font(12), TILE[0])
-            pen.text((x, y + TILE[1] + 26), subtitle, fill=FAINT, font=_font(12))
+            title = shortened(pen, tile.title, load_font(15), TILE[0])
+            pen.text((x, y + TILE[1] + 5), title, fill=tile.colour, font=load_font(15))
+            subtitle = shortened(pen, tile.subtitle, load_font(12), TILE[0])
+            pen.text((x, y + TILE[1] + 26), subtitle, fill=FAINT, font=load_font(12))
     return sheet
 
 
@@ -99,7 +100,7 @@ def titled_row(pictures: Sequence[tuple[str, Image.Image]]) -> Image.Image:
     for number, (title, picture) in enumerate(pictures):
         x = GAP + number * (width + GAP)
         sheet.paste(picture, (x, GAP))
-        pen.text((x, GAP + height + 6), _fitted(pen, title, _font(15), width), fill=INK, font=_font(15))
+        pen.text((x, GAP + height + 6), shortened(pen, title, load_font(15), width), fill=INK, font=load_font(15))
     return sheet
 
 
@@ -133,34 +134,65 @@ def in_context(tile: Tile) -> Image.Image:
     return picture
 
 
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+def fitted(picture: Image.Image, size: tuple[int, int], cell: tuple[int, int]) -> tuple[Image.Image, tuple[int, int]]:
+    """Scale a picture and centre it on a grey cell.
+
+    Args:
+        picture: any size.
+        size: width and height to scale it to, at most those of the cell.
+        cell: width and height of the result.
+
+    Returns:
+        The cell, and where in it the picture's upper left corner lies.
+    """
+    at = ((cell[0] - size[0]) // 2, (cell[1] - size[1]) // 2)
+    result = Image.new("RGB", cell, NOTHING)
+    result.paste(picture.resize(size, Image.Resampling.LANCZOS), at)
+    return result, at
+
+
+def load_font(size: int) -> Font:
+    """Return the font of all pictures; ``size`` in pixels."""
     return ImageFont.load_default(size=size)
 
 
-def _fitted(pen: ImageDraw.ImageDraw, text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """Shorten a text in the middle until it fits."""
+def shortened(pen: ImageDraw.ImageDraw, text: str, font: Font, width: int, *, keep_end: bool = False) -> str:
+    """Shorten a text until it fits into ``width`` pixels: in the middle, or at its start with ``keep_end``."""
     if pen.textlength(text, font=font) <= width:
         return text
-    keep = len(text) - 1
-    while keep > 2 and pen.textlength(_shortened(text, keep), font=font) > width:
-        keep -= 1
-    return _shortened(text, keep)
+    for kept in range(len(text) - 1, 2, -1):
+        short = _cut(text, kept, keep_end)
+        if pen.textlength(short, font=font) <= width:
+            return short
+    return _cut(text, min(2, len(text) - 1), keep_end)
 
 
-def _shortened(text: str, keep: int) -> str:
-    return f"{text[: keep // 2]}…{text[len(text) - keep + keep // 2 :]}"
+def _cut(text: str, kept: int, keep_end: bool) -> str:
+    start = 0 if keep_end else kept // 2
+    return f"{text[:start]}…{text[len(text) - kept + start :]}"
 
 
-def _tag(
+def draw_tag(
     pen: ImageDraw.ImageDraw,
     at: tuple[float, float],
     text: str,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    font: Font,
     size: tuple[int, int],
+    colour: Colour = MATCH,
 ) -> None:
+    """Write a text on a patch of colour above a box's upper left corner, or inside the box where there is no room.
+
+    Args:
+        pen: of the picture.
+        at: the corner, pixels.
+        text: white on the patch.
+        font: of the text.
+        size: width and height of the picture, which the patch does not leave at its sides.
+        colour: of the patch.
+    """
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     w, h = right - left + 6, bottom - top + 6
     x = min(max(at[0], 0), size[0] - w)
     y = at[1] - h if at[1] >= h else at[1]
-    pen.rectangle((x, y, x + w, y + h), fill=MATCH)
+    pen.rectangle((x, y, x + w, y + h), fill=colour)
     pen.text((x + 3 - left, y + 3 - top), text, fill=PAPER, font=font)
