@@ -32,7 +32,7 @@ import numpy as np
 
 from personsearch.synth.frame import draw_frame, open_stage
 from personsearch.synth.labels import annotation_rows
-from personsearch.synth.make import make
+from personsearch.synth.making import make
 from personsearch.synth.plan import plan
 from personsearch.synth.recipe import load_recipe
 from personsearch.synth.sensor import develop, encode_jpeg, sensor_for

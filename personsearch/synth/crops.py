@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.durable import write_durably
-from personsearch.synth.make import make
+from personsearch.synth.making import make
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.sensor import encode_jpeg
 
@@ -31,7 +31,7 @@ def make_crops(recipe: Recipe, out: str | Path, *, workers: int | None = None, p
     Args:
         recipe: of the people, scenes and cameras.
         out: folder; a stopped run goes on where it was.
-        workers: see :func:`personsearch.synth.make.make`.
+        workers: see :func:`personsearch.synth.making.make`.
         progress: likewise.
 
     Returns:
@@ -40,7 +40,7 @@ def make_crops(recipe: Recipe, out: str | Path, *, workers: int | None = None, p
         each from 0 and share nobody.
 
     Raises:
-        DatasetError, MissingExtraError, RenderError: see :func:`personsearch.synth.make.make`.
+        DatasetError, MissingExtraError, RenderError: see :func:`personsearch.synth.making.make`.
     """
     folder = Path(out)
     if (folder / COMPLETE).exists():

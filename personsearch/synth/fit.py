@@ -11,9 +11,9 @@ import numpy as np
 
 from personsearch.durable import write_durably
 from personsearch.errors import MissingExtraError
+from personsearch.synth.plan.targets import at
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.statistics import Statistics, Values
-from personsearch.synth.targets import at
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

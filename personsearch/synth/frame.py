@@ -14,7 +14,7 @@ from personsearch.synth.geometry import Array
 from personsearch.synth.people.character import Character, Posed, build_character, placed, pose_of
 from personsearch.synth.people.figures import posed_figure
 from personsearch.synth.people.identity import Identity, other_outfit, sample_identity
-from personsearch.synth.plan_types import Appearance, Frame, Job
+from personsearch.synth.plan import Appearance, Frame, Job
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.render import Picture, Renderer
 from personsearch.synth.world import build_world
@@ -76,6 +76,7 @@ class Stage:
 
     def __init__(self, world: World, width: int, height: int, identity_of: Callable[[int], Identity]) -> None:
         self.world = world
+        self.size = (width, height)
         self.renderer = Renderer(width, height)
         self.renderer.set_world(world.meshes, lamps=any(light.lamps for light in world.lights), seed=world.seed)
         self.figures = [posed_figure(figure) for figure in world.figures]

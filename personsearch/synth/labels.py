@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from personsearch.synth.plan_types import Frame, Job
+from personsearch.synth.plan import Frame, Job
 from personsearch.synth.sensor import Image, mean_luma
 
 if TYPE_CHECKING:

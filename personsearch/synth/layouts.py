@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from personsearch.durable import write_durably
 from personsearch.errors import ConfigError, MissingExtraError
 from personsearch.synth.labels import Row
-from personsearch.synth.plan_types import Job
+from personsearch.synth.plan import Job
 from personsearch.synth.sensor import encode_jpeg
 
 LAYOUTS = ("coco", "prw")

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from personsearch.datasets import Scene, load_coco
 from personsearch.errors import DatasetError
-from personsearch.synth.plan_types import Job
+from personsearch.synth.plan import Job
+from personsearch.synth.plan.targets import at
+from personsearch.synth.plan.walks import LEAST_HEIGHT, box_heights
 from personsearch.synth.recipe import Recipe
-from personsearch.synth.targets import at
-from personsearch.synth.walks import LEAST_HEIGHT, box_heights
 from personsearch.synth.world import build_world
 
 #: A target is written down as this many quantiles: every 5 %.

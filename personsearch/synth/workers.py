@@ -21,7 +21,7 @@ from typing import Any
 
 from personsearch.errors import DatasetError, PersonSearchError
 from personsearch.synth.drawing_jobs import Order, draw_job, job_name
-from personsearch.synth.plan_types import Job
+from personsearch.synth.plan import Job
 
 #: Read by Mesa and by numpy when they are loaded: one thread each, or the workers would stand in each other's way.
 ONE_THREAD = {"LP_NUM_THREADS": "0", "OMP_NUM_THREADS": "1"}

@@ -13,7 +13,7 @@ import numpy as np
 
 from personsearch.synth.cameras import Camera
 from personsearch.synth.frame import Drawn, DrawnPerson
-from personsearch.synth.plan_types import Appearance, Frame, Job
+from personsearch.synth.plan import Appearance, Frame, Job
 
 WIDTH, HEIGHT = 160, 120
 
@@ -171,13 +171,13 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 def make_small(folder: Path | str, **changes: Any) -> Path:
     """Make the small plan's set without OpenGL; changes are those of ``make``, and ``recipe``."""
-    from personsearch.synth import make as module
+    from personsearch.synth import making
     from personsearch.synth.recipe import load_recipe
 
     recipe = changes.pop("recipe", None) or load_recipe("street-small")
     values: dict[str, Any] = {"workers": 2, "progress": False, "_open_painter": open_blocks, **changes}
-    planned, module.plan = module.plan, lambda recipe: small_plan()
+    real, making.plan = making.plan, lambda recipe: small_plan()
     try:
-        return module.make(recipe, folder, **values)
+        return making.make(recipe, folder, **values)
     finally:
-        module.plan = planned
+        making.plan = real

@@ -4,12 +4,15 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from personsearch.cli.common import out
+from personsearch.cli.synth import Layout
 from personsearch.datasets import load_coco
-from personsearch.synth import make as make_module
+from personsearch.synth import making
+from personsearch.synth.layouts import LAYOUTS
 from personsearch.synth.recipe import Recipe, describe_recipes
 from tests.conftest import Run
 from tests.synth.pictures import open_and_die, open_blocks, small_plan
@@ -28,14 +31,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
 
 def without_graphics(monkeypatch: pytest.MonkeyPatch, painter: Callable[..., Any]) -> list[Recipe]:
     recipes: list[Recipe] = []
-    real = make_module.make
+    real = making.make
 
     def small(recipe: Recipe, folder: Path, **changes: Any) -> Path:
         recipes.append(recipe)
         return real(recipe, folder, _open_painter=painter, progress=False, **changes)
 
-    monkeypatch.setattr(make_module, "make", small)
-    monkeypatch.setattr(make_module, "plan", lambda recipe: small_plan())
+    monkeypatch.setattr(making, "make", small)
+    monkeypatch.setattr(making, "plan", lambda recipe: small_plan())
     return recipes
 
 
@@ -59,8 +62,33 @@ def test_mistakes_end_with_a_message(run: Run, tmp_path: Path) -> None:
     assert "did you mean 'seed'?" in unknown.err
     assert run("make", tmp_path / "set", "--recipe", "no-such").code == 2
     assert not (tmp_path / "set").exists()
-    layout = run("make", tmp_path / "set", "--recipe", "street-small", "--layout", "voc")
-    assert (layout.code, "is none of coco, prw" in layout.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("make", "set", "--recipe", "tiny", "--layout", "voc"), "'coco', 'prw'"),
+        (("make", "set", "--recipe", "tiny", "--workers", 0), "Invalid value for '--workers'"),
+        (("fit", "figures", "--recipe", "tiny", "--split", "val"), "'train', 'test'"),
+    ],
+)
+def test_wrong_values_of_options_are_refused_before_any_work(
+    run: Run, made: list[Recipe], arguments: tuple[object, ...], message: str
+) -> None:
+    done = run(*arguments)
+    assert (done.code, made) == (2, [])
+    assert message in done.err
+
+
+def test_the_layouts_on_offer_are_those_that_can_be_written() -> None:
+    assert get_args(Layout) == LAYOUTS
+
+
+@pytest.mark.usefixtures("made")
+def test_long_names_are_printed_whole(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "_width", 80)
+    folder = tmp_path / ("a-folder-with-a-long-name-" * 5)
+    assert f"set in {folder}\n" in run("make", folder, "--recipe", "tiny", "--workers", 1).out
 
 
 def test_killed_worker(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

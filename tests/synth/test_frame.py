@@ -5,7 +5,7 @@ import pytest
 
 from personsearch.synth.cameras import Camera
 from personsearch.synth.frame import Drawn, Stage, draw_frame
-from personsearch.synth.plan_types import Appearance, Frame
+from personsearch.synth.plan import Appearance, Frame
 from personsearch.synth.render.context import noise_pixels
 from tests.synth.conftest import HEIGHT, WIDTH
 

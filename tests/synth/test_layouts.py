@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from personsearch.datasets import load_coco, load_queries
+from personsearch.datasets import load_dataset
 from personsearch.errors import ConfigError, MissingExtraError
 from personsearch.synth.labels import choose_queries, merge
 from personsearch.synth.layouts import check_layout, picture_names, write_tables
@@ -73,15 +73,15 @@ def one_set(folder: Path, layout: str) -> None:
 
 def test_coco(tmp_path: Path) -> None:
     one_set(tmp_path, "coco")
-    scenes = load_coco(tmp_path / "test.json")
+    test = load_dataset(tmp_path)
+    scenes = test.scenes
     assert [scene.image_id for scene in scenes] == ["test/b.jpg", "test/c.jpg"]
     assert [scene.camera for scene in scenes] == ["s2c1", "s2c2"]
     assert scenes[0].boxes[0].tolist() == [40, 30, 90, 170]
     assert scenes[0].identities.tolist() == [0, -1, -1]
     assert scenes[0].ignore.tolist() == [False, False, True]
-    queries = load_queries(tmp_path / "queries.json", tmp_path / "test.json")
-    assert [query.image_id for query in queries] == ["test/b.jpg", "test/c.jpg"]
-    assert load_coco(tmp_path / "train.json")[0].identities.tolist() == [0, -1, -1]
+    assert [query.image_id for query in test.queries] == ["test/b.jpg", "test/c.jpg"]
+    assert load_dataset(tmp_path, "train", require_images=False).scenes[0].identities.tolist() == [0, -1, -1]
 
 
 def test_prw_as_its_readers_read_it(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_prw_as_its_readers_read_it(tmp_path: Path) -> None:
     # Only the red rectangle, up to what JPEG does to its edge; the ground is 90.
     assert crop[..., 2].min() > 180
     assert crop[..., 0].max() < 45
-    assert load_coco(tmp_path / "test.json")[0].path.is_file()
+    assert load_dataset(tmp_path, format="coco").scenes[0].path.is_file()
 
 
 def test_same_labels_same_bytes(tmp_path: Path) -> None:
@@ -129,4 +129,4 @@ def test_split_without_people(tmp_path: Path) -> None:
     pytest.importorskip("scipy.io", reason="PRW's .mat files need scipy")
     tables = {"train": merge("train", []), "test": merge("test", [])}
     write_tables(tmp_path, tables, [], "prw")
-    assert load_coco(tmp_path / "test.json") == []
+    assert load_dataset(tmp_path, format="coco").scenes == ()

@@ -10,7 +10,7 @@ from PIL import Image
 from personsearch.datasets import load_coco
 from personsearch.errors import RenderError
 from personsearch.synth.crops import make_crops
-from personsearch.synth.make import make
+from personsearch.synth.making import make
 from personsearch.synth.recipe import load_recipe
 from personsearch.synth.render.context import open_context
 from personsearch.synth.show import contact_sheets

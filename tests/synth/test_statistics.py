@@ -11,8 +11,9 @@ from PIL import Image
 from personsearch.errors import DatasetError, MissingExtraError
 from personsearch.synth.cameras import Camera
 from personsearch.synth.fit import draw_fit
-from personsearch.synth.plan import plan
-from personsearch.synth.plan_types import Job
+from personsearch.synth.plan import Job, plan
+from personsearch.synth.plan.targets import at
+from personsearch.synth.plan.walks import hides
 from personsearch.synth.recipe import Recipe, load_recipe
 from personsearch.synth.statistics import (
     NUM_QUANTILES,
@@ -22,8 +23,6 @@ from personsearch.synth.statistics import (
     statistics_of_plan,
     statistics_of_set,
 )
-from personsearch.synth.targets import at
-from personsearch.synth.walks import hides
 from tests.conftest import SHARED, Run
 
 PRW = ["train.identities=24", "train.frames=48", "test.identities=2", "test.frames=2"]

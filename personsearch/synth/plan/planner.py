@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.synth.cameras import Camera
-from personsearch.synth.plan_types import Appearance, Frame, Job
+from personsearch.synth.plan.sessions import Session, fitting_place, people_wanted, sessions_of, sighted
+from personsearch.synth.plan.targets import HeightTarget, counts_at
+from personsearch.synth.plan.types import Appearance, Frame, Job
+from personsearch.synth.plan.walks import Passage, hides, possible, propose
 from personsearch.synth.recipe import Recipe, SplitConfig
-from personsearch.synth.sessions import Session, fitting_place, people_wanted, sessions_of, sighted
-from personsearch.synth.targets import HeightTarget, counts_at
-from personsearch.synth.walks import Passage, hides, possible, propose
 
 #: Where the seeds of the splits' people and worlds begin; multiples of four, so that no look-alike group is split.
 FIRST_SEED = {"train": 100_000_000, "test": 200_000_000}

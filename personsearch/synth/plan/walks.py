@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.synth.cameras import Camera
-from personsearch.synth.plan_types import Appearance
+from personsearch.synth.plan.types import Appearance
+from personsearch.synth.plan.viewpoints import blocked, in_obstacle
 from personsearch.synth.recipe import PeopleConfig
-from personsearch.synth.viewpoints import blocked, in_obstacle
 from personsearch.synth.world.types import World
 
 CYCLE = 1.45  # metres walked in one cycle of two steps

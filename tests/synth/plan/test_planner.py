@@ -8,10 +8,11 @@ import pytest
 from personsearch.errors import ConfigError
 from personsearch.synth.cameras import Camera
 from personsearch.synth.people.identity import GROUP
-from personsearch.synth.plan import _long_tail, plan
+from personsearch.synth.plan import plan
+from personsearch.synth.plan.planner import _long_tail
+from personsearch.synth.plan.viewpoints import FREE, blocked, free_share, in_obstacle
+from personsearch.synth.plan.walks import Passage, seen
 from personsearch.synth.recipe import Recipe, describe_recipes, load_recipe, recipe_names
-from personsearch.synth.viewpoints import FREE, blocked, free_share, in_obstacle
-from personsearch.synth.walks import Passage, seen
 from personsearch.synth.world import build_world
 from tests.synth.conftest import bare_world
 

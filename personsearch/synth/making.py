@@ -22,19 +22,11 @@ from filelock import FileLock, Timeout
 from personsearch.durable import write_durably
 from personsearch.errors import ConfigError, DatasetError
 from personsearch.progress import Progress
-from personsearch.synth.drawing_jobs import (
-    PARTS,
-    OpenPainter,
-    Order,
-    job_name,
-    mask_name,
-    open_stage_painter,
-    part_path,
-)
+from personsearch.synth.drawing_jobs import PARTS, OpenPainter, Order, job_name, mask_name, part_path
 from personsearch.synth.labels import Row, choose_queries, merge
 from personsearch.synth.layouts import COMPLETE, check_layout, picture_names, write_tables
-from personsearch.synth.plan import plan
-from personsearch.synth.plan_types import Job
+from personsearch.synth.photography import open_stage_painter
+from personsearch.synth.plan import Job, plan
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.workers import draw_jobs
 from personsearch.version import __version__

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.synth.cameras import Camera
+from personsearch.synth.plan.targets import HeightTarget, counts_at
+from personsearch.synth.plan.viewpoints import cameras_for, photographs_for
+from personsearch.synth.plan.walks import Passage, box_heights, free_places, seen
 from personsearch.synth.recipe import Recipe, SplitConfig
-from personsearch.synth.targets import HeightTarget, counts_at
-from personsearch.synth.viewpoints import cameras_for, photographs_for
-from personsearch.synth.walks import Passage, box_heights, free_places, seen
 from personsearch.synth.world import build_world
 from personsearch.synth.world.types import World
 

@@ -15,11 +15,8 @@ import pytest
 
 from personsearch.datasets import load_coco, load_queries, require_images
 from personsearch.errors import ConfigError, DatasetError, MissingExtraError
-from personsearch.synth.drawing_jobs import sensor_of
-from personsearch.synth.make import make
-from personsearch.synth.plan import plan
+from personsearch.synth.making import make
 from personsearch.synth.recipe import load_recipe
-from personsearch.synth.sensor import PERFECT, sensor_for
 from tests.synth.pictures import (
     bytes_of,
     make_small,
@@ -288,7 +285,7 @@ def test_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def refuse(path: Path, data: bytes) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("personsearch.synth.make.write_durably", refuse)
+    monkeypatch.setattr("personsearch.synth.making.write_durably", refuse)
     with pytest.raises(DatasetError, match=r"cannot be written \(Permission denied\)"):
         make_small(tmp_path / "set")
 
@@ -305,15 +302,3 @@ def test_photographs_are_cameras_of_their_own(tmp_path: Path) -> None:
     table = json.loads((folder / "train.json").read_text())
     cameras = [row["camera"] for row in table["images"]]
     assert len(set(cameras)) == len(cameras) == 6
-    jobs = plan(recipe)
-    sensors = [sensor_of(jobs[0], frame, recipe) for frame in jobs[0].frames]
-    assert len(set(sensors)) == len(sensors)
-    assert {sensor.interlace for sensor in sensors} == {0}
-    perfect = load_recipe("tiny", [*changes, "randomise.sensor=false"])
-    assert {sensor_of(jobs[0], frame, perfect) for frame in jobs[0].frames} == {PERFECT}
-
-
-def test_a_fixed_camera_keeps_its_sensor() -> None:
-    recipe = load_recipe("tiny")
-    for job in plan(recipe):
-        assert {sensor_of(job, frame, recipe) for frame in job.frames} == {sensor_for(job.sensor_seed)}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personsearch.synth.targets import HeightTarget, at, counts_at
+from personsearch.synth.plan.targets import HeightTarget, at, counts_at
 
 quantiles = st.lists(st.integers(1, 500), min_size=2, max_size=30).map(sorted)
 
