@@ -28,7 +28,7 @@ import torch
 from ablation_tables import RUNS, report
 
 from personsearch import PersonSearcher
-from personsearch.datasets import Dataset, load_coco_set
+from personsearch.datasets import Dataset, load_dataset
 from personsearch.durable import write_durably
 from personsearch.errors import DatasetError, PersonSearchError
 from personsearch.measure.run import evaluate_searcher
@@ -134,7 +134,7 @@ def read_data(folder: Path, places: int | None, out: Path) -> Data:
         places: train on the first so many; None = all.
         out: where the part's annotations are written.
     """
-    train, scenes = folder / "train.json", load_coco_set(folder, "train").scenes
+    train, scenes = folder / "train.json", load_dataset(folder, "train", format="coco").scenes
     if places is not None:
         kept = list(dict.fromkeys(scene.place for scene in scenes))[:places]
         if None in kept:
@@ -146,7 +146,7 @@ def read_data(folder: Path, places: int | None, out: Path) -> Data:
         train = out / "train.json"
         out.mkdir(parents=True, exist_ok=True)
         write_durably(train, json.dumps({**data, "images": images, "annotations": people}).encode())
-        scenes = load_coco_set(train, images=folder).scenes
+        scenes = load_dataset(train, "train", images=folder).scenes
     texts = [train, folder / "test.json", folder / "queries.json"]
     every = [*scenes, *read_test(folder).scenes]
     sizes = [scene.path.stat().st_size for scene in every]
@@ -221,7 +221,7 @@ def reid_style(weights: Path, config: PretrainConfig, data: Data) -> dict[str, f
 @functools.lru_cache(maxsize=1)
 def read_test(folder: Path) -> Dataset:
     """Read the test split; every image and query must be there."""
-    test = load_coco_set(folder, "test")
+    test = load_dataset(folder, format="coco")
     if not test.queries:
         raise DatasetError(f"{folder}: has no queries.json that points into its test.json; nobody is to be searched")
     return test
@@ -235,7 +235,7 @@ def cut_test(folder: Path, height: int, width: int) -> Crops:
 
 def heading(name: str, budget: Budget, data: Data, plans: list[Planned]) -> list[str]:
     """Say what was run, in the lines above the tables."""
-    scenes = load_coco_set(data.train, "train", images=data.folder).scenes
+    scenes = load_dataset(data.train, "train", images=data.folder).scenes
     people = {label for scene in scenes for label in scene.identities.tolist() if label >= 0}
     test = read_test(data.folder)
     recipes = []

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from personsearch.boxes import box_iou
-from personsearch.datasets import Query, Scene, load_coco, load_queries
+from personsearch.datasets import Query, Scene, load_dataset
 from personsearch.gallery import Gallery
 from personsearch.pictures.drawing import QUERY, RIGHT, WRONG, Tile, match_rows
 from personsearch.results import Match
@@ -34,8 +34,8 @@ class DemoRow:
 def demo_scenes() -> tuple[list[Scene], list[Query]]:
     """Return the bundled scenes with their annotations, and the queries."""
     folder = demo_folder()
-    annotations = folder / "scenes.json"
-    return load_coco(annotations), load_queries(folder / "queries.json", annotations)
+    dataset = load_dataset(folder / "scenes.json", queries=folder / "queries.json")
+    return list(dataset.scenes), list(dataset.queries)
 
 
 def demo_folder() -> Path:

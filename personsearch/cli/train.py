@@ -90,7 +90,7 @@ def features(
     as_json: Json = False,
 ) -> None:
     """Picture what the base network looks at before step 2, from random and other starts (paper Figure 6)."""
-    from personsearch.datasets import load_coco
+    from personsearch.datasets import load_dataset
     from personsearch.models import preset as model_of
     from personsearch.models import preset_names
     from personsearch.train.feature_maps import draw_feature_maps, feature_maps
@@ -103,7 +103,8 @@ def features(
         if not sign or not name or not init:
             raise ConfigError(f"--start {one!r}: write NAME=INIT, for example stl=./runs/small-pretrain/weights")
         starts[name] = init
-    scene = next((one for one in load_coco(annotations) if one.image_id == image_id), None)
+    scenes = load_dataset(annotations, "train", require_images=False).scenes
+    scene = next((one for one in scenes if one.image_id == image_id), None)
     if scene is None:
         raise DatasetError(f"{annotations}: has no image {image_id!r}")
     maps = feature_maps(scene.path, model_of(preset), starts, scene.boxes)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from personsearch.datasets import load_coco
+from personsearch.datasets import load_dataset
 from personsearch.errors import DatasetError
 from personsearch.models import ModelConfig
 from personsearch.train.config import CropAugmentConfig, DataConfig, SceneAugmentConfig
@@ -28,14 +28,14 @@ from tests.datasets.layouts import blank, small_prw, write_mot
 
 
 def test_crops_are_of_labelled_people_only(toy_annotations: Path) -> None:
-    crops = cut_crops(load_coco(toy_annotations), 32, 16)
+    crops = cut_crops(load_dataset(toy_annotations, "train").scenes, 32, 16)
     assert crops.pixels.shape == (16, 32, 16, 3)
     assert set(crops.identities.tolist()) == {0, 1, 2, 3}
     assert crops.names[0] == "000.png#0"
 
 
 def test_a_set_without_labels_cannot_be_cut(toy_annotations: Path) -> None:
-    scenes = load_coco(toy_annotations)
+    scenes = load_dataset(toy_annotations, "train").scenes
     for scene in scenes:
         scene.identities[:] = -1
     with pytest.raises(DatasetError, match="person_id"):
@@ -43,14 +43,14 @@ def test_a_set_without_labels_cannot_be_cut(toy_annotations: Path) -> None:
 
 
 def test_a_sample_depends_on_epoch_and_position_alone(toy_annotations: Path) -> None:
-    crops = cut_crops(load_coco(toy_annotations), 32, 16)
+    crops = cut_crops(load_dataset(toy_annotations, "train").scenes, 32, 16)
     dataset = CropDataset(crops, {i: i for i in range(4)}, CropAugmentConfig(jitter=0.2), seed=1)
     assert np.array_equal(dataset[1, 5, 3][0], dataset[1, 5, 3][0])
     assert not np.array_equal(dataset[1, 5, 3][0], dataset[2, 5, 3][0])
 
 
 def test_workers_and_skipping_change_nothing(toy_annotations: Path, tiny_config: ModelConfig) -> None:
-    scenes = load_coco(toy_annotations)
+    scenes = load_dataset(toy_annotations, "train").scenes
     dataset = SceneDataset(scenes, number_identities(scenes), tiny_config, SceneAugmentConfig(zoom=1.5), seed=1)
     rows = [[0, 1, 2], [3, 4, 5], [6, 7]]
 
@@ -68,7 +68,7 @@ def test_workers_and_skipping_change_nothing(toy_annotations: Path, tiny_config:
 
 
 def test_flipping_mirrors_boxes(toy_annotations: Path, tiny_config: ModelConfig) -> None:
-    scenes = load_coco(toy_annotations)
+    scenes = load_dataset(toy_annotations, "train").scenes
     never = SceneDataset(scenes, {}, tiny_config, SceneAugmentConfig(flip=0), seed=1)[1, 0, 0]
     always = SceneDataset(scenes, {}, tiny_config, SceneAugmentConfig(flip=1), seed=1)[1, 0, 0]
     assert np.array_equal(always[0].numpy()[:, :, ::-1], never[0].numpy())
@@ -76,7 +76,7 @@ def test_flipping_mirrors_boxes(toy_annotations: Path, tiny_config: ModelConfig)
 
 
 def test_labels_outside_the_classes_count_as_unlabelled(toy_annotations: Path, tiny_config: ModelConfig) -> None:
-    scenes = load_coco(toy_annotations)
+    scenes = load_dataset(toy_annotations, "train").scenes
     target = SceneDataset(scenes, {1: 0}, tiny_config, SceneAugmentConfig(), seed=1)[1, 0, 0][1]
     assert target.identities.tolist() == [-1, 0, -1]
 
@@ -85,7 +85,7 @@ def test_a_picture_of_another_size_is_named(toy_annotations: Path, tiny_config: 
     from PIL import Image
 
     Image.new("RGB", (80, 48)).save(toy_annotations.parent / "000.png")
-    scenes = load_coco(toy_annotations)
+    scenes = load_dataset(toy_annotations, "train").scenes
     with pytest.raises(DatasetError, match=r"000\.png: is 80x48, annotated as 160x96"):
         SceneDataset(scenes, {}, tiny_config, SceneAugmentConfig(), seed=1)[1, 0, 0]
 
@@ -125,7 +125,7 @@ def test_no_jitter_changes_nothing() -> None:
 
 
 def test_crop_batches(toy_annotations: Path) -> None:
-    crops = cut_crops(load_coco(toy_annotations), 32, 16)
+    crops = cut_crops(load_dataset(toy_annotations, "train").scenes, 32, 16)
     dataset = CropDataset(crops, {i: i for i in range(4)}, CropAugmentConfig(), seed=1)
     batch = collate_crops([dataset[1, i, i] for i in range(6)])
     assert batch.images.shape == (6, 3, 32, 16)

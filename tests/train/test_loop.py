@@ -369,11 +369,11 @@ def test_eight_scenes_can_be_learnt_by_heart(tmp_path: Path) -> None:
 
 
 def test_validation_queries_are_people_that_training_never_saw(tmp_path: Path) -> None:
-    from personsearch.datasets import load_coco
+    from personsearch.datasets import load_dataset
     from personsearch.train.finetune import search_figures, validation_queries
     from personsearch.train.tasks import SearchTask
 
-    scenes = load_coco(toy_set(tmp_path / "toy"))
+    scenes = load_dataset(toy_set(tmp_path / "toy"), "train").scenes
     queries = validation_queries(scenes, known={0, 1})
     assert {query.identity for query in queries} == {2, 3}
     assert all(len({q.image_id for q in queries if q.identity == i}) == 2 for i in (2, 3))  # of both cameras
