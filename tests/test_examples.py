@@ -29,6 +29,7 @@ def test_quickstart(tmp_path: Path) -> None:
     lines = run("quickstart.py", tmp_path)
     assert "12 scenes" in lines[0]
     assert len(lines) == 6
+    assert (tmp_path / "matches.png").exists()
 
 
 def test_search_video(tmp_path: Path) -> None:
