@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from personsearch.datasets import Scene, load_coco
+from personsearch.datasets import Scene, load_dataset
 from personsearch.errors import DatasetError
 from personsearch.synth.plan import Job
 from personsearch.synth.plan.targets import at
@@ -76,7 +76,7 @@ def statistics_of_set(annotations: str | Path, width: int, height: int) -> Stati
     Raises:
         DatasetError: the file cannot be used, or has no boxes or no identities.
     """
-    scenes = load_coco(annotations)
+    scenes = load_dataset(annotations, "train", format="coco", require_images=False).scenes
     found = _statistics(
         [value for scene in scenes for value in _heights(scene, width, height)],
         [int((~scene.ignore).sum()) for scene in scenes],

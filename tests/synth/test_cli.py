@@ -10,7 +10,7 @@ import pytest
 
 from personsearch.cli.common import out
 from personsearch.cli.synth import Layout
-from personsearch.datasets import load_coco
+from personsearch.datasets import load_dataset
 from personsearch.synth import making
 from personsearch.synth.layouts import LAYOUTS
 from personsearch.synth.recipe import Recipe, describe_recipes
@@ -47,7 +47,7 @@ def test_make(run: Run, made: list[Recipe], tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert f"set in {tmp_path / 'set'}" in done.out
     assert [recipe.seed for recipe in made] == [5]
-    assert len(load_coco(tmp_path / "set" / "test.json")) == 15
+    assert len(load_dataset(tmp_path / "set").scenes) == 15
     assert len(list((tmp_path / "set" / "masks" / "test").glob("*.png"))) == 15
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from personsearch.datasets import load_coco, load_queries, require_images
+from personsearch.datasets import load_dataset
 from personsearch.errors import ConfigError, DatasetError, MissingExtraError
 from personsearch.synth.making import make
 from personsearch.synth.recipe import load_recipe
@@ -62,8 +62,7 @@ def wait_for(ready: object, seconds: float = 30.0) -> None:
 
 def test_what_is_there_in_the_end(finished: Path) -> None:
     assert names_in(finished) == IN_THE_END
-    scenes = load_coco(finished / "train.json")
-    require_images(scenes)
+    scenes = load_dataset(finished, "train").scenes
     assert [scene.image_id for scene in scenes[:2]] == ["train/s1c1_0000.jpg", "train/s1c1_0001.jpg"]
     # Three frames' worth of labels, five people in all; the third in each frame is a stranger.
     assert len(scenes) == 7 + 8
@@ -71,11 +70,9 @@ def test_what_is_there_in_the_end(finished: Path) -> None:
     assert {int(value) for scene in scenes for value in scene.identities} == {-1, 0, 1, 2, 3, 4}
     assert all(scene.identities[2] == -1 for scene in scenes)
     assert {(scene.width, scene.height, scene.place) for scene in scenes} == {(160, 120, "s1")}
-    test = load_coco(finished / "test.json")
-    require_images(test)
-    assert {scene.camera for scene in test} == {"s2c1", "s2c2"}
-    queries = load_queries(finished / "queries.json", finished / "test.json")
-    assert len(queries) == 2 * 5
+    test = load_dataset(finished, "test")
+    assert {scene.camera for scene in test.scenes} == {"s2c1", "s2c2"}
+    assert len(test.queries) == 2 * 5
 
 
 def test_pictures_are_of_the_plan(finished: Path) -> None:
@@ -116,7 +113,7 @@ def test_prw(tmp_path: Path) -> None:
     folder = make_small(tmp_path / "set", layout="prw")
     assert len(list((folder / "frames").glob("*.jpg"))) == len(list((folder / "annotations").glob("*.jpg.mat"))) == 30
     assert len(list((folder / "query_box").glob("*.jpg"))) == 10
-    require_images(load_coco(folder / "train.json"))
+    assert len(load_dataset(folder, "train", format="coco").scenes) == 15
 
 
 def test_a_finished_set_is_left_as_it_is(finished: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from personsearch.datasets import load_coco
+from personsearch.datasets import load_dataset
 from personsearch.errors import RenderError
 from personsearch.synth.crops import make_crops
 from personsearch.synth.making import make
@@ -57,7 +57,7 @@ def test_boxes_of_a_rendered_set_hold_their_own_pixels(tmp_path: Path) -> None:
             x, y, width, height = row["visible_box"]
             assert own[int(y) : int(y + height), int(x) : int(x + width)].sum() == own.sum() > 0
             boxes += 1
-        scenes = load_coco(folder / f"{split}.json")
+        scenes = load_dataset(folder, split).scenes
         assert all(scene.path.is_file() for scene in scenes)
     assert boxes > 10
 
