@@ -31,7 +31,7 @@ from personsearch import PersonSearcher
 from personsearch.datasets import Dataset, load_dataset
 from personsearch.durable import write_durably
 from personsearch.errors import DatasetError, PersonSearchError
-from personsearch.measure.run import evaluate_searcher
+from personsearch.measure.run import run_evaluation
 from personsearch.train import finetune, load_finetune, load_pretrain, pretrain
 from personsearch.train.config import FinetuneConfig, PretrainConfig
 from personsearch.train.data import Crops, cut_crops
@@ -200,7 +200,7 @@ def search_style(weights: Path, config: FinetuneConfig, data: Data) -> dict[str,
     """Search the whole test split for every query (preset ``standard``), in the precision of the training."""
     test = read_test(data.folder)
     searcher = PersonSearcher.from_pretrained(weights, device=config.run.device, dtype=config.run.precision)
-    found = evaluate_searcher(searcher, test, progress=False).figures()
+    found = run_evaluation(searcher, test, progress=False).main.figures()
     people = len({query.identity for query in test.queries})
     kept = {figure: found[figure] for figure in ("mAP", "top1", "AP", "recall")}
     return {**kept, "queries": len(test.queries), "people": people, "frames": len(test.scenes)}

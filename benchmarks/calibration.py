@@ -12,7 +12,7 @@ from pathlib import Path
 from personsearch import PersonSearcher
 from personsearch.calibration import Calibration
 from personsearch.datasets import Dataset, load_dataset
-from personsearch.evaluation.calibration import check_calibration
+from personsearch.evaluation.fit_calibration import check_calibration
 from personsearch.evaluation.observations import Observations
 from personsearch.evaluation.open_set import open_set
 from personsearch.measure.cache import default_folder
@@ -34,7 +34,7 @@ def tables(calibration: Calibration, seen: Observations, dataset: Dataset) -> st
         )
     lines += ["", "| probability, promised | pairs | mean promised | same person here |", "| --- | --- | --- | --- |"]
     lines += [f"| {c.low:.1f} to {c.high:.1f} | {c.pairs} | {c.promised:.3f} | {c.observed:.3f} |" for c in classes]
-    trials = open_set(seen.detections, dataset, seen.queries, rates=(0.3, 0.1, 0.05))
+    trials = open_set(seen.detections, dataset, seen.queries(dataset), rates=(0.3, 0.1, 0.05))
     lines += ["", "| false alarms per search of a stranger | similarity | identified |", "| --- | --- | --- |"]
     for point in trials.points:
         if point.similarity is None or point.identification_rate is None:

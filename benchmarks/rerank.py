@@ -42,8 +42,8 @@ def search(name: str, seen: Observations, dataset: Dataset, rules: Rules) -> Sea
     """Rank the set by one method."""
     ranker = None
     if name != "none":
-        ranker = reranker_of(name).ranker(Searched.of(seen.detections, dataset, seen.queries, rules))
-    return evaluate_search(seen.detections, dataset, seen.queries, rules, ranker=ranker)
+        ranker = reranker_of(name).ranker(Searched.of(seen.detections, dataset, seen.queries(dataset), rules))
+    return evaluate_search(seen.detections, dataset, seen.queries(dataset), rules, ranker=ranker)
 
 
 def measure(seen: Observations, dataset: Dataset, rules: Rules) -> list[Row]:

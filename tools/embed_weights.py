@@ -20,13 +20,13 @@ import torch
 
 from personsearch import PersonSearcher, __version__
 from personsearch.calibration import CALIBRATION_FILE
-from personsearch.datasets import load_coco, load_dataset
+from personsearch.datasets import load_dataset
 from personsearch.durable import sha256_of
 from personsearch.evaluation import Report
-from personsearch.evaluation.calibration import fit_calibration
+from personsearch.evaluation.fit_calibration import fit_calibration
 from personsearch.measure.cache import default_folder
 from personsearch.measure.observe import observe
-from personsearch.measure.run import compare
+from personsearch.measure.run import Plan, run_evaluation
 from personsearch.models import ModelConfig, preset
 from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, read_tensors, save_folder
 
@@ -211,11 +211,11 @@ def main() -> None:
 
     test = load_dataset(arguments.synth_mini / "test.json")
     searcher = PersonSearcher.from_pretrained(folder, device="cpu", dtype="float32")
-    reports = compare(searcher, test, baselines=True)
+    reports = run_evaluation(searcher, test, Plan(baselines=True)).reports
     names = [NAME, *(report.name for report in reports[1:])]
     rows = [{"": name, **percent(report.figures())} for name, report in zip(names, reports, strict=True)]
     recipe = json.loads((arguments.runs[-1] / "recipe.json").read_text())
-    training = load_coco(arguments.synth_mini / "train.json")
+    training = load_dataset(arguments.synth_mini, "train").scenes
     held_out = recipe["data"]["holdout_places"]
     calibrate(folder, arguments.synth_mini, held_out)
     (folder / "README.md").write_text(

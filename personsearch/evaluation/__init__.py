@@ -1,7 +1,7 @@
 """The protocols of person search on plain arrays (numpy only)."""
 
 from personsearch.evaluation.detection import DetectionResult, evaluate_detection
-from personsearch.evaluation.evaluate import Report, evaluate, truth_as_detections
+from personsearch.evaluation.evaluate import Report, evaluate, evaluate_observations, truth_as_detections
 from personsearch.evaluation.ranking import average_precision
 from personsearch.evaluation.reid import ReidResult, evaluate_reid
 from personsearch.evaluation.rows import GalleryRows, gallery_rows
@@ -21,6 +21,7 @@ __all__ = [
     "average_precision",
     "evaluate",
     "evaluate_detection",
+    "evaluate_observations",
     "evaluate_reid",
     "evaluate_search",
     "gallery_rows",

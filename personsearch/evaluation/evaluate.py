@@ -11,6 +11,7 @@ import numpy as np
 from personsearch.datasets.dataset import Dataset
 from personsearch.errors import DatasetError
 from personsearch.evaluation.detection import DetectionResult, evaluate_detection
+from personsearch.evaluation.observations import Observations
 from personsearch.evaluation.rules import Rules, rules_of
 from personsearch.evaluation.search import Ranker, SearchResult, evaluate_search
 from personsearch.results import Detections, Floats
@@ -26,8 +27,8 @@ class Report:
         weights: fingerprint of the weights; "" = unknown.
         dataset: name of the set.
         digest: ``Dataset.digest``.
-        scenes: of the set.
-        queries: of the set; ``search.queries`` of them count.
+        scenes: how many scenes the set has.
+        queries: how many queries it has; ``search.queries`` of them count.
         detection: AP and recall.
         search: mAP and top-k; None for a set without queries.
     """
@@ -44,7 +45,7 @@ class Report:
 
     @property
     def label(self) -> str:
-        """The protocol's name and hash, to stand beside every figure."""
+        """The protocol's name and hash, as they stand beside every figure."""
         return self.rules.label
 
     def figures(self) -> dict[str, float]:
@@ -52,8 +53,7 @@ class Report:
         return figures_of(self.detection, self.search)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a results file holds: figures, counts, and all that is needed to tell protocols apart."""
-        found = self.search
+        """Return what a results file holds: figures, counts, and all that distinguishes protocols."""
         return {
             "name": self.name,
             "preset": self.rules.name,
@@ -69,7 +69,7 @@ class Report:
             "labelled_recall": self.detection.labelled_recall,
             "detections": self.detection.detections,
             "queries": self.queries,
-            "queries_counted": 0 if found is None else found.queries,
+            "queries_counted": 0 if self.search is None else self.search.queries,
         }
 
 
@@ -97,21 +97,21 @@ def evaluate(
     Args:
         detections: by image_id, as the network gives them, unfiltered.
         dataset: scenes and queries.
-        preset: a name of ``PRESETS``, or rules.
+        preset: a name in ``PRESETS``, or rules.
         query_embeddings: (Q, D) unit-length embedding of each query's box; not needed for a set without queries.
-        ranker: other similarities, for re-ranking.
+        ranker: gives other similarities, for re-ranking.
         name: what is measured.
         weights: fingerprint of the weights.
 
     Raises:
         ConfigError: there is no such preset.
-        DatasetError: detections, embeddings and set do not fit each other.
+        DatasetError: detections, embeddings and set do not match.
     """
     rules = rules_of(preset) if isinstance(preset, str) else preset
     search = None
     if dataset.queries:
         if query_embeddings is None:
-            raise DatasetError(f"{dataset.name}: has {len(dataset.queries)} queries; give the embedding of each")
+            raise DatasetError(f"{dataset.name}: has {len(dataset.queries)} queries; give query_embeddings")
         search = evaluate_search(detections, dataset, query_embeddings, rules, ranker=ranker)
     return Report(
         name=name,
@@ -126,31 +126,65 @@ def evaluate(
     )
 
 
+def evaluate_observations(
+    observed: Observations,
+    dataset: Dataset,
+    preset: str | Rules = "standard",
+    *,
+    name: str = "",
+    ranker: Ranker | None = None,
+) -> Report:
+    """Measure what a searcher saw of a set; see :func:`evaluate`.
+
+    Args:
+        observed: what it saw.
+        dataset: scenes and queries.
+        preset: a name in ``PRESETS``, or rules.
+        name: what is measured.
+        ranker: gives other similarities, for re-ranking.
+
+    Raises:
+        ConfigError: there is no such preset, or the observations are of another set.
+        DatasetError: see :func:`evaluate`.
+    """
+    return evaluate(
+        observed.detections,
+        dataset,
+        preset,
+        query_embeddings=observed.queries(dataset),
+        ranker=ranker,
+        name=name,
+        weights=observed.weights,
+    )
+
+
 def truth_as_detections(dataset: Dataset, people: Mapping[str, Floats]) -> dict[str, Detections]:
-    """Return the annotated boxes as detections of score 1: the upper bound that a perfect detector would reach.
+    """Return the annotated boxes as detections of score 1: with them, figures are a perfect detector's upper bound.
 
     Args:
         dataset: the set.
-        people: by image_id (N, D) unit-length embeddings of a scene's N boxes, ignored ones included.
+        people: by image_id, (N, D) unit-length embeddings of a scene's N boxes, ignored ones included.
 
     Returns:
-        By image_id, ignored boxes left out.
+        Detections by image_id, without ignored boxes.
 
     Raises:
-        DatasetError: embeddings are missing or do not fit a scene's boxes.
+        DatasetError: a scene's embeddings are missing, or not one per box.
     """
-    found = {}
+    detections = {}
     for scene in dataset.scenes:
         embeddings = people.get(scene.image_id)
         if embeddings is None or len(embeddings) != len(scene.boxes):
             given = "none" if embeddings is None else len(embeddings)
-            raise DatasetError(f"{scene.image_id}: {len(scene.boxes)} boxes need as many embeddings, got {given}")
+            raise DatasetError(
+                f"{scene.image_id}: has {len(scene.boxes)} boxes; give one embedding for each, got {given}"
+            )
         counts = ~scene.ignore
-        found[scene.image_id] = Detections(
+        detections[scene.image_id] = Detections(
             boxes=scene.boxes[counts],
             scores=np.ones(int(counts.sum()), dtype=np.float32),
             embeddings=embeddings[counts],
             image_size=(scene.height, scene.width),
             image_id=scene.image_id,
         )
-    return found
+    return detections

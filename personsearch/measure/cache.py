@@ -1,4 +1,4 @@
-"""Keeps what a network saw of a data set, so that a second protocol costs seconds (numpy only)."""
+"""Keeps observations on disk, so that a second protocol takes seconds (numpy only)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +18,15 @@ from safetensors.numpy import save_file
 
 from personsearch.datasets.scene import Scene
 from personsearch.durable import replace_durably
-from personsearch.results import Detections, Floats
+from personsearch.evaluation.observations import Observations
+from personsearch.results import Detections
 
 logger = logging.getLogger(__name__)
 
-#: Environment variable with the folder of everything that may be deleted and made again.
+#: Environment variable that names the folder for everything that can be deleted and computed again.
 VARIABLE = "PERSONSEARCH_CACHE"
+#: Version of the file's layout.
 FORMAT = 1
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Seen:
-    """Detections and embedded boxes of scenes, by image_id.
-
-    Attributes:
-        detections: of every scene.
-        boxes: (K, 4) float32 xyxy that were embedded: the annotated ones first, then queries' that are none of them.
-        embeddings: (K, D) float32 of those.
-        seconds: that the network took.
-        computed_on: device and dtype, e.g. ``cpu float32``.
-    """
-
-    detections: Mapping[str, Detections]
-    boxes: Mapping[str, Floats]
-    embeddings: Mapping[str, Floats]
-    seconds: float
-    computed_on: str
 
 
 def default_folder() -> Path:
@@ -55,38 +37,38 @@ def default_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "personsearch" / "observations"
 
 
-def key_of(scenes: Sequence[Scene], **made_with: str | float) -> str:
-    """Return 64 hex digits that change with anything a network's view of the scenes depends on.
+def key_of(scenes: Sequence[Scene], made_with: Mapping[str, str | float]) -> str:
+    """Return 64 hex digits that change with everything that a network's view of the scenes depends on.
 
-    Identities, cameras and queries are not among it: relabelled scenes and other queries need no second pass. A picture
-    counts by its size in bytes and its time of change.
+    Identities, cameras and queries are not part of it: a relabelled set and other queries need no second look. An image
+    counts by its size in bytes and its modification time.
 
     Args:
-        scenes: with their annotated boxes; the pictures are there.
-        **made_with: weights, score threshold, dtype, version...
+        scenes: with their annotated boxes; the images must exist.
+        made_with: weights, score threshold, dtype, version ...
     """
     digest = hashlib.sha256(json.dumps({"format": FORMAT, **made_with}, sort_keys=True).encode())
     for scene in scenes:
-        picture = scene.path.stat()
-        digest.update(repr((scene.image_id, picture.st_size, picture.st_mtime_ns, scene.boxes.shape)).encode())
+        image = scene.path.stat()
+        digest.update(repr((scene.image_id, image.st_size, image.st_mtime_ns, scene.boxes.shape)).encode())
         digest.update(np.ascontiguousarray(scene.boxes, dtype=np.float32).tobytes())
     return digest.hexdigest()
 
 
-def save(folder: Path, key: str, seen: Seen) -> None:
-    """Write ``<key>.safetensors``, whole or not at all. A disk that refuses is told in the log and stops nothing."""
-    names = list(seen.detections)
+def save(folder: Path, key: str, observed: Observations) -> None:
+    """Write ``<key>.safetensors``, whole or not at all. If the disk refuses, the log says so and nothing stops."""
+    names = list(observed.detections)
     arrays = {
-        "detected.boxes": np.concatenate([seen.detections[name].boxes for name in names]),
-        "detected.scores": np.concatenate([seen.detections[name].scores for name in names]),
-        "detected.embeddings": np.concatenate([seen.detections[name].embeddings for name in names]),
-        "detected.counts": np.array([len(seen.detections[name]) for name in names], np.int64),
-        "image_sizes": np.array([seen.detections[name].image_size for name in names], np.int64),
-        "given.boxes": np.concatenate([seen.boxes[name] for name in names]),
-        "given.embeddings": np.concatenate([seen.embeddings[name] for name in names]),
-        "given.counts": np.array([len(seen.boxes[name]) for name in names], np.int64),
+        "detected.boxes": np.concatenate([observed.detections[name].boxes for name in names]),
+        "detected.scores": np.concatenate([observed.detections[name].scores for name in names]),
+        "detected.embeddings": np.concatenate([observed.detections[name].embeddings for name in names]),
+        "detected.counts": np.array([len(observed.detections[name]) for name in names], np.int64),
+        "image_sizes": np.array([observed.detections[name].image_size for name in names], np.int64),
+        "given.boxes": np.concatenate([observed.boxes[name] for name in names]),
+        "given.embeddings": np.concatenate([observed.embeddings[name] for name in names]),
+        "given.counts": np.array([len(observed.boxes[name]) for name in names], np.int64),
     }
-    about = json.dumps({"key": key, "images": names, "seconds": seen.seconds, "computed_on": seen.computed_on})
+    about = json.dumps({"key": key, "images": names, "seconds": observed.seconds, "computed_on": observed.computed_on})
     header = {"about": about, "sha256": _digest(about, arrays)}
     path = folder / f"{key}.safetensors"
     temporary = folder / f".{key}.{os.getpid()}"
@@ -97,32 +79,43 @@ def save(folder: Path, key: str, seen: Seen) -> None:
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        logger.warning("%s: cannot be kept (%s); the next evaluation runs the network again", path, error)
+        logger.warning("%s: cannot be written (%s); the next evaluation will run the network again", path, error)
 
 
-def load(folder: Path, key: str) -> Seen | None:
-    """Read what :func:`save` wrote; None where there is nothing, or where it is damaged, which the log tells."""
+def load(folder: Path, key: str, weights: str) -> Observations | None:
+    """Read what :func:`save` wrote.
+
+    Args:
+        folder: of the cache.
+        key: from :func:`key_of`.
+        weights: fingerprint that the observations are labelled with; the key vouches for it.
+
+    Returns:
+        None where there is no such file, or where it is damaged; then the log says so.
+    """
     path = folder / f"{key}.safetensors"
     if not path.is_file():
         return None
     try:
-        return _read(path, key)
+        return _read(path, key, weights)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        logger.warning("%s: damaged (%s); the network runs again", path, error)
+        logger.warning("%s: damaged (%s); running the network again", path, error)
         return None
 
 
-def _read(path: Path, key: str) -> Seen:
+def _read(path: Path, key: str, weights: str) -> Observations:
     with safe_open(path, framework="np") as file:
         header = file.metadata() or {}
         arrays: dict[str, NDArray[Any]] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     about = json.loads(header["about"])
     if about["key"] != key or header["sha256"] != _digest(header["about"], arrays):
-        raise ValueError("it does not hold what its name says")
+        raise ValueError("its content does not match its name or checksum")
     detections, boxes, embeddings = {}, {}, {}
-    found = _parts(arrays["detected.counts"])
-    given = _parts(arrays["given.counts"])
-    for name, size, rows, asked in zip(about["images"], arrays["image_sizes"].tolist(), found, given, strict=True):
+    detected = _slices(arrays["detected.counts"])
+    given = _slices(arrays["given.counts"])
+    for name, size, rows, given_rows in zip(
+        about["images"], arrays["image_sizes"].tolist(), detected, given, strict=True
+    ):
         detections[name] = Detections(
             boxes=arrays["detected.boxes"][rows],
             scores=arrays["detected.scores"][rows],
@@ -130,8 +123,10 @@ def _read(path: Path, key: str) -> Seen:
             image_size=(size[0], size[1]),
             image_id=name,
         )
-        boxes[name], embeddings[name] = arrays["given.boxes"][asked], arrays["given.embeddings"][asked]
-    return Seen(
+        boxes[name] = arrays["given.boxes"][given_rows]
+        embeddings[name] = arrays["given.embeddings"][given_rows]
+    return Observations(
+        weights=weights,
         detections=detections,
         boxes=boxes,
         embeddings=embeddings,
@@ -140,7 +135,7 @@ def _read(path: Path, key: str) -> Seen:
     )
 
 
-def _parts(counts: NDArray[np.int64]) -> list[slice]:
+def _slices(counts: NDArray[np.int64]) -> list[slice]:
     ends = np.cumsum(counts).tolist()
     return [slice(end - count, end) for end, count in zip(ends, counts.tolist(), strict=True)]
 

@@ -15,10 +15,9 @@ import torch
 from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.scene import Query, Scene, require_images
 from personsearch.errors import DatasetError
-from personsearch.evaluation.observations import Observations
+from personsearch.evaluation.observations import Observations, box_rows
 from personsearch.measure import cache
 from personsearch.measure.baselines import colour_histogram
-from personsearch.measure.cache import Seen
 from personsearch.models import build
 from personsearch.pictures.decode import load_image
 from personsearch.progress import Progress
@@ -33,8 +32,8 @@ logger = logging.getLogger(__name__)
 #: Embeds boxes (N, 4) of the image at a path as (N, D) unit-length vectors.
 Embed = Callable[[Path, Floats], Floats]
 
-#: Detections are taken from this score on, so that each preset can set its own threshold. Non-maximum suppression goes
-#: from the top, so lower detections change nothing about the higher ones.
+#: Detections are kept from this score on, so that each preset can set its own threshold. Non-maximum suppression works
+#: from the highest score down, so weaker detections change nothing about stronger ones.
 LOWEST_SCORE = 0.05
 
 
@@ -42,41 +41,50 @@ def observe(
     searcher: PersonSearcher,
     dataset: Dataset,
     *,
+    lowest_score: float | None = None,
+    annotated: bool = True,
     cache_dir: Path | None = None,
     batch_size: int = 4,
     progress: bool | None = None,
 ) -> Observations:
     """Detect everybody in every scene, and embed the annotated boxes and the queries, in one pass.
 
+    Training validates with it too: a set that holds a share of the scenes and the queries in them,
+    ``annotated=False``, and the weights' own threshold as ``lowest_score``.
+
     Args:
         searcher: the weights in question.
-        dataset: with its pictures.
-        cache_dir: where what the network saw is kept and looked for; None = nowhere.
-        batch_size: images of one canvas size that go through the network together.
-        progress: None = a bar on a terminal.
+        dataset: its scenes' images must exist.
+        lowest_score: keep detections from this score on; default 0.05, or the weights' own threshold if that is lower.
+        annotated: embed the annotated boxes too, not only those of the queries.
+        cache_dir: where observations are looked up and kept; None = nowhere.
+        batch_size: how many images of one canvas size go through the network together.
+        progress: None = a bar on a terminal, True = always a bar, False = silence.
 
     Returns:
-        Detections from score 0.05 (or the weights' own threshold, if lower) on. Queries' boxes are pooled from their
-        whole scenes.
+        Detections of every scene, and embeddings that are pooled from the whole scene.
 
     Raises:
-        DatasetError: a picture is missing or has another size than the annotations say, or a query's scene is not in
-            the set.
+        DatasetError: the set has no scenes; an image is missing or has another size than the annotations say; or a
+            query's scene is not in the set.
     """
     require_images(dataset.scenes)
-    asked = _boxes_asked(dataset)
-    key = _key(searcher, dataset)
-    seen = None if cache_dir is None else cache.load(cache_dir, key)
-    if seen is None:
-        seen = _look(searcher, dataset, asked, batch_size, progress)
-    elif not (missing := _missing(seen, asked)):
-        logger.info("%s: what the network saw is known from an earlier run", dataset.name)
-        return observations_of(seen, dataset, searcher.spec.fingerprint)
+    wanted = _boxes_wanted(dataset, annotated)
+    if lowest_score is None:
+        lowest_score = _lowest_score(searcher)
+    key = _key(searcher, dataset, lowest_score)
+    weights = searcher.spec.fingerprint
+    observed = None if cache_dir is None else cache.load(cache_dir, key, weights)
+    if observed is None:
+        observed = _look(searcher, dataset, wanted, lowest_score, batch_size, progress)
+    elif not (missing := _missing(observed, wanted)):
+        logger.info("%s: taking what the network saw on an earlier run", dataset.name)
+        return observed
     else:
-        seen = _with_more(seen, missing, _paths(dataset), searcher.embed_boxes, progress)
+        observed = _with_more_boxes(observed, missing, _paths(dataset), searcher.embed_boxes, progress)
     if cache_dir is not None:
-        cache.save(cache_dir, key, seen)
-    return observations_of(seen, dataset, searcher.spec.fingerprint)
+        cache.save(cache_dir, key, observed)
+    return observed
 
 
 def observe_baselines(
@@ -87,7 +95,14 @@ def observe_baselines(
     cache_dir: Path | None = None,
     progress: bool | None = None,
 ) -> dict[str, Observations]:
-    """Embed the very boxes of a searcher by two re-identifiers that learnt nothing.
+    """Embed the very boxes that a searcher saw with two re-identifiers that learnt nothing.
+
+    Args:
+        searcher: the one whose boxes these are.
+        dataset: the set.
+        observed: what the searcher saw of it, from :func:`observe` with its defaults.
+        cache_dir: see :func:`observe`.
+        progress: see :func:`observe`.
 
     Returns:
         By name: the same network before training, and colour histograms.
@@ -97,34 +112,17 @@ def observe_baselines(
         "same network, untrained": (fresh.spec.fingerprint, fresh.embed_boxes),
         "colour histogram": ("colours", lambda path, boxes: colour_histogram(load_image(path), boxes)),
     }
-    asked = _boxes_asked(dataset)
-    found = {}
+    wanted = _boxes_wanted(dataset, annotated=True)
+    baselines = {}
     for name, (mark, embed) in embedders.items():
-        key = _key(searcher, dataset, embedder=mark)
-        seen = None if cache_dir is None else cache.load(cache_dir, key)
-        if seen is None or _missing(seen, asked):
-            seen = _embedded_anew(observed.detections, asked, _paths(dataset), embed, name, progress)
+        key = _key(searcher, dataset, _lowest_score(searcher), embedder=mark)
+        row = None if cache_dir is None else cache.load(cache_dir, key, observed.weights)
+        if row is None or _missing(row, wanted):
+            row = _embedded_again(observed, wanted, _paths(dataset), embed, name, progress)
             if cache_dir is not None:
-                cache.save(cache_dir, key, seen)
-        found[name] = observations_of(seen, dataset, searcher.spec.fingerprint)
-    return found
-
-
-def observations_of(seen: Seen, dataset: Dataset, weights: str) -> Observations:
-    """Sort what was seen of the scenes by the set's people and queries."""
-    people = {scene.image_id: seen.embeddings[scene.image_id][: len(scene.boxes)] for scene in dataset.scenes}
-    rows = [_row(seen.boxes[query.image_id], query.box) for query in dataset.queries]
-    queries = [seen.embeddings[query.image_id][row] for query, row in zip(dataset.queries, rows, strict=True)]
-    dim = next(iter(seen.embeddings.values())).shape[1]
-    return Observations(
-        weights=weights,
-        dataset=dataset.digest,
-        detections=seen.detections,
-        queries=np.array(queries, dtype=np.float32).reshape(-1, dim),
-        people=people,
-        seconds=seen.seconds,
-        computed_on=seen.computed_on,
-    )
+                cache.save(cache_dir, key, row)
+        baselines[name] = row
+    return baselines
 
 
 def detect_all(
@@ -173,110 +171,119 @@ def _lowest_score(searcher: PersonSearcher) -> float:
     return min(LOWEST_SCORE, searcher.config.detector.score_threshold)
 
 
-def _key(searcher: PersonSearcher, dataset: Dataset, **made_with: str) -> str:
-    return cache.key_of(
-        dataset.scenes,
-        weights=searcher.spec.fingerprint,
-        computed_on=f"{searcher.device.type} {searcher.dtype}",
-        version=__version__,
-        threshold=_lowest_score(searcher),
-        **made_with,
-    )
+def _key(searcher: PersonSearcher, dataset: Dataset, lowest_score: float, **embedder: str) -> str:
+    made_with: dict[str, str | float] = {
+        "weights": searcher.spec.fingerprint,
+        "computed_on": f"{searcher.device.type} {searcher.dtype}",
+        "version": __version__,
+        "threshold": lowest_score,
+    }
+    return cache.key_of(dataset.scenes, {**made_with, **embedder})
 
 
 def _paths(dataset: Dataset) -> dict[str, Path]:
     return {scene.image_id: scene.path for scene in dataset.scenes}
 
 
-def _boxes_asked(dataset: Dataset) -> dict[str, Floats]:
-    """Return the boxes to embed of every scene: the annotated ones, then queries' that are none of them."""
-    asked = {scene.image_id: [*scene.boxes] for scene in dataset.scenes}
+def _boxes_wanted(dataset: Dataset, annotated: bool) -> dict[str, Floats]:
+    """Return the boxes to embed of every scene: the annotated ones, then those of queries that are not among them."""
+    wanted = {scene.image_id: [*scene.boxes] if annotated else [] for scene in dataset.scenes}
     for number, query in enumerate(dataset.queries):
-        if query.image_id not in asked:
-            raise DatasetError(f"{dataset.name}: query {number} is in {query.image_id}, which is no scene of the set")
-        boxes = asked[query.image_id]
+        if query.image_id not in wanted:
+            raise DatasetError(
+                f"{dataset.name}: query {number} is in {query.image_id}, which is not a scene of the set; "
+                "add the scene or remove the query"
+            )
+        boxes = wanted[query.image_id]
         if not any(np.array_equal(box, query.box) for box in boxes):
             boxes.append(query.box)
-    if not asked:
+    if not wanted:
         raise DatasetError(f"{dataset.name}: has no scenes; there is nothing to evaluate")
-    return {name: np.array(boxes, dtype=np.float32).reshape(-1, 4) for name, boxes in asked.items()}
+    return {name: np.array(boxes, dtype=np.float32).reshape(-1, 4) for name, boxes in wanted.items()}
 
 
-def _row(boxes: Floats, box: Floats) -> int | None:
-    rows = np.flatnonzero((boxes == box).all(axis=1))
-    return int(rows[0]) if len(rows) else None
-
-
-def _missing(seen: Seen, asked: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return the boxes that were not embedded then: those of other queries."""
+def _missing(observed: Observations, wanted: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return the wanted boxes that were not embedded, such as those of other queries."""
     missing = {}
-    for name, boxes in asked.items():
-        new = [box for box in boxes if _row(seen.boxes[name], box) is None]
-        if new:
-            missing[name] = np.stack(new)
+    for name, boxes in wanted.items():
+        new = box_rows(observed.boxes[name], boxes) < 0
+        if new.any():
+            missing[name] = boxes[new]
     return missing
 
 
 def _look(
     searcher: PersonSearcher,
     dataset: Dataset,
-    asked: Mapping[str, Floats],
+    wanted: Mapping[str, Floats],
+    lowest_score: float,
     batch_size: int,
     progress: bool | None,
-) -> Seen:
+) -> Observations:
     started = time.perf_counter()
     detections, embeddings = {}, {}
-    inputs = ((str(scene.path), asked[scene.image_id]) for scene in dataset.scenes)
+    inputs = ((str(scene.path), wanted[scene.image_id]) for scene in dataset.scenes)
     with Progress(total=len(dataset.scenes), label="scenes", shown=progress) as bar:
-        looked = searcher.observe(inputs, threshold=_lowest_score(searcher), batch_size=batch_size)
-        for scene, (found, embedded) in zip(dataset.scenes, looked, strict=True):
-            if found.image_size != (scene.height, scene.width):
-                height, width = found.image_size
+        observed = searcher.observe(inputs, threshold=lowest_score, batch_size=batch_size)
+        for scene, (people, embedded) in zip(dataset.scenes, observed, strict=True):
+            if people.image_size != (scene.height, scene.width):
+                height, width = people.image_size
                 raise DatasetError(
-                    f"{scene.path}: the picture is {width}x{height}, the annotations say {scene.width}x{scene.height}; "
-                    "their boxes belong to another version of it"
+                    f"{scene.path}: the image is {width}x{height}, but the annotations say "
+                    f"{scene.width}x{scene.height}; their boxes belong to another version of it"
                 )
-            detections[scene.image_id] = replace(found, image_id=scene.image_id)
+            detections[scene.image_id] = replace(people, image_id=scene.image_id)
             embeddings[scene.image_id] = embedded
             bar.advance()
-    return Seen(
+    return Observations(
+        weights=searcher.spec.fingerprint,
         detections=detections,
-        boxes=asked,
+        boxes=wanted,
         embeddings=embeddings,
         seconds=time.perf_counter() - started,
         computed_on=f"{searcher.device.type} {str(searcher.dtype).removeprefix('torch.')}",
     )
 
 
-def _with_more(
-    seen: Seen, missing: Mapping[str, Floats], paths: Mapping[str, Path], embed: Embed, progress: bool | None
-) -> Seen:
-    boxes, embeddings = dict(seen.boxes), dict(seen.embeddings)
+def _with_more_boxes(
+    observed: Observations,
+    missing: Mapping[str, Floats],
+    paths: Mapping[str, Path],
+    embed: Embed,
+    progress: bool | None,
+) -> Observations:
+    boxes, embeddings = dict(observed.boxes), dict(observed.embeddings)
     with Progress(total=len(missing), label="queries", shown=progress) as bar:
         for name, more in missing.items():
             boxes[name] = np.concatenate([boxes[name], more])
             embeddings[name] = np.concatenate([embeddings[name], embed(paths[name], more)])
             bar.advance()
-    return replace(seen, boxes=boxes, embeddings=embeddings)
+    return replace(observed, boxes=boxes, embeddings=embeddings)
 
 
-def _embedded_anew(
-    detections: Mapping[str, Detections],
-    asked: Mapping[str, Floats],
+def _embedded_again(
+    observed: Observations,
+    wanted: Mapping[str, Floats],
     paths: Mapping[str, Path],
     embed: Embed,
     name: str,
     progress: bool | None,
-) -> Seen:
+) -> Observations:
     """Give detections and boxes the embeddings of another re-identifier."""
     started = time.perf_counter()
-    found, embeddings = {}, {}
-    with Progress(total=len(asked), label=name, shown=progress) as bar:
-        for image_id, boxes in asked.items():
-            people = detections[image_id]
+    detections, embeddings = {}, {}
+    with Progress(total=len(wanted), label=name, shown=progress) as bar:
+        for image_id, boxes in wanted.items():
+            people = observed.detections[image_id]
             rows = embed(paths[image_id], np.concatenate([people.boxes, boxes]))
-            found[image_id] = replace(people, embeddings=rows[: len(people)])
+            detections[image_id] = replace(people, embeddings=rows[: len(people)])
             embeddings[image_id] = rows[len(people) :]
             bar.advance()
-    seconds = time.perf_counter() - started
-    return Seen(detections=found, boxes=asked, embeddings=embeddings, seconds=seconds, computed_on=name)
+    return Observations(
+        weights=observed.weights,
+        detections=detections,
+        boxes=wanted,
+        embeddings=embeddings,
+        seconds=time.perf_counter() - started,
+        computed_on=name,
+    )

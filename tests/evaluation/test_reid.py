@@ -3,7 +3,9 @@ import pytest
 
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_reid
-from personsearch.measure.baselines import colour_histogram
+from personsearch.evaluation.observations import Observations
+from personsearch.evaluation.reid import reid_of
+from tests.evaluation import toy
 
 
 def test_same_camera_matches_are_left_out() -> None:
@@ -18,22 +20,25 @@ def test_same_camera_matches_are_left_out() -> None:
     assert result.queries == 1
 
 
-def test_people_of_one_camera_are_no_queries() -> None:
+def test_where_no_crop_counts_as_a_query_the_figures_are_not_numbers() -> None:
+    """People of one camera have nobody to be found in another: 0 of 0 is not 0."""
     embeddings = np.eye(2, dtype=np.float32)
     result = evaluate_reid(embeddings, np.array([1, 1]), ["a", "a"], np.array([True, True]))
     assert result.queries == 0
+    assert np.isnan([result.mean_average_precision, result.top1]).all()
 
 
-def test_colour_histograms_tell_colours_apart() -> None:
-    image = np.zeros((40, 60, 3), np.uint8)
-    image[:, :20] = (200, 30, 30)
-    image[:, 20:40] = (200, 30, 30)
-    image[:, 40:] = (30, 30, 200)
-    boxes = np.array([[0, 0, 20, 40], [20, 0, 40, 40], [40, 0, 60, 40]], np.float32)
-    features = colour_histogram(image, boxes)
-    assert np.allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
-    assert features[0] @ features[1] == pytest.approx(1, abs=1e-5)
-    assert features[0] @ features[2] == pytest.approx(0, abs=1e-5)
+def test_an_unknown_camera_is_no_other_unknown_camera() -> None:
+    angle = np.deg2rad([0, 1, 30, 10])
+    embeddings = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    identities, query = np.array([7, 7, 7, 8]), np.array([True, False, False, False])
+    # only the query crop is left out: 7 (right), 8 (wrong), 7 (right)
+    unknown = evaluate_reid(embeddings, identities, [None] * 4, query)
+    assert unknown.mean_average_precision == pytest.approx((1 + 2 / 3) / 2)
+    assert (unknown.top1, unknown.queries) == (1.0, 1)
+    # crop 1 is of the query's camera, so it is left out; crop 2's camera is unknown: 8 (wrong), 7 (right)
+    some = evaluate_reid(embeddings, identities, ["a", "a", None, None], query)
+    assert (some.mean_average_precision, some.top1) == (0.5, 0.0)
 
 
 def test_same_camera_matches_may_count() -> None:
@@ -52,3 +57,31 @@ def test_same_camera_matches_may_count() -> None:
 def test_embeddings_that_are_not_numbers() -> None:
     with pytest.raises(DatasetError, match="crop 0: a similarity is NaN"):
         evaluate_reid(np.full((2, 2), np.nan, np.float32), np.array([1, 1]), ["a", "b"], np.array([True, False]))
+
+
+def test_annotated_people_are_ranked_alone() -> None:
+    """The query crops are those of the set's queries; people without a label distract, ignored boxes are left out."""
+    scenes = [
+        toy.scene("q", [toy.A, toy.B], [1, 2], camera="a"),
+        toy.scene("x", [toy.A, toy.B], [1, -1], camera="b"),
+        toy.scene("y", [toy.A, toy.B], [2, 1], ignore=[False, True], camera="a"),
+    ]
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(3, 2, 4))
+    rows = (rows / np.linalg.norm(rows, axis=2, keepdims=True)).astype(np.float32)
+    observed = Observations(
+        weights="f" * 64,
+        detections={},
+        boxes={scene.image_id: scene.boxes for scene in scenes},
+        embeddings={scene.image_id: rows[number] for number, scene in enumerate(scenes)},
+    )
+    crops, identities = rows.reshape(6, 4)[:5], np.array([1, 2, 1, -1, 2])
+    cameras = ["a", "a", "b", "b", "a"]
+    for queries, is_query in (((toy.query(),), [True] + [False] * 4), ((), [True] * 5)):
+        figures = reid_of(observed, toy.dataset(scenes, *queries))
+        assert list(figures) == ["other cameras", "all cameras"]
+        for rule, same_camera in (("other cameras", False), ("all cameras", True)):
+            expected = evaluate_reid(crops, identities, cameras, np.array(is_query), same_camera=same_camera)
+            assert figures[rule] == expected
+    with pytest.raises(DatasetError, match="toy: nobody is annotated"):
+        reid_of(observed, toy.dataset([toy.scene("q", [toy.A], ignore=[True])]))

@@ -7,19 +7,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personsearch.datasets import Scene
+from personsearch.evaluation.observations import Observations
 from personsearch.measure import cache
-from personsearch.measure.cache import Seen
 from personsearch.results import Detections
 
+WEIGHTS = "f" * 64
 
-def seen_of(counts: list[tuple[int, int]], dim: int = 4) -> Seen:
+
+def observations(counts: list[tuple[int, int]], dim: int = 4) -> Observations:
     rng = np.random.default_rng(0)
 
     def numbers(*shape: int) -> np.ndarray:
         return rng.normal(size=shape).astype(np.float32)
 
     names = [f"dir/{number}.jpg" for number in range(len(counts))]
-    return Seen(
+    return Observations(
+        weights=WEIGHTS,
         detections={
             name: Detections(
                 boxes=numbers(found, 4),
@@ -56,71 +59,71 @@ def scene_at(path: Path, boxes: list[list[float]], identities: list[int]) -> Sce
 @given(counts=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=5))
 def test_what_was_saved_is_read(tmp_path_factory: pytest.TempPathFactory, counts: list[tuple[int, int]]) -> None:
     folder = tmp_path_factory.mktemp("cache")
-    seen = seen_of(counts)
-    cache.save(folder, "k", seen)
-    again = cache.load(folder, "k")
+    observed = observations(counts)
+    cache.save(folder, "k", observed)
+    again = cache.load(folder, "k", WEIGHTS)
     assert again is not None
-    assert list(again.detections) == list(seen.detections)
-    assert (again.seconds, again.computed_on) == (12.5, "cpu float32")
-    for name, found in seen.detections.items():
+    assert list(again.detections) == list(observed.detections)
+    assert (again.weights, again.seconds, again.computed_on) == (WEIGHTS, 12.5, "cpu float32")
+    for name, people in observed.detections.items():
         read = again.detections[name]
-        assert (read.image_size, read.image_id) == (found.image_size, name)
+        assert (read.image_size, read.image_id) == (people.image_size, name)
         for field in ("boxes", "scores", "embeddings"):
-            np.testing.assert_array_equal(getattr(read, field), getattr(found, field))
-        np.testing.assert_array_equal(again.boxes[name], seen.boxes[name])
-        np.testing.assert_array_equal(again.embeddings[name], seen.embeddings[name])
+            np.testing.assert_array_equal(getattr(read, field), getattr(people, field))
+        np.testing.assert_array_equal(again.boxes[name], observed.boxes[name])
+        np.testing.assert_array_equal(again.embeddings[name], observed.embeddings[name])
     assert [path.name for path in folder.iterdir()] == ["k.safetensors"]
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    assert cache.load(tmp_path / "no", "k") is None
+    assert cache.load(tmp_path / "no", "k", WEIGHTS) is None
 
 
 @pytest.mark.parametrize("where", [0, 9, 100, -1])
 def test_a_changed_byte_is_noticed(tmp_path: Path, where: int, caplog: pytest.LogCaptureFixture) -> None:
-    cache.save(tmp_path, "k", seen_of([(2, 1), (0, 3)]))
+    cache.save(tmp_path, "k", observations([(2, 1), (0, 3)]))
     path = tmp_path / "k.safetensors"
     data = bytearray(path.read_bytes())
     data[where] ^= 1
     path.write_bytes(data)
-    assert cache.load(tmp_path, "k") is None
+    assert cache.load(tmp_path, "k", WEIGHTS) is None
     assert f"{path}: damaged" in caplog.text
 
 
 @pytest.mark.parametrize("length", [0, 5, 60, 400])
 def test_half_a_file_is_noticed(tmp_path: Path, length: int, caplog: pytest.LogCaptureFixture) -> None:
-    cache.save(tmp_path, "k", seen_of([(2, 1), (0, 3)]))
+    cache.save(tmp_path, "k", observations([(2, 1), (0, 3)]))
     path = tmp_path / "k.safetensors"
     path.write_bytes(path.read_bytes()[:length])
-    assert cache.load(tmp_path, "k") is None
-    assert "the network runs again" in caplog.text
+    assert cache.load(tmp_path, "k", WEIGHTS) is None
+    assert "running the network again" in caplog.text
 
 
 def test_a_file_of_another_name_is_not_taken(tmp_path: Path) -> None:
-    cache.save(tmp_path, "k", seen_of([(1, 1)]))
+    cache.save(tmp_path, "k", observations([(1, 1)]))
     (tmp_path / "k.safetensors").rename(tmp_path / "other.safetensors")
-    assert cache.load(tmp_path, "other") is None
+    assert cache.load(tmp_path, "other", WEIGHTS) is None
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
-    cache.save(tmp_path / "file" / "cache", "k", seen_of([(1, 1)]))
-    assert "cannot be kept" in caplog.text
+    cache.save(tmp_path / "file" / "cache", "k", observations([(1, 1)]))
+    assert "cannot be written" in caplog.text
 
 
 def test_the_key_changes_with_what_a_network_sees_only(tmp_path: Path) -> None:
     picture = tmp_path / "a.jpg"
     picture.write_bytes(b"12345")
     first = scene_at(picture, [[1, 2, 3, 4]], [7])
-    key = cache.key_of([first], weights="w", threshold=0.05)
-    assert key == cache.key_of([scene_at(picture, [[1, 2, 3, 4]], [-1])], weights="w", threshold=0.05)
-    assert key != cache.key_of([scene_at(picture, [[1, 2, 3, 5]], [7])], weights="w", threshold=0.05)
-    assert key != cache.key_of([first], weights="other", threshold=0.05)
-    assert key != cache.key_of([first], weights="w", threshold=0.5)
-    assert key != cache.key_of([first, first], weights="w", threshold=0.05)
+    key = cache.key_of([first], {"weights": "w", "threshold": 0.05})
+    assert key == cache.key_of([scene_at(picture, [[1, 2, 3, 4]], [-1])], {"weights": "w", "threshold": 0.05})
+    assert key != cache.key_of([scene_at(picture, [[1, 2, 3, 5]], [7])], {"weights": "w", "threshold": 0.05})
+    assert key != cache.key_of([first], {"weights": "other", "threshold": 0.05})
+    assert key != cache.key_of([first], {"weights": "w", "threshold": 0.5})
+    assert key != cache.key_of([first, first], {"weights": "w", "threshold": 0.05})
     picture.write_bytes(b"54321")  # as long, but written later
     os.utime(picture, ns=(1, picture.stat().st_mtime_ns + 1_000_000))
-    assert key != cache.key_of([first], weights="w", threshold=0.05)
+    assert key != cache.key_of([first], {"weights": "w", "threshold": 0.05})
 
 
 def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

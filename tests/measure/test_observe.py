@@ -9,11 +9,11 @@ from PIL import Image
 
 from personsearch import PersonSearcher
 from personsearch.datasets import Dataset, Query, load_dataset
-from personsearch.errors import DatasetError
+from personsearch.errors import ConfigError, DatasetError
 from personsearch.measure.baselines import colour_histogram
 from personsearch.measure.observe import observe, observe_baselines
 from personsearch.pictures.decode import load_image
-from tests.conftest import toy_set
+from tests.support import toy_set
 
 
 @pytest.fixture(scope="session")
@@ -49,20 +49,36 @@ def no_network(tiny_searcher: PersonSearcher, monkeypatch: pytest.MonkeyPatch) -
 def test_one_look_gives_what_separate_calls_give(tiny_searcher: PersonSearcher, toy_data: Dataset) -> None:
     seen = observe(tiny_searcher, toy_data, progress=False)
     assert seen.weights == tiny_searcher.spec.fingerprint
-    assert seen.dataset == toy_data.digest
     assert seen.computed_on == "cpu float32"
     assert seen.seconds is not None
+    people = seen.people(toy_data)
     for scene in toy_data.scenes:
         alone = tiny_searcher.detect(scene.path, threshold=0.3)
         found = seen.detections[scene.image_id].filter(min_score=0.3)
         assert seen.detections[scene.image_id].image_id == scene.image_id
         np.testing.assert_allclose(found.boxes, alone.boxes, atol=0.01)
         np.testing.assert_allclose(found.embeddings, alone.embeddings, atol=1e-4)
-        people = tiny_searcher.embed_boxes(scene.path, scene.boxes)
-        np.testing.assert_allclose(seen.people[scene.image_id], people, atol=1e-4)
-    for query, embedding in zip(toy_data.queries, seen.queries, strict=True):
+        expected = tiny_searcher.embed_boxes(scene.path, scene.boxes)
+        np.testing.assert_allclose(people[scene.image_id], expected, atol=1e-4)
+    for query, embedding in zip(toy_data.queries, seen.queries(toy_data), strict=True):
         path = next(scene.path for scene in toy_data.scenes if scene.image_id == query.image_id)
         np.testing.assert_allclose(embedding, tiny_searcher.embed_query(path, query.box), atol=1e-4)
+
+
+def test_training_s_look_at_a_share_of_the_set(tiny_searcher: PersonSearcher, toy_data: Dataset) -> None:
+    """Some scenes, the queries in them alone, and a threshold of its own; the rest as in the whole look."""
+    whole = observe(tiny_searcher, toy_data, progress=False)
+    share = replace(toy_data, scenes=toy_data.scenes[1:], queries=toy_data.queries[1:])
+    seen = observe(tiny_searcher, share, lowest_score=0.4, annotated=False, progress=False)
+    assert list(seen.detections) == [scene.image_id for scene in share.scenes]
+    assert [len(boxes) for boxes in seen.boxes.values()] == [1, 0]
+    np.testing.assert_allclose(seen.queries(share), whole.queries(share), atol=1e-4)
+    for name, people in seen.detections.items():
+        expected = whole.detections[name].filter(min_score=0.4)
+        np.testing.assert_allclose(people.boxes, expected.boxes, atol=0.01)
+        np.testing.assert_allclose(people.embeddings, expected.embeddings, atol=1e-4)
+    with pytest.raises(ConfigError, match=r"not of .* as it is now: a box in '001\.png' was not embedded"):
+        seen.people(share)
 
 
 def test_a_second_look_needs_no_network(
@@ -73,9 +89,9 @@ def test_a_second_look_needs_no_network(
     first = observe(PersonSearcher(tiny_searcher.network), toy_data, cache_dir=tmp_path, progress=False)
     again = observe(no_network, toy_data, cache_dir=tmp_path, progress=False)
     assert again.seconds == first.seconds
-    np.testing.assert_array_equal(again.queries, first.queries)
+    np.testing.assert_array_equal(again.queries(toy_data), first.queries(toy_data))
     fewer = replace(toy_data, queries=toy_data.queries[:1])  # another protocol: other queries in the same scenes
-    assert len(observe(no_network, fewer, cache_dir=tmp_path, progress=False).queries) == 1
+    assert len(observe(no_network, fewer, cache_dir=tmp_path, progress=False).queries(fewer)) == 1
 
 
 def test_queries_that_were_not_seen_are_embedded_and_kept(
@@ -83,10 +99,11 @@ def test_queries_that_were_not_seen_are_embedded_and_kept(
 ) -> None:
     observe(tiny_searcher, replace(toy_data, queries=()), cache_dir=tmp_path, progress=False)
     later = observe(tiny_searcher, toy_data, cache_dir=tmp_path, progress=False)
-    np.testing.assert_allclose(later.queries, observe(tiny_searcher, toy_data, progress=False).queries, atol=1e-4)
+    whole = observe(tiny_searcher, toy_data, progress=False)
+    np.testing.assert_allclose(later.queries(toy_data), whole.queries(toy_data), atol=1e-4)
     tiny_searcher.embed_boxes = None  # type: ignore[assignment,method-assign]  # a third look must not need it
     kept = observe(tiny_searcher, toy_data, cache_dir=tmp_path, progress=False)
-    np.testing.assert_array_equal(kept.queries, later.queries)
+    np.testing.assert_array_equal(kept.queries(toy_data), later.queries(toy_data))
 
 
 def test_a_changed_picture_is_looked_at_again(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
@@ -96,7 +113,7 @@ def test_a_changed_picture_is_looked_at_again(tiny_searcher: PersonSearcher, tmp
     name = data.scenes[0].image_id
     Image.new("RGB", (160, 96), (200, 30, 30)).save(data.scenes[0].path)
     after = observe(tiny_searcher, data, cache_dir=kept, progress=False)
-    assert not np.allclose(before.people[name], after.people[name])
+    assert not np.allclose(before.people(data)[name], after.people(data)[name])
 
 
 def test_a_damaged_file_is_made_again(
@@ -107,15 +124,15 @@ def test_a_damaged_file_is_made_again(
     path.write_bytes(path.read_bytes()[:-10])
     again = observe(tiny_searcher, toy_data, cache_dir=tmp_path, progress=False)
     assert "damaged" in caplog.text
-    np.testing.assert_allclose(again.queries, first.queries, atol=1e-5)
+    np.testing.assert_allclose(again.queries(toy_data), first.queries(toy_data), atol=1e-5)
 
 
 def test_what_cannot_be_observed_is_named(tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path) -> None:
     elsewhere = replace(toy_data, queries=(replace(toy_data.queries[0], image_id="other.png"),))
-    with pytest.raises(DatasetError, match=r"query 0 is in other\.png, which is no scene"):
+    with pytest.raises(DatasetError, match=r"query 0 is in other\.png, which is not a scene"):
         observe(tiny_searcher, elsewhere, progress=False)
     larger = replace(toy_data, scenes=(replace(toy_data.scenes[0], width=320), *toy_data.scenes[1:]))
-    with pytest.raises(DatasetError, match=r"000\.png: the picture is 160x96, the annotations say 320x96"):
+    with pytest.raises(DatasetError, match=r"000\.png: the image is 160x96, but the annotations say 320x96"):
         observe(tiny_searcher, larger, progress=False)
     gone = replace(toy_data, scenes=(replace(toy_data.scenes[0], path=tmp_path / "no.png"), *toy_data.scenes[1:]))
     with pytest.raises(DatasetError, match=r"no\.png: no such image"):
@@ -135,7 +152,7 @@ def test_baselines_embed_the_very_same_boxes(tiny_searcher: PersonSearcher, toy_
     scene = toy_data.scenes[0]
     colours = rows["colour histogram"]
     expected = colour_histogram(load_image(scene.path), scene.boxes)
-    np.testing.assert_array_equal(colours.people[scene.image_id], expected)
-    np.testing.assert_array_equal(colours.queries[0], expected[1])
+    np.testing.assert_array_equal(colours.people(toy_data)[scene.image_id], expected)
+    np.testing.assert_array_equal(colours.queries(toy_data)[0], expected[1])
     again = observe_baselines(tiny_searcher, toy_data, own, cache_dir=tmp_path, progress=False)
-    np.testing.assert_array_equal(again["colour histogram"].queries, colours.queries)
+    np.testing.assert_array_equal(again["colour histogram"].queries(toy_data), colours.queries(toy_data))

@@ -12,19 +12,20 @@ from PIL import Image
 
 from personsearch.datasets import Dataset
 from personsearch.errors import MissingExtraError
+from personsearch.evaluation.fit_calibration import fit_calibration
 from personsearch.evaluation.rules import PRESETS
 from personsearch.measure.report import page, require_libraries, write_report
 from personsearch.measure.report.contents import (
     cumulative_matches,
     details_of,
+    extreme_queries,
     precision_recall,
     recall_by_height,
     scene_hits,
     similarities,
-    telling_queries,
     worst_scenes,
 )
-from tests.evaluation.told import NAME, observations, told, told_dataset
+from tests.measure.toy_evaluation import NAME, toy_dataset, toy_evaluation, toy_observations
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 STANDARD = PRESETS["standard"]
@@ -33,23 +34,23 @@ HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return told_dataset(tmp_path_factory.mktemp("told"))
+    return toy_dataset(tmp_path_factory.mktemp("toy"))
 
 
 @pytest.fixture(scope="module")
 def report(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(tmp_path_factory.mktemp("report") / "new", told(data))
+    return write_report(tmp_path_factory.mktemp("report") / "new", toy_evaluation(data))
 
 
 def test_cumulative_matches_count_queries_that_count(data: Dataset) -> None:
-    search = told(data).main.search
+    search = toy_evaluation(data).main.search
     assert search is not None
     ranks = replace(search, first_ranks=np.array([0, 2, np.inf, np.nan]))
     assert cumulative_matches(ranks)[[0, 1, 2, 49]].tolist() == pytest.approx([1 / 3, 1 / 3, 2 / 3, 2 / 3])
 
 
 def test_hits_misses_and_detections_of_nobody(data: Dataset) -> None:
-    hits = scene_hits(observations(data), data.scenes, STANDARD)
+    hits = scene_hits(toy_observations(data), data.scenes, STANDARD)
     assert [len(one.hits) for one in hits] == [3, 3, 3, 2, 3, 3]
     assert [len(one.missed) for one in hits] == [0, 0, 0, 1, 0, 0]
     assert [len(one.false) for one in hits] == [0, 0, 0, 0, 1, 0]
@@ -60,25 +61,31 @@ def test_hits_misses_and_detections_of_nobody(data: Dataset) -> None:
     assert row.recall == pytest.approx(17 / 18)
 
 
-def test_similarities_sort_pairs_by_whether_they_are_one_person(data: Dataset) -> None:
-    pairs = similarities(observations(data), data, STANDARD)
-    # 18 detections, three of them in each query's own scene; person 1 is in scenes 0, 1, 4, 5, person 2 in 1, 2, 5.
+def test_similarities_are_those_of_the_calibration_s_pairs(data: Dataset) -> None:
+    pairs = similarities(toy_observations(data), data)
+    # 17 detections are matched to people, three of them in each query's own scene: 14 pairs for each of two queries.
+    # Person 1 is in scenes 0, 1, 4, 5 and person 2 in 1, 2, 5. The detection of nobody in scene 4 is in no pair.
     assert pairs.same.sum() == 3 + 2
-    assert pairs.same.sum() + pairs.different.sum() == 2 * 15
+    assert pairs.same.sum() + pairs.different.sum() == 2 * 14
     assert pairs.same[-1] == 5  # equal embeddings: similarity one
     assert len(pairs.edges) == len(pairs.same) + 1
+    calibration = fit_calibration(toy_observations(data), data)
+    assert (calibration.same_pairs, calibration.different_pairs) == (pairs.same.sum(), pairs.different.sum())
+    nobody = replace(data, queries=(replace(data.queries[0], identity=77),))
+    alone = similarities(replace(toy_observations(data), detections={}), nobody)
+    assert (len(alone.same), len(alone.different)) == (0, 0)
 
 
 def test_the_curve_goes_below_the_threshold(data: Dataset) -> None:
-    seen = observations(data)
+    observed = toy_observations(data)
     strict = STANDARD.changed(detection_score_threshold=0.7)
-    curve = precision_recall(seen, data, strict)
+    curve = precision_recall(observed, data, strict)
     assert curve[0][1] == 1.0
     assert curve[-1] == pytest.approx((17 / 18, 17 / 18))  # with the detection of nobody, whose score is 0.6
 
 
-def test_telling_queries_show_each_person_once(data: Dataset) -> None:
-    evaluation = told(data)
+def test_extreme_queries_show_each_person_once(data: Dataset) -> None:
+    evaluation = toy_evaluation(data)
     search = evaluation.main.search
     assert search is not None
     ap = np.array([0.5, 0.2, 0.9, np.nan])
@@ -91,14 +98,14 @@ def test_telling_queries_show_each_person_once(data: Dataset) -> None:
         best=search.best * 2,
     )
     main = replace(evaluation.main, search=many)
-    assert [one.number for one in telling_queries(main, twice, 5, worst=True)] == [1, 0]
-    assert [one.number for one in telling_queries(main, twice, 5, worst=False)] == [2, 1]
-    assert [one.number for one in telling_queries(main, twice, 1, worst=True)] == [1]
+    assert [one.number for one in extreme_queries(main, twice, 5, worst=True)] == [1, 0]
+    assert [one.number for one in extreme_queries(main, twice, 5, worst=False)] == [2, 1]
+    assert [one.number for one in extreme_queries(main, twice, 1, worst=True)] == [1]
 
 
 def test_results_hold_every_figure_with_its_protocol(data: Dataset, report: Path) -> None:
     results = json.loads((report.parent / "results.json").read_text())
-    evaluation = told(data)
+    evaluation = toy_evaluation(data)
     assert [(one["name"], one["preset"]) for one in results["reports"]] == [
         (NAME, "standard"),
         ("other", "standard"),
@@ -151,7 +158,7 @@ def test_the_page_asks_the_network_for_nothing(report: Path) -> None:
 def test_names_cannot_write_into_the_page(data: Dataset, tmp_path: Path) -> None:
     scene = data.scenes[3]
     hostile = replace(data, name=HOSTILE, scenes=(*data.scenes[:3], replace(scene, image_id=HOSTILE), *data.scenes[4:]))
-    html = write_report(tmp_path, told(hostile, HOSTILE)).read_text(encoding="utf-8")
+    html = write_report(tmp_path, toy_evaluation(hostile, HOSTILE)).read_text(encoding="utf-8")
     assert "<script" not in html
     assert "<img src=x" not in html
     assert html.count("&lt;script&gt;") >= 3
@@ -165,7 +172,7 @@ def test_pictures_stay_small(data: Dataset, tmp_path: Path) -> None:
         noise = rng.integers(0, 256, (960, 1600, 3), dtype=np.uint8)
         Image.fromarray(noise).save(path)
         scenes.append(replace(scene, path=path, width=1600, height=960))
-    written = write_report(tmp_path / "out", told(replace(data, scenes=tuple(scenes))))
+    written = write_report(tmp_path / "out", toy_evaluation(replace(data, scenes=tuple(scenes))))
     pictures = re.findall(r"data:image/jpeg;base64,([^\"]*)", written.read_text())
     shown = (page.BEST + page.WORST) * (1 + page.MATCHES)
     largest = max(len(picture) for picture in pictures)
@@ -175,11 +182,11 @@ def test_pictures_stay_small(data: Dataset, tmp_path: Path) -> None:
 
 def test_a_set_without_queries_has_a_report_too(data: Dataset, tmp_path: Path) -> None:
     bare = replace(data, queries=())
-    evaluation = told(data)
-    seen = {NAME: replace(evaluation.observed[NAME], queries=np.zeros((0, 8), np.float32))}
+    evaluation = toy_evaluation(data)
+    own = {NAME: evaluation.observed[NAME]}
     main = replace(evaluation.main, search=None, queries=0)
     alone = replace(
-        evaluation, dataset=bare, observed=seen, reports=(main,), sizes=(), calibration=None, open_set=None, reid={}
+        evaluation, dataset=bare, observed=own, reports=(main,), sizes=(), calibration=None, open_set=None, reid={}
     )
     html = write_report(tmp_path, alone).read_text()
     assert "search mAP" not in html
@@ -188,13 +195,13 @@ def test_a_set_without_queries_has_a_report_too(data: Dataset, tmp_path: Path) -
 
 
 def test_details_are_of_the_first_preset(data: Dataset) -> None:
-    details = details_of(told(data), best=1, worst=1, scenes=1)
+    details = details_of(toy_evaluation(data), best=1, worst=1, scenes=1)
     assert list(details.cumulative) == [NAME, "other"]
     assert details.at_threshold == pytest.approx((17 / 18, 17 / 18))
     assert len(details.best) == len(details.worst) == len(details.scenes) == 1
 
 
-def test_a_missing_library_is_told_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "find_spec", lambda name: None if name == "jinja2" else object())
     with pytest.raises(MissingExtraError, match=r"jinja2: pip install 'personsearch\[evaluate\]'"):
         require_libraries()
@@ -216,9 +223,9 @@ def browse(folder: Path, *arguments: str) -> str:
 def test_a_browser_shows_the_page(data: Dataset, tmp_path: Path) -> None:
     """In a real browser: every picture loads, nothing is wider than a phone, and hostile names run nothing."""
     hostile = replace(data, name=HOSTILE)
-    written = write_report(tmp_path, told(hostile, HOSTILE))
+    written = write_report(tmp_path, toy_evaluation(hostile, HOSTILE))
     # The page's own policy forbids scripts. A copy without it lets this one look around, and would let a name's run.
-    probe = """<script>addEventListener("load", () => {
+    script = """<script>addEventListener("load", () => {
       const images = [...document.images], wide = document.documentElement;
       document.body.dataset.probe = JSON.stringify({title: document.title, images: images.length,
         loaded: images.filter(i => i.complete && i.naturalWidth > 0).length,
@@ -227,17 +234,17 @@ def test_a_browser_shows_the_page(data: Dataset, tmp_path: Path) -> None:
         drawn: [...document.querySelectorAll("svg.chart")].every(s => s.getBoundingClientRect().height > 100)});
     })</script></body>"""
     html = re.sub(r"<meta http-equiv[^>]*>", "", written.read_text(encoding="utf-8"))
-    (tmp_path / "probe.html").write_text(html.replace("</body>", probe), encoding="utf-8")
+    (tmp_path / "probe.html").write_text(html.replace("</body>", script), encoding="utf-8")
     dom = browse(tmp_path, "--window-size=500,900", "--dump-dom", (tmp_path / "probe.html").as_uri())
-    [told_by] = re.findall(r'data-probe="([^"]*)"', dom)
-    found = json.loads(unescape(told_by))
-    assert found["title"] == f"{HOSTILE} on {HOSTILE}: person search"
-    assert found["images"] == found["loaded"] > 8
-    assert found["charts"] == 5
-    assert found["drawn"]
-    assert found["overflow"] == 0
+    [probed] = re.findall(r'data-probe="([^"]*)"', dom)
+    probe = json.loads(unescape(probed))
+    assert probe["title"] == f"{HOSTILE} on {HOSTILE}: person search"
+    assert probe["images"] == probe["loaded"] > 8
+    assert probe["charts"] == 5
+    assert probe["drawn"]
+    assert probe["overflow"] == 0
     results = json.loads((tmp_path / "results.json").read_text())
-    assert found["mAP"] == f"{100 * results['reports'][0]['figures']['mAP']:.1f} %"
+    assert probe["mAP"] == f"{100 * results['reports'][0]['figures']['mAP']:.1f} %"
 
     browse(tmp_path, "--window-size=1200,2000", f"--screenshot={tmp_path / 'page.png'}", written.as_uri())
     pixels = np.asarray(Image.open(tmp_path / "page.png").convert("RGB"))

@@ -1,4 +1,4 @@
-"""What the report shows beside the table of figures: curves, similarities, telling queries and scenes."""
+"""What the report shows beside the figures: curves, similarities, the best and worst queries, the worst scenes."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.scene import Query, Scene
 from personsearch.evaluation.detection import DetectionResult, evaluate_detection, hits_of, on_ignored
 from personsearch.evaluation.evaluate import Report
-from personsearch.evaluation.matching import best_identities
 from personsearch.evaluation.observations import Observations
-from personsearch.evaluation.rows import gallery_rows
+from personsearch.evaluation.pairs import count_pairs, sides_of
 from personsearch.evaluation.rules import Rules
 from personsearch.evaluation.search import Ranked, SearchResult
 from personsearch.evaluation.spaces import truth_of
 from personsearch.measure.run import Evaluation
 from personsearch.results import Floats
 
+#: How far down the curve of cumulative matches goes.
 RANKS = 50
-BINS = 80
-BLOCK = 64
-#: Points of a curve at the most: enough for a drawing.
+#: How many bins the similarities -1..1 are shown in.
+BINS = 160
+#: Points of a curve, at most: enough for a drawing.
 POINTS = 300
-#: Heights of people, pixels, that recall is told for.
+#: Recall is given by height of people, in classes that begin at these pixels.
 HEIGHTS = (0, 50, 75, 100, 150, 200, 300, 400)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Similarities:
-    """Pairs of a query and a detection of another scene, by similarity.
+    """Pairs of people by similarity; :mod:`personsearch.evaluation.pairs` says what a pair is.
 
     Attributes:
-        edges: (B + 1,) of the bins.
+        edges: (B + 1,) of the bins, rising.
         same: (B,) pairs of one person.
-        different: (B,) pairs of two, false detections included.
+        different: (B,) pairs of two people.
     """
 
     edges: NDArray[np.float64]
@@ -52,11 +52,11 @@ class ShownQuery:
 
     Attributes:
         number: of the query in the set.
-        query: itself.
+        query: the query itself.
         average_precision: its AP.
         appearances: how often the person should be found.
         found: how often the person was found.
-        best: the first matches.
+        best: its first matches.
     """
 
     number: int
@@ -69,7 +69,7 @@ class ShownQuery:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SceneHits:
-    """One scene's detection.
+    """What was detected in one scene; boxes are float32 xyxy pixels.
 
     Attributes:
         scene: with its annotations.
@@ -86,7 +86,7 @@ class SceneHits:
 
 @dataclass(frozen=True, kw_only=True)
 class HeightRow:
-    """Recall of people of some heights, pixels; ``high`` None = and more."""
+    """Recall of people from ``low`` up to ``high`` pixels tall; ``high`` None = no upper end."""
 
     low: int
     high: int | None
@@ -96,19 +96,19 @@ class HeightRow:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Details:
-    """All of it, under the first preset.
+    """All that the report shows beside the figures, under the first preset.
 
     Attributes:
-        cumulative: row -> CMC.
-        curve: (recall, precision) of detection, from the highest score on.
+        cumulative: row -> shares of queries whose person is among the first 1, 2, ... matches (CMC).
+        curve: (recall, precision) of detection, from the highest score down.
         at_threshold: (recall, precision) at the preset's score threshold.
-        lowest_score: of the detections in the curve.
-        similarities: of queries and detections; None without queries.
-        best: queries of the highest AP.
-        worst: queries of the lowest AP.
-        scenes: those with the most people missed and wrong detections.
-        missed: people who were not found, in all.
-        false: detections that found nobody, in all.
+        lowest_score: lowest score of the detections in the curve.
+        similarities: of pairs of people; None without queries.
+        best: the queries of highest AP.
+        worst: the queries of lowest AP.
+        scenes: the scenes with the most missed people and false detections.
+        missed: how many people were not found, in all scenes.
+        false: how many detections found nobody, in all scenes.
         heights: recall by height.
     """
 
@@ -125,7 +125,7 @@ class Details:
     heights: list[HeightRow]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what results.json holds of it."""
+        """Return what results.json holds of them."""
         pairs = self.similarities
         return {
             "cmc": self.cumulative,
@@ -151,7 +151,14 @@ class Details:
 
 
 def details_of(evaluation: Evaluation, *, best: int, worst: int, scenes: int) -> Details:
-    """Work out what the report shows; ``best``, ``worst`` and ``scenes`` say how many of each."""
+    """Work out what the report shows.
+
+    Args:
+        evaluation: all that was measured.
+        best: how many queries of highest AP.
+        worst: how many queries of lowest AP.
+        scenes: how many scenes with the most faults.
+    """
     dataset, main = evaluation.dataset, evaluation.main
     own = evaluation.observed[evaluation.weights]
     under_main = [one for one in evaluation.reports if one.rules == main.rules and one.name in evaluation.observed]
@@ -160,10 +167,10 @@ def details_of(evaluation: Evaluation, *, best: int, worst: int, scenes: int) ->
         cumulative={one.name: cumulative_matches(one.search).tolist() for one in under_main if one.search is not None},
         curve=precision_recall(own, dataset, main.rules),
         at_threshold=(main.detection.recall, precision_at_threshold(main.detection)),
-        lowest_score=min((float(found.scores.min()) for found in own.detections.values() if len(found)), default=0.0),
-        similarities=similarities(own, dataset, main.rules) if dataset.queries else None,
-        best=telling_queries(main, dataset, best, worst=False),
-        worst=telling_queries(main, dataset, worst, worst=True),
+        lowest_score=min((float(one.scores.min()) for one in own.detections.values() if len(one)), default=0.0),
+        similarities=similarities(own, dataset) if dataset.queries else None,
+        best=extreme_queries(main, dataset, best, worst=False),
+        worst=extreme_queries(main, dataset, worst, worst=True),
         scenes=worst_scenes(hits, scenes),
         missed=sum(len(one.missed) for one in hits),
         false=sum(len(one.false) for one in hits),
@@ -178,7 +185,7 @@ def cumulative_matches(search: SearchResult) -> NDArray[np.float64]:
 
 
 def precision_recall(observed: Observations, dataset: Dataset, rules: Rules) -> list[tuple[float, float]]:
-    """Return (recall, precision) of detection at each score, also below the preset's threshold; thinned for drawing."""
+    """Return (recall, precision) of detection at each score, even below the preset's threshold; thinned for drawing."""
     everything = rules.changed(detection_score_threshold=0.0)
     recall, precision = evaluate_detection(observed.detections, dataset.scenes, everything).curve()
     chosen = np.unique(np.linspace(0, len(recall) - 1, min(POINTS, len(recall))).round().astype(int))
@@ -186,41 +193,28 @@ def precision_recall(observed: Observations, dataset: Dataset, rules: Rules) -> 
 
 
 def precision_at_threshold(detection: DetectionResult) -> float:
-    """Return the share of the detections that count which found somebody."""
+    """Return which share of the detections that count found somebody."""
     return float(detection.hits.mean()) if len(detection.hits) else 0.0
 
 
-def similarities(observed: Observations, dataset: Dataset, rules: Rules) -> Similarities:
-    """Count pairs of queries and detections by similarity; a query's own scene is left out.
-
-    A detection shows the annotated person that it overlaps best, if it overlaps enough.
-    """
-    table = gallery_rows(observed.detections, dataset, rules)
-    labels = best_identities(dataset, table, rules)
-    edges = np.linspace(-1, 1, 2 * BINS + 1)
-    same, different = np.zeros((2, 2 * BINS), dtype=np.int64)
-    numbers = {name: number for number, name in enumerate(table.names)}
-    for begin in range(0, len(dataset.queries) if len(labels) else 0, BLOCK):
-        block = (observed.queries[begin : begin + BLOCK] @ table.embeddings.T).clip(-1, 1)
-        for query, similarity in zip(dataset.queries[begin : begin + BLOCK], block, strict=True):
-            other = table.scene != numbers[query.image_id]
-            right = labels == query.identity
-            same += np.histogram(similarity[other & right], edges)[0]
-            different += np.histogram(similarity[other & ~right], edges)[0]
+def similarities(observed: Observations, dataset: Dataset) -> Similarities:
+    """Count pairs of people by similarity: the very pairs that a calibration is fitted to."""
+    same, different = (counts.reshape(BINS, -1).sum(axis=1) for counts in count_pairs(*sides_of(observed, dataset)))
+    edges = np.linspace(-1, 1, BINS + 1)
     used = np.flatnonzero(same + different)
     if not len(used):
-        return Similarities(edges=edges, same=same, different=different)
+        return Similarities(edges=edges[:1], same=same[:0], different=different[:0])
     part = slice(int(used[0]), int(used[-1]) + 1)
     return Similarities(edges=edges[part.start : part.stop + 1], same=same[part], different=different[part])
 
 
-def telling_queries(report: Report, dataset: Dataset, count: int, *, worst: bool) -> list[ShownQuery]:
-    """Return the queries of the lowest or highest AP, each person once."""
+def extreme_queries(report: Report, dataset: Dataset, count: int, *, worst: bool) -> list[ShownQuery]:
+    """Return the queries of lowest or highest AP, each person once."""
     search = report.search
     if search is None:
         return []
     ap = search.average_precisions
-    order = np.argsort(ap if worst else -ap, kind="stable")  # NaN (passed over) is last either way
+    order = np.argsort(ap if worst else -ap, kind="stable")  # NaN (skipped) is last either way
     shown: list[ShownQuery] = []
     seen: set[int] = set()
     for number in order[~np.isnan(ap[order])].tolist():
@@ -244,12 +238,12 @@ def telling_queries(report: Report, dataset: Dataset, count: int, *, worst: bool
 
 
 def scene_hits(observed: Observations, scenes: Sequence[Scene], rules: Rules) -> list[SceneHits]:
-    """Return what was found, missed and wrongly found in every scene."""
+    """Return hits, missed people and false detections of every scene."""
     result = []
     for scene in scenes:
         truth, _ = truth_of(scene, rules)
-        found = observed.detections[scene.image_id]
-        boxes = found.boxes[found.scores >= rules.detection_score_threshold]
+        people = observed.detections[scene.image_id]
+        boxes = people.boxes[people.scores >= rules.detection_score_threshold]
         hit = hits_of(boxes, truth)
         false = ~hit & ~on_ignored(boxes, scene.boxes[scene.ignore])
         missed = truth[~hits_of(truth, boxes)]
@@ -258,13 +252,13 @@ def scene_hits(observed: Observations, scenes: Sequence[Scene], rules: Rules) ->
 
 
 def worst_scenes(hits: Sequence[SceneHits], count: int) -> list[SceneHits]:
-    """Return the scenes with the most people missed and wrong detections, none without either."""
+    """Return the scenes with the most missed people and false detections; never one without either."""
     faulty = [one for one in hits if len(one.missed) or len(one.false)]
     return sorted(faulty, key=lambda one: -(len(one.missed) + len(one.false)))[:count]
 
 
 def recall_by_height(hits: Sequence[SceneHits], rules: Rules) -> list[HeightRow]:
-    """Return recall of people by the height of their boxes, pixels of the original pictures."""
+    """Return recall of people by the height of their boxes, pixels of the original images, without empty classes."""
     truth = np.concatenate([np.zeros((0, 4), np.float32), *(truth_of(one.scene, rules)[0] for one in hits)])
     missed = np.concatenate([np.zeros((0, 4), np.float32), *(one.missed for one in hits)])
     edges = [*HEIGHTS, np.inf]

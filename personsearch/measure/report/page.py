@@ -1,8 +1,9 @@
-"""Writes the report: one html file that needs neither network nor JavaScript, and the same figures as json."""
+"""Writes the report: one HTML file that needs neither network nor JavaScript, and the same figures as JSON."""
 
 from __future__ import annotations
 
 import json
+import math
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from personsearch.datasets.scene import Scene
 from personsearch.durable import write_durably
 from personsearch.errors import MissingExtraError
+from personsearch.evaluation.rules import PRESETS
 from personsearch.measure.report import charts, pictures
 from personsearch.measure.report.charts import Series
 from personsearch.measure.report.contents import Details, SceneHits, ShownQuery, details_of
@@ -21,12 +23,12 @@ from personsearch.pictures.drawing import MATCH, QUERY, RIGHT, WRONG
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
 
-#: How many queries of each kind, matches of each, and scenes the page shows: about 2 MB of pictures.
+#: How many of the best queries, worst queries, matches of each and scenes the page shows: about 2 MB of pictures.
 BEST, WORST, MATCHES, SCENES = 3, 6, 5, 6
 
 CMC_TICKS = (1, 2, 5, 10, 20, 50)
 
-#: Figures in the order and words of tables.
+#: Figures in the order of the tables, and what these call them.
 FIGURES = {
     "AP": "detection AP",
     "recall": "recall",
@@ -38,7 +40,7 @@ FIGURES = {
 
 
 def require_libraries() -> None:
-    """Refuse to begin where the report could not be written at the end.
+    """Refuse to start if the report could not be written at the end.
 
     Raises:
         MissingExtraError: matplotlib or jinja2 is not installed.
@@ -52,15 +54,15 @@ def write_report(folder: str | Path, evaluation: Evaluation) -> Path:
     """Write ``results.json`` and ``report.html``, each whole or not at all.
 
     Args:
-        folder: made if need be.
-        evaluation: of :func:`personsearch.measure.run.run_evaluation`; the set's pictures are still there.
+        folder: created if it does not exist.
+        evaluation: from :func:`personsearch.measure.run.run_evaluation`; the set's images must still exist.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
         MissingExtraError: matplotlib or jinja2 is not installed.
-        ImageError: a picture can no longer be read.
+        ImageError: an image can no longer be read.
     """
     require_libraries()
     folder = Path(folder)
@@ -83,9 +85,9 @@ def _page(evaluation: Evaluation, details: Details) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda value: "-" if value is None else f"{100 * value:.1f}"
+    environment.filters["percent"] = _percent
     environment.filters["thousands"] = lambda value: f"{value:,}"
-    paths = {scene.image_id: scene for scene in evaluation.dataset.scenes}
+    scenes = {scene.image_id: scene for scene in evaluation.dataset.scenes}
     main = evaluation.main
     return environment.get_template("report.html.j2").render(
         style=(here / "style.css").read_text(encoding="utf-8"),
@@ -97,20 +99,24 @@ def _page(evaluation: Evaluation, details: Details) -> str:
         switches=_changed_switches(evaluation),
         rows=list(evaluation.observed),
         charts=_charts(evaluation, details),
-        worst=[_shown(one, paths) for one in details.worst],
-        best=[_shown(one, paths) for one in details.best],
+        worst=[_shown(one, scenes) for one in details.worst],
+        best=[_shown(one, scenes) for one in details.best],
         scenes=[_scene(one) for one in details.scenes],
     )
 
 
+def _percent(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{100 * value:.1f}"
+
+
 def _charts(evaluation: Evaluation, details: Details) -> dict[str, str]:
-    """Return the charts that there is something to draw in, by name."""
-    number = {name: row for row, name in enumerate(evaluation.observed)}
+    """Return the charts for which there is something to draw, by name."""
+    row_numbers = {name: row for row, name in enumerate(evaluation.observed)}
     drawn: dict[str, str] = {}
     if details.cumulative:
         ranks = list(range(1, len(next(iter(details.cumulative.values()))) + 1))
         drawn["cmc"] = charts.line_chart(
-            [Series(row=number[name], x=ranks, y=values) for name, values in details.cumulative.items()],
+            [Series(row=row_numbers[name], x=ranks, y=values) for name, values in details.cumulative.items()],
             x_label="rank k",
             y_label="queries, %",
             title="Cumulative matches: share of queries whose person is among the first k detections",
@@ -126,7 +132,7 @@ def _charts(evaluation: Evaluation, details: Details) -> dict[str, str]:
                     x=[point.size for point in evaluation.sizes if point.name == name],
                     y=[point.mean_average_precision for point in evaluation.sizes if point.name == name],
                 )
-                for name, row in number.items()
+                for name, row in row_numbers.items()
             ],
             x_label="images per query",
             y_label="mAP, %",
@@ -169,8 +175,6 @@ def _charts(evaluation: Evaluation, details: Details) -> dict[str, str]:
 
 def _changed_switches(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """Return for each preset the switches in which it differs from the community definition."""
-    from personsearch.evaluation.rules import PRESETS
-
     standard = PRESETS["standard"].switches
     presets = {report.label: report.rules.switches for report in evaluation.reports}
     return {
@@ -203,7 +207,7 @@ def _shown(one: ShownQuery, scenes: dict[str, Scene]) -> dict[str, Any]:
 
 
 def _scene(one: SceneHits) -> dict[str, Any]:
-    frames = [Frames(one.hits, RIGHT, 2), Frames(one.false, WRONG, 3), Frames(one.missed, MATCH, 3, broken=True)]
+    frames = [Frames(one.hits, RIGHT, 2), Frames(one.false, WRONG, 3), Frames(one.missed, MATCH, 3, dashed=True)]
     return {
         "picture": pictures.scene(one.scene.path, frames),
         "image_id": one.scene.image_id,

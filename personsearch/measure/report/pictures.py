@@ -1,4 +1,4 @@
-"""Pictures of people and scenes as ``data:`` URIs: small JPEGs that lie inside the page."""
+"""Pictures of people and scenes as ``data:`` URIs: small JPEGs inside the page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCENE_SIZE = 640
 
 
 def person(path: Path, box: Floats | Box, colour: Colour) -> str:
-    """Return a person with surroundings, framed, 200x250 pixels."""
+    """Return a person in a frame with some surroundings, 200x250 pixels."""
     x1, y1, x2, y2 = (float(value) for value in box)
     scene = Image.fromarray(load_image(path))
     return _data_uri(in_context(Tile(image=scene, box=(x1, y1, x2, y2), title="", subtitle="", colour=colour)))
@@ -28,30 +28,37 @@ def person(path: Path, box: Floats | Box, colour: Colour) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Boxes (N, 4) xyxy pixels of the original picture, and how they are drawn; ``width`` in pixels."""
+    """Boxes and how they are drawn.
+
+    Attributes:
+        boxes: (N, 4) float32 xyxy, pixels of the original image.
+        colour: of the lines.
+        width: of the lines, pixels of the picture.
+        dashed: dashed lines rather than solid ones.
+    """
 
     boxes: Floats
     colour: Colour
     width: int
-    broken: bool = False
+    dashed: bool = False
 
 
 def scene(path: Path, frames: Sequence[Frames]) -> str:
-    """Return a scene with frames in it, its longer side at most 640 pixels."""
+    """Return a scene with frames drawn in it, its longer side at most 640 pixels."""
     picture = Image.fromarray(load_image(path))
     scale = min(1.0, SCENE_SIZE / max(picture.size))
     picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
     pen = ImageDraw.Draw(picture)
     for kind in frames:
         for box in (kind.boxes * scale).tolist():
-            if kind.broken:
-                _broken(pen, box, kind)
+            if kind.dashed:
+                _draw_dashed(pen, box, kind)
             else:
                 pen.rectangle(box, outline=kind.colour, width=kind.width)
     return _data_uri(picture)
 
 
-def _broken(pen: ImageDraw.ImageDraw, box: list[float], kind: Frames, dash: int = 7) -> None:
+def _draw_dashed(pen: ImageDraw.ImageDraw, box: list[float], kind: Frames, dash: int = 7) -> None:
     x1, y1, x2, y2 = (round(value) for value in box)
     for x in range(x1, x2, 2 * dash):
         for y in (y1, y2):

@@ -9,11 +9,12 @@ from personsearch.calibration import Calibration, Threshold
 from personsearch.datasets import Query, Scene
 from personsearch.datasets.dataset import Accounting, Dataset
 from personsearch.errors import ConfigError, DatasetError
-from personsearch.evaluation import calibration as module
+from personsearch.evaluation import fit_calibration as module
 from personsearch.evaluation import pairs
-from personsearch.evaluation.calibration import check_calibration, fit_calibration
+from personsearch.evaluation.fit_calibration import check_calibration, fit_calibration
 from personsearch.evaluation.observations import Observations
 from tests.evaluation import toy
+from tests.evaluation.sphere import people_on_a_sphere
 
 A = [0.0, 0, 20, 40]
 SPOTS = [[25.0 * n, 0, 25.0 * n + 20, 40] for n in range(4)]
@@ -40,10 +41,9 @@ def observed(of: Dataset, detections: dict[str, Detections]) -> Observations:
     """Every query looks along (1, 0)."""
     return Observations(
         weights="f" * 64,
-        dataset=of.digest,
         detections=detections,
-        queries=np.tile(np.array([[1, 0]], np.float32), (len(of.queries), 1)),
-        people={},
+        boxes={query.image_id: query.box[None] for query in of.queries},
+        embeddings={query.image_id: np.array([[1, 0]], np.float32) for query in of.queries},
     )
 
 
@@ -87,7 +87,7 @@ def test_what_is_no_pair() -> None:
 
 def test_observations_of_another_set_are_refused() -> None:
     of = dataset([toy.scene("q", [A], [1])], [QUERY])
-    other = dataset([toy.scene("q", [A], [2])], [QUERY])
+    other = dataset([toy.scene("q", SPOTS[1:2], [1])], [replace(QUERY, box=np.array(SPOTS[1], np.float32))])
     with pytest.raises(ConfigError, match="not of toys as it is now"):
         fit_calibration(observed(other, {}), of)
 
@@ -106,35 +106,6 @@ def test_a_threshold_by_hand() -> None:
     assert half.low <= half.similarity <= half.high
     assert half.true_match_rate == 0.5
     assert (twentieth.rate, twentieth.similarity, twentieth.low) == (0.05, None, None)  # one pair tells no rate
-
-
-def people_on_a_sphere(
-    seed: int, identities: int = 60, scenes_each: int = 6, dim: int = 16
-) -> tuple[Dataset, Observations]:
-    """Scenes of one person each; embeddings of a person lie about a centre that lies anywhere on the sphere.
-
-    Two different people's similarity is that of two random directions, so its quantiles are known.
-    """
-    rng = np.random.default_rng(seed)
-    scenes, detections, people = [], {}, {}
-    for identity in range(identities):
-        centre = rng.normal(size=dim)
-        centre /= np.linalg.norm(centre)
-        for number in range(scenes_each):
-            name = f"{identity}/{number}"
-            scenes.append(toy.scene(name, [A], [identity]))
-            twice = centre + rng.normal(size=(2, dim)) * 0.1
-            twice = (twice / np.linalg.norm(twice, axis=1, keepdims=True)).astype(np.float32)
-            people[name] = twice[:1]
-            detections[name] = Detections(
-                boxes=np.array([A], np.float32),
-                scores=np.array([0.9], np.float32),
-                embeddings=twice[1:],
-                image_size=(100, 100),
-            )
-    of = dataset(scenes, [])
-    empty = np.zeros((0, dim), np.float32)
-    return of, Observations(weights="f" * 64, dataset=of.digest, detections=detections, queries=empty, people=people)
 
 
 def test_intervals_hold_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:

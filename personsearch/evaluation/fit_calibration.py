@@ -1,4 +1,4 @@
-"""Fits what a similarity means: pairs of people from an annotated set -> a Calibration; and checks it on another."""
+"""Fits what a similarity means: pairs of people of an annotated set -> a Calibration; and checks it on another set."""
 
 from __future__ import annotations
 
@@ -10,55 +10,56 @@ from numpy.typing import NDArray
 
 from personsearch.calibration import Calibration, Threshold
 from personsearch.datasets.dataset import Dataset
-from personsearch.errors import ConfigError, MissingExtraError
+from personsearch.errors import ConfigError, DatasetError, MissingExtraError
 from personsearch.evaluation.observations import Observations
-from personsearch.evaluation.pairs import BINS, Side, bin_of, histograms, pair_blocks, sides_of
+from personsearch.evaluation.pairs import BINS, SCORE_THRESHOLD, Side, bin_of, count_pairs, pair_blocks, sides_of
 from personsearch.results import Floats
 
 Ints = NDArray[np.int64]
 
+#: False-match rates that thresholds are found for.
 RATES = (1e-2, 1e-3, 1e-4)
-#: A threshold is told where so many pairs of different people lie above it.
+#: A rate has a threshold only if at least this many pairs of different people would lie above it.
 ENOUGH = 10
 RESAMPLES = 500
-#: Pairs kept for the bootstrap: those above the similarity that so many times the highest rate lie above.
+#: The bootstrap keeps the most similar pairs: this many times the share that the highest rate lets through.
 TAIL = 4.0
 
 
 def fit_calibration(
-    observations: Observations,
+    observed: Observations,
     dataset: Dataset,
     *,
     seed: int = 0,
     rates: tuple[float, ...] = RATES,
-    score_threshold: float = 0.5,
+    score_threshold: float = SCORE_THRESHOLD,
 ) -> Calibration:
-    """Fit a calibration on the pairs of a set.
+    """Fit a calibration to the pairs of a set.
 
-    The first of a pair is each query of the set, or where it has none each labelled person; the second each detection,
-    outside the query's scene, that was matched to an annotated person (IoU at least 0.5, each the other's best).
-    People without a label count as different from everybody. The map is an isotonic regression; the thresholds are
-    those of the pairs themselves, with 95 % intervals from a bootstrap over people (and, for people without a label,
-    over scenes), because the pairs of one person rise and fall together.
+    The first of a pair is each query of the set, or each labelled person where it has none. The second is each
+    detection in another scene that was matched to an annotated person (IoU at least 0.5, each the other's best). People
+    without a label count as different from everybody. The map is an isotonic regression. The thresholds are those of
+    the pairs themselves, with 95 % intervals from a bootstrap over people (and over scenes for people without a label),
+    because the pairs of one person rise and fall together.
 
     Args:
-        observations: of the set.
-        dataset: the set; best one that the weights were not trained or selected on.
+        observed: what a searcher saw of the set.
+        dataset: the set; best one that the weights were neither trained nor selected on.
         seed: of the bootstrap.
-        rates: false-match rates to find thresholds for. A rate that fewer than 10 pairs would lie above has none.
-        score_threshold: lower detections are dropped first.
+        rates: false-match rates to find thresholds for. A rate that fewer than 10 pairs would lie above gets none.
+        score_threshold: detections of lower score are dropped first.
 
     Raises:
         ConfigError: the observations are of another set.
-        DatasetError: there are no pairs of one person, or none of two.
+        DatasetError: there are no pairs of one person, or none of different people.
         MissingExtraError: scikit-learn is not installed.
     """
-    queries, gallery = sides_of(observations, dataset, score_threshold)
-    same, different = histograms(queries, gallery, dataset)
-    knots, probabilities = _rising(same, different)
+    queries, gallery = sides_of(observed, dataset, score_threshold)
+    same, different = _both_kinds(queries, gallery, dataset)
+    knots, probabilities = _isotonic(same, different)
     labelled = np.unique(np.concatenate([queries.group, gallery.group[gallery.group < gallery.labelled]]))
     return Calibration(
-        weights=observations.weights,
+        weights=observed.weights,
         dataset=dataset.name,
         digest=dataset.digest,
         identities=len(labelled),
@@ -72,7 +73,7 @@ def fit_calibration(
 
 @dataclass(frozen=True, kw_only=True)
 class HeldThreshold:
-    """A threshold of a calibration on pairs of another set.
+    """A threshold of a calibration on the pairs of another set.
 
     Attributes:
         threshold: as it was promised.
@@ -87,13 +88,13 @@ class HeldThreshold:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldProbability:
-    """Pairs of another set that a calibration gives a probability between ``low`` and ``high``.
+    """Pairs of another set to which a calibration gives a probability from ``low`` up to ``high``.
 
     Attributes:
         low: lower end.
         high: upper end.
         pairs: how many there are.
-        promised: their mean probability, by the prior of this set.
+        promised: their mean probability, with the prior of this set.
         observed: share of them that are of one person.
     """
 
@@ -105,28 +106,28 @@ class HeldProbability:
 
 
 def check_calibration(
-    calibration: Calibration, observations: Observations, dataset: Dataset, *, score_threshold: float = 0.5
+    calibration: Calibration, observed: Observations, dataset: Dataset, *, score_threshold: float = SCORE_THRESHOLD
 ) -> tuple[tuple[HeldThreshold, ...], tuple[HeldProbability, ...]]:
     """Compare what a calibration promises with the pairs of another set, made as :func:`fit_calibration` makes them.
 
     Args:
         calibration: of the same weights.
-        observations: of the set.
+        observed: what they saw of the set.
         dataset: the set.
-        score_threshold: lower detections are dropped first.
+        score_threshold: detections of lower score are dropped first.
 
     Returns:
-        Each threshold that the calibration has, by falling rate; and five classes of probability, those without pairs
-        left out.
+        Each threshold that the calibration has, by falling rate; and five classes of probability, without those that
+        have no pairs.
 
     Raises:
         ConfigError: the observations are of another set or of other weights.
-        DatasetError: there are no pairs of one person, or none of two.
+        DatasetError: there are no pairs of one person, or none of different people.
     """
-    if observations.weights != calibration.weights:
+    if observed.weights != calibration.weights:
         raise ConfigError("the calibration and the observations are of different weights; they cannot be compared")
-    queries, gallery = sides_of(observations, dataset, score_threshold)
-    same, different = histograms(queries, gallery, dataset)
+    queries, gallery = sides_of(observed, dataset, score_threshold)
+    same, different = _both_kinds(queries, gallery, dataset)
     thresholds = [threshold for threshold in calibration.thresholds if threshold.similarity is not None]
     limits = [threshold.similarity for threshold in thresholds if threshold.similarity is not None]
     reached = np.zeros((2, len(thresholds)), np.int64)
@@ -153,7 +154,20 @@ def check_calibration(
     return held, tuple(classes)
 
 
-def _rising(same: Ints, different: Ints) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _both_kinds(queries: Side, gallery: Side, dataset: Dataset) -> tuple[Ints, Ints]:
+    """Count the pairs of the same person and of different people; both kinds must occur."""
+    same, different = count_pairs(queries, gallery)
+    if not same.any() or not different.any():
+        lacking = "one person" if not same.any() else "different people"
+        raise DatasetError(
+            f"{dataset.name}: no pairs of {lacking} in different scenes among {len(queries.group)} queries and "
+            f"{len(gallery.group)} detected people; a calibration needs people who are seen in several scenes, and "
+            "others to compare them with"
+        )
+    return same, different
+
+
+def _isotonic(same: Ints, different: Ints) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the knots of the isotonic regression: the mean similarity and the probability of each of its steps."""
     try:
         from sklearn.isotonic import IsotonicRegression
@@ -168,7 +182,7 @@ def _rising(same: Ints, different: Ints) -> tuple[tuple[float, ...], tuple[float
     total = np.bincount(step, weights=weight)
     knots = np.bincount(step, weights=weight * centres) / total
     probability = np.bincount(step, weights=same[used]) / total
-    # A step without an exception does not make sure: Laplace's rule of succession bounds what it can say.
+    # A step without an exception proves nothing for certain: Laplace's rule of succession limits what it can claim.
     low, high = 1 / (total[0] + 2), (total[-1] + 1) / (total[-1] + 2)
     probability = np.maximum.accumulate(probability.clip(low, high))
     return tuple(knots.tolist()), tuple(probability.tolist())
@@ -178,19 +192,19 @@ def _thresholds(
     queries: Side, gallery: Side, different: Ints, rates: tuple[float, ...], seed: int
 ) -> tuple[Threshold, ...]:
     total = int(different.sum())
-    told = [rate for rate in rates if rate * total >= ENOUGH]
-    if not told:
+    usable = [rate for rate in rates if rate * total >= ENOUGH]
+    if not usable:
         return tuple(Threshold(rate=rate) for rate in sorted(rates, reverse=True))
-    tail = _tail(queries, gallery, different, min(1.0, TAIL * max(told)))
-    resampled = _bootstrap(tail, told, seed)
+    tail = _tail(queries, gallery, different, min(1.0, TAIL * max(usable)))
+    resampled = _bootstrap(tail, usable, seed)
     same = np.concatenate([pairs.similarity[pairs.same] for pairs in pair_blocks(queries, gallery)])
     thresholds = []
     for rate in sorted(rates, reverse=True):
-        if rate not in told:
+        if rate not in usable:
             thresholds.append(Threshold(rate=rate))
             continue
         similarity = tail.cut(np.ones(len(tail.similarity)), total, rate)
-        low, high = np.quantile(resampled[:, told.index(rate)], [0.025, 0.975]).tolist()
+        low, high = np.quantile(resampled[:, usable.index(rate)], [0.025, 0.975]).tolist()
         share = float((same >= similarity).mean())
         thresholds.append(Threshold(rate=rate, similarity=similarity, low=low, high=high, true_match_rate=share))
     return tuple(thresholds)
@@ -198,7 +212,7 @@ def _thresholds(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Tail:
-    """The most similar pairs of different people, by falling similarity, and how many pairs there are in all.
+    """The T most similar pairs of different people, by falling similarity, and how many pairs there are in all.
 
     Attributes:
         similarity: (T,).
@@ -225,12 +239,12 @@ def _tail(queries: Side, gallery: Side, different: Ints, share: float) -> _Tail:
     lowest_bin = BINS - 1 - int(np.searchsorted(above, share * above[-1]))
     groups = int(max(gallery.group.max(), gallery.labelled)) + 1
     counts = np.zeros((gallery.labelled, groups), np.int32)
-    similarity, asked, other = [], [], []
+    similarity, query, other = [], [], []
     for pairs in pair_blocks(queries, gallery):
         kept = pairs.different & (bin_of(pairs.similarity) >= lowest_bin)
         rows, columns = np.nonzero(kept)
         similarity.append(pairs.similarity[kept])
-        asked.append(queries.group[pairs.first + rows].astype(np.int32))
+        query.append(queries.group[pairs.first + rows].astype(np.int32))
         other.append(gallery.group[columns].astype(np.int32))
         for row, counted in enumerate(pairs.different):
             counts[queries.group[pairs.first + row]] += np.bincount(gallery.group[counted], minlength=groups).astype(
@@ -240,7 +254,7 @@ def _tail(queries: Side, gallery: Side, different: Ints, share: float) -> _Tail:
     order = np.argsort(-values, kind="stable")
     return _Tail(
         similarity=values[order],
-        query=np.concatenate(asked)[order],
+        query=np.concatenate(query)[order],
         other=np.concatenate(other)[order],
         counts=counts,
     )
