@@ -83,7 +83,13 @@ class Detections:
         )
 
     def filter(self, *, min_score: float = 0.0, min_height: float = 0.0) -> Detections:
-        """Keep people of at least ``min_score`` whose box is at least ``min_height`` pixels tall."""
+        """Keep people of at least ``min_score`` whose box is at least ``min_height`` pixels tall.
+
+        Example:
+            >>> tall = detections.filter(min_score=0.5, min_height=100)
+            >>> len(tall) <= len(detections)
+            True
+        """
         tall = self.boxes[:, 3] - self.boxes[:, 1] >= min_height
         return self[(self.scores >= min_score) & tall]
 
@@ -92,6 +98,10 @@ class Detections:
 
         Raises:
             MissingExtraError: supervision is not installed.
+
+        Example:
+            >>> import supervision  # doctest: +SKIP
+            >>> supervision.BoxAnnotator().annotate(scene, detections.to_supervision())  # doctest: +SKIP
         """
         try:
             import supervision
@@ -176,6 +186,7 @@ class GalleryInfo:
         images: scenes, those without people included.
         people: people in them.
         weights: name of the weights whose embeddings these are.
+        revision: their commit on the Hub, if the gallery recorded one.
         fingerprint: of those weights.
         embedding_size: length of an embedding.
         index: how it is searched, in words.
@@ -184,6 +195,7 @@ class GalleryInfo:
     images: int
     people: int
     weights: str
+    revision: str | None
     fingerprint: str
     embedding_size: int
     index: str

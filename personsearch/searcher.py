@@ -25,8 +25,8 @@ from personsearch.results import Detections, Floats, IndexReport, Match, QueryPe
 from personsearch.runner import Runner, Settings
 from personsearch.sources import Sources
 from personsearch.weights.files import fingerprint, save_folder
-from personsearch.weights.hub import publish
-from personsearch.weights.registry import DEFAULT, resolve
+from personsearch.weights.hub import HubOptions, publish
+from personsearch.weights.registry import DEFAULT, load_weights
 
 
 class PersonSearcher:
@@ -103,8 +103,8 @@ class PersonSearcher:
         """Load weights.
 
         Args:
-            name: an entry of ``weights.toml``; ``org/repo[@revision]`` on the Hugging Face Hub; or a folder: a
-                ``Path``, or a string that begins with ``.``, ``/`` or ``~``.
+            name: an entry of ``weights.toml``; ``org/repo[@revision]`` or ``hf://org/repo[@revision]`` on the Hugging
+                Face Hub; or a folder: a ``Path``, or a string that begins with ``.``, ``/`` or ``~``.
             revision: of a Hub repository.
             device: see the constructor.
             dtype: see the constructor.
@@ -113,12 +113,19 @@ class PersonSearcher:
             token: of the Hub.
 
         Raises:
-            ConfigError: a revision is given where none belongs, or a configuration has a wrong key.
-            WeightsNotFoundError: nothing of that name, or it cannot be fetched.
+            ConfigError: the name is malformed or ambiguous, a revision is given where none belongs, or a configuration
+                has a wrong key.
+            WeightsNotFoundError: nothing has that name, or it cannot be downloaded.
             WeightsMismatchError: keys, shapes or hash are wrong.
+
+        Example:
+            >>> searcher = PersonSearcher.from_pretrained(device="cpu")
+            >>> searcher.spec.name
+            'stl-mrfp-small'
         """
-        found = resolve(name, revision=revision, cache_dir=cache_dir, local_files_only=local_files_only, token=token)
-        return cls(found.network, spec=found.spec, calibration=found.calibration, device=device, dtype=dtype)
+        options = HubOptions(cache_dir=cache_dir, local_files_only=local_files_only, token=token)
+        loaded = load_weights(name, revision=revision, options=options)
+        return cls(loaded.network, spec=loaded.spec, calibration=loaded.calibration, device=device, dtype=dtype)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``config.json`` and ``model.safetensors``, in the dtype this searcher computes in.
@@ -128,6 +135,12 @@ class PersonSearcher:
 
         Returns:
             The folder, which :meth:`from_pretrained` opens.
+
+        Example:
+            >>> folder = searcher.save_pretrained("weights")
+            >>> sorted(path.name for path in folder.iterdir())
+            ['calibration.json', 'config.json', 'model.safetensors']
+            >>> again = PersonSearcher.from_pretrained("./weights")
         """
         return save_folder(
             Path(folder), self.config, self.network.state_dict(), calibration=self._calibration_as_stored()
@@ -236,7 +249,15 @@ class PersonSearcher:
             Detections for one image, a list of them for a list, also one of length 1.
 
         Raises:
+            ConfigError: a value is out of range.
             ImageError: an input cannot be used; for a list the message gives its position.
+
+        Example:
+            >>> detections = searcher.detect(query)
+            >>> detections.boxes.shape[1], detections.embeddings.shape[1]
+            (4, 512)
+            >>> [one.image_size for one in searcher.detect([query, query], max_people=3)]
+            [(640, 960), (640, 960)]
         """
         settings = Settings(threshold, max_people, batch_size)
         if not isinstance(images, (list, tuple)):
@@ -263,6 +284,12 @@ class PersonSearcher:
 
         Raises:
             ImageError: an input cannot be used; the message gives its position.
+
+        Example:
+            >>> for detections in searcher.stream(["photos/0.jpg", "photos/1.jpg"]):
+            ...     print(detections.image_id, detections.image_size)
+            photos/0.jpg (96, 160)
+            photos/1.jpg (96, 160)
         """
         prepared = self._runner.all_ready(images, channel_order, batch_size)
         return self._runner.detect(prepared, Settings(batch_size=batch_size))
@@ -282,6 +309,13 @@ class PersonSearcher:
 
         Raises:
             ImageError: the box is outside the image or has no area; or there is no box and nobody is detected.
+
+        Example:
+            >>> person = searcher.find_query(query)  # whom a search without a box is for
+            >>> 0.9 < person.score <= 1, person.embedding.shape
+            (True, (512,))
+            >>> matches = gallery.search(person.embedding, k=3)
+            >>> personsearch.draw_matches(query, person.box, matches).save("matches.png")
         """
         ready = self._runner.ready(image, channel_order)
         if box is not None:
@@ -298,7 +332,12 @@ class PersonSearcher:
     def embed_query(
         self, image: ImageInput, box: Sequence[float] | None = None, *, channel_order: ChannelOrder = "RGB"
     ) -> Floats:
-        """Return the embedding (D,) float32, unit length, of the person to search for; see :meth:`find_query`."""
+        """Return the embedding (D,) float32, unit length, of the person to search for; see :meth:`find_query`.
+
+        Example:
+            >>> searcher.embed_query(query, box).shape
+            (512,)
+        """
         return self.find_query(image, box, channel_order=channel_order).embedding
 
     def embed_boxes(
@@ -320,6 +359,10 @@ class PersonSearcher:
 
         Raises:
             ImageError: a box is not finite or has no area inside the image.
+
+        Example:
+            >>> searcher.embed_boxes(query, [box, (20, 300, 200, 640)]).shape
+            (2, 512)
         """
         ready = self._runner.ready(image, channel_order)
         checked = checked_boxes(boxes, ready.canvas.image_size, describe(image))
@@ -348,6 +391,11 @@ class PersonSearcher:
         Raises:
             ConfigError: a value is out of range.
             ImageError: an input or a box cannot be used; the message names it.
+
+        Example:
+            >>> for detections, embeddings in searcher.observe([(query, np.array([box]))]):
+            ...     print(embeddings.shape)
+            (1, 512)
         """
         return self._runner.observe(scenes, channel_order, Settings(threshold, max_people, batch_size))
 
@@ -385,6 +433,13 @@ class PersonSearcher:
         Raises:
             GalleryMismatchError: the gallery holds embeddings of other weights.
             ImageError: there is nothing to index.
+
+        Example:
+            >>> report = searcher.index("photos/", "my-gallery/", cameras={"0.jpg": "door"})
+            >>> report.added, report.skipped, report.failed
+            (2, 0, ())
+            >>> searcher.index("photos/", "my-gallery/").skipped
+            2
         """
         sources = Sources.of(images, every=every, cameras=cameras, times=times)
         with self._opened(gallery, "a") as opened:
@@ -440,6 +495,11 @@ class PersonSearcher:
             ConfigError: the weights have no calibration, or none for this rate.
             GalleryMismatchError: the gallery holds embeddings of other weights.
             ImageError: the query cannot be used.
+
+        Example:
+            >>> matches = searcher.search(gallery, query, detections.boxes[0], k=1)
+            >>> matches[0].image_id, round(matches[0].similarity, 2)
+            ('s23c4_0005.jpg', 1.0)
         """
         with self._opened(gallery, "r") as opened:
             return opened.search(

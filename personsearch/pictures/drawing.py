@@ -56,6 +56,10 @@ def draw(image: ImageInput, detections: Detections, labels: Sequence[str] | None
 
     Raises:
         ValueError: there is another number of labels than of boxes.
+
+    Example:
+        >>> personsearch.draw(query, detections).size
+        (960, 640)
     """
     texts = [f"{score:.2f}" for score in detections.scores] if labels is None else list(labels)
     if len(texts) != len(detections):

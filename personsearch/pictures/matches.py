@@ -30,6 +30,10 @@ def draw_matches(
 
     Raises:
         ImageError: the query's scene cannot be read.
+
+    Example:
+        >>> matches = gallery.search(detections.embeddings[0], k=3)
+        >>> personsearch.draw_matches(query, detections.boxes[0], matches).save("matches.png")
     """
     scene = Image.fromarray(load_image(image, channel_order=channel_order))
     x1, y1, x2, y2 = (float(value) for value in box)
