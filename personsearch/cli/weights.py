@@ -9,16 +9,15 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from personsearch.cli.common import Json, out, print_json, searcher_for, table_of
+from personsearch.cli.common import Json, out, print_json, table_of
 
-app = typer.Typer(help="The weights that are known by name.", no_args_is_help=True)
+app = typer.Typer(help="List, show, download and publish weights.", no_args_is_help=True)
 
 
 @app.command("list")
 def weights_list(as_json: Json = False) -> None:
-    """List the weights that are known by name."""
+    """List the weights that have a name."""
     from personsearch.weights.registry import list_weights
 
     entries = list_weights()
@@ -34,15 +33,18 @@ def weights_list(as_json: Json = False) -> None:
 
 
 @app.command("show")
-def weights_show(name: Annotated[str, typer.Argument(help="A name from the list.")], as_json: Json = False) -> None:
-    """Print all that is known of one entry."""
+def weights_show(
+    name: Annotated[str, typer.Argument(help="A name that 'personsearch weights list' shows.")], as_json: Json = False
+) -> None:
+    """Print everything that is known about one of the weights in the list."""
     from personsearch.weights.registry import entry_of
 
-    entry = entry_of(name).model_dump(mode="json")
+    entry = entry_of(name.removeprefix("package://")).model_dump(mode="json")
     if as_json:
         print_json({"name": name, **entry})
         return
-    table = Table("field", "value", show_header=False)
+    table = table_of("field", "value")
+    table.show_header = False
     table.add_row("name", name)
     for key, value in entry.items():
         table.add_row(key, value if isinstance(value, str) else json.dumps(value, indent=1))
@@ -51,28 +53,41 @@ def weights_show(name: Annotated[str, typer.Argument(help="A name from the list.
 
 @app.command("fetch")
 def weights_fetch(
-    name: Annotated[str, typer.Argument(help="A name from the list, or org/repo[@revision].")],
-    cache_dir: Annotated[Path | None, typer.Option(help="Where to keep the files; default: the Hub's cache.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="A name from the list, org/repo[@revision], or hf://org/repo[@revision]/file.")
+    ],
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Folder to keep the files in; default: the Hub's cache.")
+    ] = None,
 ) -> None:
-    """Download and verify weights, so that they can be used offline."""
+    """Download and verify weights, so that they can be used offline; print where they are."""
+    from personsearch.weights.names import parse_name
+
+    source = parse_name(name)
+    from personsearch.weights.hub import HubOptions
     from personsearch.weights.registry import locate
 
-    sys.stdout.write(f"{locate(name, cache_dir=cache_dir)}\n")  # a path must not be wrapped
+    sys.stdout.write(f"{locate(source, HubOptions(cache_dir=cache_dir))}\n")  # a path must not be wrapped
 
 
 @app.command("publish")
 def weights_publish(
     folder: Annotated[str, typer.Argument(help="Weights folder (./folder).")],
-    repo: Annotated[str, typer.Argument(help="org/repo on the Hugging Face Hub.")],
+    repo: Annotated[str, typer.Argument(help="Repository on the Hugging Face Hub (org/repo); created if need be.")],
     licence: Annotated[str, typer.Option("--license", help="SPDX identifier of the weights' licence.")],
-    train_data: Annotated[str, typer.Option(help="What they were trained on, in words.")],
+    train_data: Annotated[str, typer.Option(help="What the weights were trained on, in words.")],
     private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Upload a weights folder to the Hub in one commit and print how to pin it."""
-    searcher = searcher_for(folder, "cpu")
-    commit = searcher.push_to_hub(repo, license=licence, train_data=train_data, private=private or None)
+    """Upload a weights folder to the Hub in one commit, and print the name that pins it."""
+    from personsearch.weights.names import parse_name, parse_repo
+
+    source, repo = parse_name(folder), parse_repo(repo)
+    from personsearch.weights.hub import publish_folder
+    from personsearch.weights.registry import locate
+
+    published = publish_folder(repo, locate(source), license=licence, train_data=train_data, private=private or None)
     if as_json:
-        print_json({"repo": repo, "revision": commit, "fingerprint": searcher.spec.fingerprint})
+        print_json({"repo": published.repo, "revision": published.commit, "fingerprint": published.fingerprint})
         return
-    out.print(f"published; pinned name: [bold]{escape(f'{repo}@{commit}')}[/]")
+    out.print(f"published; pinned name: [bold]{escape(f'{published.repo}@{published.commit}')}[/]", soft_wrap=True)

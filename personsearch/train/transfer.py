@@ -1,12 +1,11 @@
-"""Where weights start: step 1's backbone, whole weights, or ImageNet's, and a list of what was loaded.
+"""Where training starts: step 1's backbone, whole weights or ImageNet's; and a list of what was loaded.
 
-Nothing stays random by accident: every tensor that a source of its kind must have is asked for (paper section 3.2).
+Nothing stays random by accident: a source that lacks a tensor it must have is refused (paper section 3.1, step 2).
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,10 @@ from torch import Tensor, nn
 
 from personsearch.errors import WeightsMismatchError, WeightsNotFoundError
 from personsearch.weights.files import BACKBONE_FILE, MODEL_FILE, read_tensors
-from personsearch.weights.hub import HubName, fetch, fetch_file
+from personsearch.weights.names import parse_name
 from personsearch.weights.registry import locate
 
 logger = logging.getLogger(__name__)
-
-HUB = "hf://"
-FILES = (".pth", ".pt", ".safetensors")
 
 #: Prefix in the backbone -> prefixes in the person-search network. conv3_x goes into the base network and, as a
 #: separate copy, into MRFP's neck. The BNNeck starts fresh: the paper transfers the backbone.
@@ -35,29 +31,35 @@ TRANSFER = {
     "identification.layer3.": ("identification.layer3.",),
     "identification.layer4.": ("identification.layer4.",),
 }
-#: What a backbone does not bring, and tensors of it that stay behind on purpose.
+#: What a backbone does not bring, and those of its tensors that are not used on purpose.
 FRESH = ("detector.", "identification.bnneck.")
 LEFT_BEHIND = ("identification.bnneck.",)
-#: Stage of torchvision's and IBN-Net's ResNets -> part of the backbone; their classifier stays behind.
+#: Stage of torchvision's and IBN-Net's ResNets -> part of the backbone; their classifier is not used.
 RESNET = {"conv1": "base", "bn1": "base", "layer1": "base", "layer2": "base"} | {
     "layer3": "identification",
     "layer4": "identification",
 }
 RESNET_CLASSIFIER = "fc."
-#: Counters that old files lack and nothing depends on.
+#: Counters that older files lack and that nothing depends on.
 COUNTER = ".num_batches_tracked"
 
 
 @dataclass(frozen=True)
 class TransferReport:
-    """Where tensors came from; keys of the network that were loaded, and those that start as they were built."""
+    """What a network starts from.
+
+    Attributes:
+        source: folder or file that the tensors came from.
+        loaded: keys of the network that were loaded.
+        fresh: keys of the network that stay as they were built.
+    """
 
     source: str
     loaded: tuple[str, ...]
     fresh: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Say it in a line for the log."""
+        """Return one line for the log."""
         named = [key for key in self.fresh if not key.endswith(COUNTER)]
         parts = sorted({key.split(".")[0] if key.startswith("detector") else key for key in named})
         left = f"left as built: {', '.join(parts)}" if parts else "nothing left as built"
@@ -65,28 +67,35 @@ class TransferReport:
 
 
 def transfer(network: nn.Module, source: str | Path) -> TransferReport:
-    """Fill a network.
+    """Load weights into a network.
 
     Args:
         network: a PersonSearchNetwork, or step 1's ReidNetwork.
-        source: a weights folder of ``pretrain`` or ``finetune``; a file (.pth, .pt, .safetensors) with ImageNet's
-            weights of IBN-Net or torchvision; ``hf://org/repo[@revision][/file]`` with either; or a name of
-            ``weights.toml``, which has no ``/``.
+        source: a name of weights, see ``personsearch.weights.names``: an entry of ``weights.toml``; a weights folder of
+            ``pretrain`` or ``finetune``; a Hub repository with weights; or a file of ImageNet weights as IBN-Net or
+            torchvision publishes them, local or in a repository (``hf://org/repo/file.pth``).
 
     Raises:
-        WeightsNotFoundError: there is nothing.
-        WeightsMismatchError: a tensor is missing, has no place in the network, or another shape.
+        ConfigError: the name is malformed or ambiguous.
+        WeightsNotFoundError: nothing has that name, or it cannot be downloaded.
+        WeightsMismatchError: a tensor is missing, has no place in the network, or has another shape.
     """
-    path = _located(source)
-    if path.is_dir() and (path / MODEL_FILE).exists():
-        return _load(network, path / MODEL_FILE, read_tensors(path / MODEL_FILE), whole=True)
+    path = locate(parse_name(source))
     if path.is_file():
         return _load(network, path, backbone_of_resnet(_read_file(path), path), whole=False)
-    return _load(network, path / BACKBONE_FILE, read_tensors(path / BACKBONE_FILE), whole=False)
+    whole = path / MODEL_FILE
+    if whole.exists():
+        return _load(network, whole, read_tensors(whole), whole=True)
+    backbone = path / BACKBONE_FILE
+    if not backbone.exists():
+        raise WeightsNotFoundError(
+            f"{path}: holds neither {MODEL_FILE} nor {BACKBONE_FILE}; give a weights folder of pretrain or finetune"
+        )
+    return _load(network, backbone, read_tensors(backbone), whole=False)
 
 
 def start_from(network: nn.Module, init: str | None) -> None:
-    """Fill a network as a recipe's ``init`` says, and say in the log what was loaded and what is random."""
+    """Load what a recipe's ``init`` names, and log what was loaded and what stays random. See :func:`transfer`."""
     if init is None:
         logger.warning("init is not set: the whole network starts from random weights")
     else:
@@ -94,10 +103,17 @@ def start_from(network: nn.Module, init: str | None) -> None:
 
 
 def backbone_of_resnet(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Rename the tensors of a ResNet as torchvision and IBN-Net name them to those of step 1's backbone.
+    """Rename the tensors of a ResNet from torchvision's and IBN-Net's names to those of step 1's backbone.
+
+    Args:
+        tensors: by their names in the file.
+        path: of the file, for messages.
+
+    Returns:
+        The same tensors by their keys in ``ReidNetwork``, without those of the classifier.
 
     Raises:
-        WeightsMismatchError: it has a tensor that no ResNet has.
+        WeightsMismatchError: a tensor is none of a ResNet's.
     """
     renamed = {}
     for key, tensor in tensors.items():
@@ -106,7 +122,10 @@ def backbone_of_resnet(tensors: Mapping[str, Tensor], path: Path) -> dict[str, T
             continue
         stage = key.split(".")[0]
         if stage not in RESNET:
-            raise WeightsMismatchError(f"{path}: {key} is no tensor of a ResNet as torchvision or IBN-Net names them")
+            raise WeightsMismatchError(
+                f"{path}: {key} is not a tensor of a ResNet as torchvision or IBN-Net names them; "
+                "to start from weights that personsearch wrote, give their folder"
+            )
         renamed[f"{RESNET[stage]}.{key}"] = tensor
     return renamed
 
@@ -127,11 +146,11 @@ def _load(network: nn.Module, path: Path, tensors: Mapping[str, Tensor], *, whol
             state[target] = tensor.to(state[target].dtype)
             loaded.append(target)
     fresh = tuple(key for key in state if key not in set(loaded))
-    expected = () if whole else FRESH  # no text starts with an empty tuple of prefixes
-    missing = [key for key in fresh if not key.startswith(expected) and not key.endswith(COUNTER)]
+    may_be_fresh = () if whole else FRESH  # nothing starts with an empty tuple of prefixes
+    missing = [key for key in fresh if not key.startswith(may_be_fresh) and not key.endswith(COUNTER)]
     if missing:
         raise WeightsMismatchError(
-            f"{path}: lacks {len(missing)} tensors of this model, {missing[0]} among them; they would stay random. "
+            f"{path}: lacks {len(missing)} tensors of this model, among them {missing[0]}; they would stay random. "
             "Use weights of the same backbone and architecture"
         )
     network.load_state_dict(state)
@@ -144,23 +163,7 @@ def _targets(key: str, path: Path) -> list[str]:
     for prefix, targets in TRANSFER.items():
         if key.startswith(prefix):
             return [target + key.removeprefix(prefix) for target in targets]
-    raise WeightsMismatchError(f"{path}: {key} is no tensor of a step-1 backbone")
-
-
-def _located(source: str | Path) -> Path:
-    text = str(source)
-    if text.startswith(HUB):
-        found = re.fullmatch(r"(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?(/(?P<file>.+))?", text.removeprefix(HUB))
-        if found is None:
-            raise WeightsNotFoundError(f"{text}: write hf://org/repo, hf://org/repo@revision or hf://org/repo/file.pth")
-        name = HubName(found["repo"], found["revision"])
-        return fetch(name) if found["file"] is None else fetch_file(name, found["file"])
-    if isinstance(source, str) and "/" not in text and not text.endswith(FILES) and not text.startswith((".", "~")):
-        return locate(text)
-    path = Path(text).expanduser()
-    if not path.exists():
-        raise WeightsNotFoundError(f"{path}: no such file or weights folder")
-    return path
+    raise WeightsMismatchError(f"{path}: {key} is not a tensor of step 1's backbone; give a folder of pretrain")
 
 
 def _read_file(path: Path) -> Mapping[str, Tensor]:
@@ -169,9 +172,11 @@ def _read_file(path: Path) -> Mapping[str, Tensor]:
     try:
         data: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for damaged and for unsafe files
-        raise WeightsMismatchError(f"{path}: is no plain file of tensors ({str(error).splitlines()[0]})") from None
+        raise WeightsMismatchError(
+            f"{path}: not a plain file of tensors ({str(error).splitlines()[0]}); save its state_dict alone"
+        ) from None
     if isinstance(data, dict) and isinstance(data.get("state_dict"), dict):
         data = data["state_dict"]
     if not isinstance(data, dict) or not all(isinstance(value, Tensor) for value in data.values()) or not data:
-        raise WeightsMismatchError(f"{path}: holds no state dict of tensors")
+        raise WeightsMismatchError(f"{path}: holds no state dict of tensors; save the network's state_dict")
     return data

@@ -1,6 +1,6 @@
 """A weights folder: ``config.json`` (the ModelConfig) beside ``model.safetensors``. Strict, hashed, atomic.
 
-A ``calibration.json`` may lie with them; it is not part of the fingerprint.
+It may also hold a ``calibration.json``, which is not part of the fingerprint.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from personsearch.config import parse
 from personsearch.durable import write_durably
 from personsearch.errors import WeightsMismatchError, WeightsNotFoundError
 from personsearch.models import ModelConfig, PersonSearchNetwork, build
+from personsearch.weights.names import Folder
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.safetensors"
@@ -39,37 +40,49 @@ def save_folder(
     """Write a weights folder; each file appears whole or not at all.
 
     Args:
-        folder: made if need be.
+        folder: created if it does not exist.
         config: architecture and preprocessing.
         tensors: by state-dict key, on any device.
         file: name of the tensor file.
         metadata: free text for the safetensors header.
-        calibration: of these weights. Without one, a calibration of the folder's former weights goes.
+        calibration: of these weights. Without one, the calibration of weights stored here before is deleted.
 
     Returns:
         The folder.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    stored = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    contents = folder_contents(config, tensors, file=file, metadata=metadata, calibration=calibration)
     (folder / CALIBRATION_FILE).unlink(missing_ok=True)
-    write_durably(folder / file, save(stored, metadata={"format": "pt", **(metadata or {})}))
-    write_durably(folder / CONFIG_FILE, config_json(config))
-    if calibration is not None:
-        calibration.save(folder)
+    for name, data in contents.items():
+        write_durably(folder / name, data)
     return folder
 
 
-def config_json(config: ModelConfig) -> bytes:
-    """Return the text of ``config.json``."""
-    return (json.dumps(config.model_dump(mode="json"), indent=2) + "\n").encode()
+def folder_contents(
+    config: ModelConfig,
+    tensors: dict[str, Tensor],
+    *,
+    file: str = MODEL_FILE,
+    metadata: dict[str, str] | None = None,
+    calibration: Calibration | None = None,
+) -> dict[str, bytes]:
+    """Return the files of a weights folder by name, the tensor file first; see :func:`save_folder`."""
+    stored = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    contents = {
+        file: save(stored, metadata={"format": "pt", **(metadata or {})}),
+        CONFIG_FILE: (json.dumps(config.model_dump(mode="json"), indent=2) + "\n").encode(),
+    }
+    if calibration is not None:
+        contents[CALIBRATION_FILE] = calibration.to_json()
+    return contents
 
 
 def read_config(folder: Path) -> ModelConfig:
     """Read ``config.json``.
 
     Raises:
-        WeightsNotFoundError: there is none.
+        WeightsNotFoundError: the folder has no ``config.json``.
         ConfigError: it has an unknown key or a wrong type.
         WeightsMismatchError: it is not JSON.
     """
@@ -78,10 +91,10 @@ def read_config(folder: Path) -> ModelConfig:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise WeightsNotFoundError(
-            f"{folder}: has no readable {CONFIG_FILE}; give a folder written by save_pretrained or by training"
+            f"{folder}: no readable {CONFIG_FILE} in this folder; give one that save_pretrained or training wrote"
         ) from None
     except ValueError as error:
-        raise WeightsMismatchError(f"{path}: not valid JSON: {error}") from None
+        raise WeightsMismatchError(f"{path}: not valid JSON ({error}); copy or download the weights again") from None
     if not isinstance(data, dict):
         raise WeightsMismatchError(f"{path}: must hold a JSON object")
     return parse(ModelConfig, data, str(path))
@@ -91,19 +104,21 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file onto the CPU, in the dtypes it stores.
 
     Raises:
-        WeightsNotFoundError: there is none.
-        WeightsMismatchError: it is damaged.
+        WeightsNotFoundError: the file does not exist.
+        WeightsMismatchError: the file is damaged.
     """
     if not path.is_file():
         raise WeightsNotFoundError(f"{path}: no such file")
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsMismatchError(f"{path}: damaged or not a safetensors file ({error})") from None
+        raise WeightsMismatchError(
+            f"{path}: damaged or not a safetensors file ({error}); copy or download it again"
+        ) from None
 
 
 def load_network(folder: str | Path) -> tuple[PersonSearchNetwork, str]:
-    """Build the network that a folder describes and fill it, strictly.
+    """Build the network that a folder describes and load its tensors, strictly.
 
     Returns:
         The network in float32, in evaluation mode, and its fingerprint.
@@ -114,13 +129,13 @@ def load_network(folder: str | Path) -> tuple[PersonSearchNetwork, str]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise WeightsNotFoundError(f"{folder}: no such folder")
+        raise WeightsNotFoundError(f"{folder}: no such folder; give one that save_pretrained or training wrote")
     config = read_config(folder)
     path = folder / MODEL_FILE
     if not path.exists() and (folder / BACKBONE_FILE).exists():
         raise WeightsNotFoundError(
-            f"{folder}: holds the backbone of STL step 1, which cannot detect; "
-            f"run 'personsearch train finetune RECIPE init={folder}' and give the folder that it writes"
+            f"{folder}: holds the backbone of STL step 1, which cannot detect people; "
+            f"run 'personsearch train finetune RECIPE init={Folder(folder)}' and give the folder that it writes"
         )
     tensors = read_tensors(path)
     network = build(config)
@@ -148,14 +163,16 @@ def fill(network: torch.nn.Module, tensors: dict[str, Tensor], where: str) -> No
             problems.append(f"{key} has values that are not finite")
     if problems:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        raise WeightsMismatchError(f"{where}: does not fit its configuration: {shown}")
+        raise WeightsMismatchError(
+            f"{where}: does not fit {CONFIG_FILE} beside it: {shown}; use the two files of one training"
+        )
     network.load_state_dict(tensors)
 
 
 def fingerprint(config: ModelConfig, tensors: dict[str, Tensor]) -> str:
-    """Return the sha256 over the tensors as stored and all that changes an embedding, as 64 hex digits.
+    """Return the sha256 over the tensors as stored and everything else that changes an embedding, as 64 hex digits.
 
-    The name of the configuration is left out: the same weights have one fingerprint whatever they are called.
+    The name of the configuration is left out: the same weights have one fingerprint whatever their name.
     """
     digest = hashlib.sha256()
     settings: dict[str, Any] = config.model_dump(mode="json", exclude={"name"})

@@ -1,4 +1,4 @@
-"""``weights.toml``: which weights exist, where their files are, what they are worth and under which licence."""
+"""Weights by name: the entries of ``weights.toml`` (files, figures, licences), and the way from a name to a network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -21,15 +20,17 @@ from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFou
 from personsearch.models import PersonSearchNetwork
 from personsearch.results import Spec
 from personsearch.weights.files import load_network
-from personsearch.weights.hub import HubName, fetch, revision_of
+from personsearch.weights.hub import HubOptions, commit_of, fetch, fetch_file
+from personsearch.weights.names import Folder, HubRepo, Packaged, TensorFile, WeightsName, parse_name
 
 logger = logging.getLogger(__name__)
 
-DEFAULT = "stl-mrfp-small"
+#: What ``from_pretrained`` loads by default, spelled so that a folder of that name does not make it ambiguous.
+DEFAULT = "package://stl-mrfp-small"
 
 
 class WeightsFile(StrictModel):
-    """One file of an entry."""
+    """One file of an entry: its name, sha256 (64 hex digits) and size in bytes."""
 
     name: str = Field(min_length=1)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -41,16 +42,16 @@ class WeightsEntry(StrictModel):
 
     Attributes:
         arch: name of the model preset.
-        package: folder of the files inside the package, or None.
-        repo: repository on the Hub, or None; one of the two is given.
-        revision: commit in ``repo``, 40 hex digits.
-        files: with hash and size.
-        train_data: what they were trained on.
-        license: SPDX identifier of the weights.
-        license_link: where it can be read.
-        commercial: whether it allows commercial use.
-        metrics: figure -> fraction, measured as ``measured_with`` says.
-        measured_with: the command.
+        package: folder inside the package that holds the files; None where ``repo`` does.
+        repo: ``org/repo`` on the Hub; None where ``package`` is given.
+        revision: commit of ``repo``, 40 hex digits.
+        files: every file with its hash and size.
+        train_data: what the weights were trained on.
+        license: SPDX identifier of the weights' licence.
+        license_link: where the licence can be read.
+        commercial: whether the licence allows commercial use.
+        metrics: figure -> fraction, measured by ``measured_with``.
+        measured_with: the command that measured the figures.
     """
 
     arch: str
@@ -74,15 +75,6 @@ class WeightsEntry(StrictModel):
         return self
 
 
-@dataclass(frozen=True, eq=False)
-class FoundWeights:
-    """Weights that were found, checked and loaded."""
-
-    spec: Spec
-    network: PersonSearchNetwork
-    calibration: Calibration | None = None
-
-
 @cache
 def list_weights() -> Mapping[str, WeightsEntry]:
     """Return the entries of ``weights.toml`` by name."""
@@ -96,81 +88,119 @@ def entry_of(name: str) -> WeightsEntry:
     """Return one entry of ``weights.toml``.
 
     Raises:
-        WeightsNotFoundError: no such name; lists those there are.
+        WeightsNotFoundError: there is no such entry; the message lists those there are.
     """
     entries = list_weights()
     if name not in entries:
         raise WeightsNotFoundError(
-            f"{name}: no such weights; there are {', '.join(entries)}. For a folder write ./{name}"
+            f"{name}: no weights of this name; there are {', '.join(entries)}. For a folder or file write ./{name}, "
+            "for a repository on the Hub org/repo"
         )
     return entries[name]
 
 
-def resolve(
-    name: str | os.PathLike[str],
-    *,
-    revision: str | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
-    local_files_only: bool = False,
-    token: str | None = None,
-) -> FoundWeights:
-    """Find weights by the rule of names and load them.
+@dataclass(frozen=True, eq=False)
+class LoadedWeights:
+    """Weights that were located, checked and loaded.
 
-    Without ``/`` a name is an entry of ``weights.toml``; ``org/repo[@revision]`` is a repository on the Hub; a
-    ``Path``, or a string that begins with ``.``, ``/`` or ``~``, is a folder. The disk is never guessed at.
-
-    Raises:
-        ConfigError: a revision is given where none belongs, or twice.
-        WeightsNotFoundError: nothing of that name.
-        WeightsMismatchError: a hash, key or shape is wrong.
+    Attributes:
+        spec: name, revision, fingerprint and embedding size.
+        network: in float32 on the CPU, in evaluation mode.
+        calibration: what their similarities mean, where the weights have one.
     """
-    is_folder = isinstance(name, os.PathLike) or name.startswith((".", "/", "~"))
-    if is_folder or "/" not in os.fspath(name):
-        if revision is not None:
-            raise ConfigError(f"{name}: revision={revision!r} is for repositories on the Hub (org/repo) only")
-        if is_folder:
-            return _loaded(str(name), None, Path(name).expanduser())
-    hub_options = {"cache_dir": cache_dir, "local_files_only": local_files_only, "token": token}
-    folder = locate(os.fspath(name), revision=revision, **hub_options)
-    if "/" in os.fspath(name):
-        return _loaded(HubName.parse(os.fspath(name)).repo, revision_of(folder), folder)
-    entry = entry_of(os.fspath(name))
-    logger.info("weights %s: licence %s", name, entry.license)
-    return _loaded(os.fspath(name), entry.revision, folder)
+
+    spec: Spec
+    network: PersonSearchNetwork
+    calibration: Calibration | None = None
 
 
-def _loaded(name: str, revision: str | None, folder: Path) -> FoundWeights:
-    network, digest = load_network(folder)
-    size = network.config.embedding_size
-    spec = Spec(name=name, revision=revision, fingerprint=digest, embedding_size=size)
-    return FoundWeights(spec, network, read_calibration(folder, digest))
-
-
-def locate(name: str, *, revision: str | None = None, **hub_options: Any) -> Path:
-    """Return the folder of an entry of ``weights.toml`` or of ``org/repo[@revision]``, fetched and verified.
+def load_weights(
+    name: str | os.PathLike[str], *, revision: str | None = None, options: HubOptions | None = None
+) -> LoadedWeights:
+    """Load the weights that a name means; see ``personsearch.weights.names`` for the names there are.
 
     Args:
-        name: see :func:`resolve`; no folders.
-        revision: of a repository.
-        **hub_options: cache_dir, local_files_only, token.
+        name: of weights with their configuration: no lone file of tensors.
+        revision: of a Hub repository.
+        options: how to reach the Hub.
+
+    Raises:
+        ConfigError: the name is malformed, ambiguous or means a lone file; or a revision is given where none belongs.
+        WeightsNotFoundError: nothing has that name, or it cannot be downloaded.
+        WeightsMismatchError: a hash, key or shape is wrong.
     """
-    if "/" in name:
-        return fetch(HubName.parse(name, revision), **hub_options)
-    entry = entry_of(name)
+    source = parse_name(name, revision)
+    if isinstance(source, TensorFile):
+        raise ConfigError(
+            f"{source}: a file of tensors has no configuration, so it cannot be searched with; give the folder that "
+            "holds it and config.json. Backbone weights, such as ImageNet's, are for a recipe's init"
+        )
+    if isinstance(source, HubRepo) and source.file is not None:
+        raise ConfigError(
+            f"{source}: names one file of a repository, which has no configuration; write hf://{source.repo} for its "
+            "weights (a branch whose name has a slash goes into revision=). Single files are for a recipe's init"
+        )
+    folder = locate(source, options)
+    network, digest = load_network(folder)
+    spec = Spec(
+        name=source.repo if isinstance(source, HubRepo) else str(source),
+        revision=_revision(source, folder),
+        fingerprint=digest,
+        embedding_size=network.config.embedding_size,
+    )
+    return LoadedWeights(spec, network, read_calibration(folder, digest))
+
+
+def locate(source: WeightsName, options: HubOptions | None = None) -> Path:
+    """Return the folder or file that a parsed name means, downloaded where necessary and verified.
+
+    Args:
+        source: from :func:`personsearch.weights.names.parse_name`.
+        options: how to reach the Hub.
+
+    Returns:
+        A file for a ``TensorFile`` and for one file of a repository, a folder otherwise.
+
+    Raises:
+        WeightsNotFoundError: nothing has that name, or it cannot be downloaded.
+        WeightsMismatchError: a file has another sha256 than the cache or ``weights.toml`` says.
+    """
+    match source:
+        case Packaged(name):
+            return _locate_entry(name, entry_of(name), options)
+        case HubRepo():
+            return fetch(source, options) if source.file is None else fetch_file(source, options)
+        case Folder(path):
+            if not path.is_dir():
+                raise WeightsNotFoundError(f"{source}: no such folder; give one that save_pretrained or training wrote")
+        case TensorFile(path):
+            if not path.is_file():
+                raise WeightsNotFoundError(f"{source}: no such file")
+    return path
+
+
+def _revision(source: WeightsName, folder: Path) -> str | None:
+    if isinstance(source, HubRepo):
+        return commit_of(folder)
+    return entry_of(source.name).revision if isinstance(source, Packaged) else None
+
+
+def _locate_entry(name: str, entry: WeightsEntry, options: HubOptions | None) -> Path:
+    logger.info("weights %s: licence %s", name, entry.license)
     if entry.repo is not None:
-        folder = fetch(HubName(entry.repo, entry.revision), **hub_options)
-        advice = "delete the cached file and fetch again"
+        folder = fetch(HubRepo(entry.repo, entry.revision), options)
+        remedy = "delete the cached file and fetch it again"
     else:
         folder = Path(str(files("personsearch"))) / str(entry.package)
-        advice = "install personsearch again"
+        remedy = "reinstall personsearch"
     for file in entry.files:
-        _verify(folder / file.name, file, advice)
+        _verify(folder / file.name, file, remedy)
     return folder
 
 
-def _verify(path: Path, expected: WeightsFile, advice: str) -> None:
+def _verify(path: Path, expected: WeightsFile, remedy: str) -> None:
     if not path.is_file():
-        raise WeightsNotFoundError(f"{path}: missing; {advice}")
+        raise WeightsNotFoundError(f"{path}: missing; {remedy}")
     actual = sha256_of(path)
     if actual != expected.sha256:
-        raise WeightsMismatchError(f"{path}: sha256 is {actual}, weights.toml says {expected.sha256}; {advice}")
+        raise WeightsMismatchError(f"{path}: sha256 is {actual}, but weights.toml says {expected.sha256}; {remedy}")
