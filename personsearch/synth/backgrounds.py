@@ -1,4 +1,4 @@
-"""Pure domain randomisation: everything but the people becomes random texture."""
+"""Domain randomisation: everything but the people becomes random texture."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
-#: Standard deviation in grey levels of the noise whose cells are a 3rd, an 8th ... of the picture's height.
+#: Number of noise cells along the picture's height: standard deviation of that noise in grey levels.
 _OCTAVES = {3: 60, 8: 45, 30: 30, 120: 22}
 _NUM_SWATCHES = 4
 _SWATCH = 160
 
 
 def random_background(image: Image, owner: NDArray[np.uint8], rng: np.random.Generator) -> Image:
-    """Return the picture with random texture wherever nobody is.
+    """Replace everything but the people by random texture.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         owner: (H, W) uint8, 0 = nobody.
-        rng: of this frame.
+        rng: the frame's random generator.
+
+    Returns:
+        A new (H, W, 3) uint8 RGB picture.
     """
     height, width = owner.shape
     kind = rng.choice(["clouds", "patchwork", "blurred patchwork"])
     background = _clouds(height, width, rng) if kind == "clouds" else _patchwork(height, width, rng)
     if kind == "blurred patchwork":
         background = np.asarray(cv2.GaussianBlur(background, (0, 0), rng.uniform(2, 12)), np.uint8)
-    # A soft edge, or the outline of each person would be the sharpest thing in the picture.
+    # The edge is softened; otherwise each person's outline would be the sharpest thing in the picture.
     share = cv2.GaussianBlur((owner > 0).astype(np.float32), (0, 0), 0.7)[..., None]
     return np.asarray(np.rint(image * share + background * (1 - share)), np.uint8)
 
@@ -41,7 +44,7 @@ def _clouds(height: int, width: int, rng: np.random.Generator) -> Image:
 
 
 def _patchwork(height: int, width: int, rng: np.random.Generator) -> Image:
-    """Return a wall of a few repeated swatches."""
+    """Return a grid of a few repeated swatches."""
     swatches = [_swatch(rng) for _ in range(_NUM_SWATCHES)]
     rows = int(rng.integers(2, 5))
     columns = rows + 1

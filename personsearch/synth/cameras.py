@@ -1,4 +1,4 @@
-"""Pinhole cameras: where they stand, what they see."""
+"""Pinhole cameras: where they stand and what they see."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Camera:
 
     Attributes:
         name: unique in its data set, e.g. ``s3c1``.
-        eye: where it stands, metres.
-        target: the point at the middle of its whole picture, metres.
-        field_of_view: horizontal, degrees, of the whole picture.
-        width: pixels of the picture it gives.
-        height: pixels of the picture it gives.
-        window: x1, y1, x2, y2 in units of the whole picture (0..1, y down): the part of it that is given.
+        eye: position of the camera, metres.
+        target: the point in the middle of the whole picture, metres.
+        field_of_view: horizontal field of view of the whole picture, degrees.
+        width: width of the output picture, pixels.
+        height: height of the output picture, pixels.
+        window: x1, y1, x2, y2 of the part that is output, in units of the whole picture (0..1, y down).
         aspect: width / height of the whole picture.
     """
 
@@ -62,13 +62,13 @@ class Camera:
         return part @ matrix
 
     def matrix(self) -> Matrix:
-        """Return the (4, 4) matrix from the world to clip space; not to be written to."""
+        """Return the (4, 4) matrix from the world to clip space; read-only."""
         return _matrix(self)
 
     def project(self, points: NDArray[np.floating]) -> tuple[Matrix, Matrix]:
         """Return the (N, 2) pixels of (N, 3) points and their (N,) distances along the optical axis, metres.
 
-        Pixels of points that are not in front of the camera (distance < 0.2 m) mean nothing.
+        The pixels of points less than 0.2 m in front of the camera are meaningless.
         """
         clip = np.asarray(points, np.float64) @ self.matrix()[:, :3].T + self.matrix()[:, 3]
         depth = np.maximum(clip[:, 3], NEAR)
@@ -76,7 +76,7 @@ class Camera:
         return pixels, clip[:, 3]
 
     def cropped(self, box: tuple[float, float, float, float], width: int, height: int) -> Camera:
-        """Return a camera that gives the part ``box`` (x1, y1, x2, y2, pixels, may reach outside) at another size."""
+        """Return a camera that outputs the part ``box`` (x1, y1, x2, y2, pixels, may reach outside) at another size."""
         x1, y1, x2, y2 = self.window
         wide, high = (x2 - x1) / self.width, (y2 - y1) / self.height
         window = (x1 + box[0] * wide, y1 + box[1] * high, x1 + box[2] * wide, y1 + box[3] * high)

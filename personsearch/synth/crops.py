@@ -1,4 +1,4 @@
-"""Crops of single persons, 256x128: what STL step 1 and other Re-ID training read."""
+"""Crops of single people, 256x128: the input of step 1 of STL and of other Re-ID training."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from personsearch.synth.making import make
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.sensor import encode_jpeg
 
-SIZE = (128, 256)  # width and height
-LEAST_VISIBILITY = 0.5
+#: Width and height, pixels.
+SIZE = (128, 256)
+#: Visible fraction from which a person is cut out.
+MIN_VISIBILITY = 0.5
 COMPLETE = "crops.json"
 _SCENES = ".scenes"
 
@@ -25,22 +27,22 @@ _SCENES = ".scenes"
 def make_crops(recipe: Recipe, out: str | Path, *, workers: int | None = None, progress: bool | None = None) -> Path:
     """Make crops of all labelled people who are at least half visible.
 
-    They are cut out of whole frames, neighbours, occlusion, blur and noise included; the frames are drawn first and
-    removed when the crops are there.
+    The crops are cut out of whole frames, so neighbours, occlusion, blur and noise are in them. The frames are drawn
+    first and deleted once the crops are written.
 
     Args:
-        recipe: of the people, scenes and cameras.
-        out: folder; a stopped run goes on where it was.
-        workers: see :func:`personsearch.synth.making.make`.
-        progress: likewise.
+        recipe: describes the people, scenes and cameras.
+        out: folder to write to; an interrupted run continues where it stopped.
+        workers: number of worker processes; default: one per available core.
+        progress: None = a bar on a terminal; True = a bar; False = nothing.
 
     Returns:
-        The folder: ``train/00012_s3c1_0004.jpg`` (identity, camera, frame), ``test/...`` and ``crops.json``:
-        ``{"crops": [{"file_name", "person_id", "camera", "scene"}, ...]}``. Identities of train and test are numbered
-        each from 0 and share nobody.
+        The folder. It holds ``train/00012_s3c1_0004.jpg`` (identity, camera, frame) and so on, ``test/...`` and
+        ``crops.json``: ``{"crops": [{"file_name", "person_id", "camera", "scene"}, ...]}``. Identities are numbered
+        from 0 in train and in test; nobody is in both.
 
     Raises:
-        DatasetError, MissingExtraError, RenderError: see :func:`personsearch.synth.making.make`.
+        DatasetError, MissingExtraError, RenderError: see :func:`personsearch.synth.make`.
     """
     folder = Path(out)
     if (folder / COMPLETE).exists():
@@ -59,7 +61,7 @@ def _cut(scenes: Path, folder: Path, split: str) -> list[dict[str, Any]]:
     table = json.loads((scenes / f"{split}.json").read_text(encoding="utf-8"))
     people: dict[int, list[dict[str, Any]]] = {}
     for row in table["annotations"]:
-        if row["person_id"] >= 0 and row["visibility"] >= LEAST_VISIBILITY:
+        if row["person_id"] >= 0 and row["visibility"] >= MIN_VISIBILITY:
             people.setdefault(row["image_id"], []).append(row)
     rows = []
     for image in table["images"]:

@@ -1,4 +1,4 @@
-"""One frame of the plan: drawn, and measured pixel by pixel."""
+"""One frame of the plan, drawn and measured pixel by pixel."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from personsearch.synth.world import build_world
 from personsearch.synth.world.types import World
 
 Box = tuple[float, float, float, float]
+#: People whose meshes a stage keeps.
 CHARACTERS_KEPT = 64
 
 
@@ -30,11 +31,11 @@ class DrawnPerson:
 
     Attributes:
         appearance: index into the frame's appearances.
-        box: around the whole person as drawn alone; may reach outside the picture.
-        visible_box: around the pixels that are seen; None where there are none.
-        visibility: pixels seen / pixels of the person drawn alone, those outside the picture counted too; 0..1.
+        box: box around the whole person as drawn alone; may reach outside the picture.
+        visible_box: box around the visible pixels; None where there are none.
+        visibility: visible pixels / pixels of the person drawn alone, including those outside the picture; 0..1.
         truncated: whether the person reaches outside the picture.
-        keypoints: (17, 3) float32, COCO's order: x, y, and 2 = seen, 1 = hidden, 0 = outside the picture.
+        keypoints: (17, 3) float32 in COCO's order: x, y, and 2 = visible, 1 = hidden, 0 = outside the picture.
         foot: x, y of the point on the ground below the person.
     """
 
@@ -54,8 +55,8 @@ class Drawn:
     Attributes:
         image: (H, W, 3) uint8 RGB.
         owner: (H, W) uint8: 0 = nobody, i + 1 = the frame's i-th appearance.
-        people: those of whom at least one pixel would be drawn if they were alone.
-        timings: seconds of each stage: build, pose, draw, measure.
+        people: everyone who would show at least one pixel if drawn alone.
+        timings: seconds spent on each stage: build, pose, draw, measure.
     """
 
     image: NDArray[np.uint8]
@@ -65,13 +66,17 @@ class Drawn:
 
 
 class Stage:
-    """A world in a renderer, and the people who were there lately.
+    """A world in a renderer, with the people who were there most recently.
 
     Args:
-        world: where the frames are.
-        width: pixels.
-        height: pixels.
-        identity_of: the person of a seed.
+        world: the world of the frames.
+        width: of the pictures, pixels.
+        height: of the pictures, pixels.
+        identity_of: returns the person of a seed.
+
+    Raises:
+        MissingExtraError: a library of the extra ``synth`` is missing.
+        RenderError: there is no OpenGL through EGL.
     """
 
     def __init__(self, world: World, width: int, height: int, identity_of: Callable[[int], Identity]) -> None:
@@ -84,7 +89,7 @@ class Stage:
         self._characters: OrderedDict[tuple[int, int, str], Character] = OrderedDict()
 
     def character(self, seed: int, outfit: int = 0, thing: str = "") -> Character:
-        """Return a person's mesh, sewn anew only if they have not been here for long."""
+        """Return a person's mesh, which is built only if they have not been here recently."""
         key = (seed, outfit, thing)
         if key not in self._characters:
             identity = self._identity_of(seed)
@@ -95,12 +100,12 @@ class Stage:
         return self._characters[key]
 
     def close(self) -> None:
-        """Free the renderer."""
+        """Release the renderer."""
         self.renderer.release()
 
 
 def open_stage(job: Job, recipe: Recipe) -> Stage:
-    """Build a job's world and upload it.
+    """Build a job's world and upload it to a renderer.
 
     Raises:
         MissingExtraError: a library of the extra ``synth`` is missing.
@@ -116,12 +121,12 @@ def open_stage(job: Job, recipe: Recipe) -> Stage:
 
 
 def draw_frame(stage: Stage, frame: Frame, gain: float = 1.0) -> Drawn:
-    """Draw a frame and measure everybody in it.
+    """Draw a frame and measure everyone in it.
 
     Args:
-        stage: open for the frame's world, at the size of the frame's camera.
-        frame: from the plan.
-        gain: factor on all light: the exposure.
+        stage: a stage of the frame's world, with the picture size of the frame's camera.
+        frame: the frame as planned.
+        gain: factor on all light, as exposure.
     """
     clock = _Stopwatch()
     characters = [stage.character(one.seed, one.outfit, one.companion_thing) for one in frame.appearances]
@@ -131,10 +136,10 @@ def draw_frame(stage: Stage, frame: Frame, gain: float = 1.0) -> Drawn:
     light = stage.world.lights[frame.light]
     picture = stage.renderer.draw(frame.camera, light, people, figures=stage.figures, gain=gain)
     clock.lap("draw")
-    drawn = [_measured(stage.renderer, frame, picture, index, person) for index, person in enumerate(people)]
+    measured = [_measured(stage.renderer, frame, picture, index, person) for index, person in enumerate(people)]
     clock.lap("measure")
-    seen = [person for person in drawn if person is not None]
-    return Drawn(image=picture.image, owner=picture.owner, people=seen, timings=clock.laps)
+    drawn = [person for person in measured if person is not None]
+    return Drawn(image=picture.image, owner=picture.owner, people=drawn, timings=clock.laps)
 
 
 def _posed(one: Appearance, character: Character) -> Posed:
@@ -173,7 +178,7 @@ def _measured(renderer: Renderer, frame: Frame, picture: Picture, index: int, pe
 
 
 def _keypoints(frame: Frame, picture: Picture, index: int, person: Posed) -> Array:
-    """A joint counts as seen where the pixel is its person's: no other person and no thing is before it."""
+    """A joint is visible where its pixel belongs to its person, with nobody and nothing in front of it."""
     height, width = picture.owner.shape
     pixels, depth = frame.camera.project(person.keypoints)
     column, row = np.floor(pixels).astype(int).T

@@ -1,7 +1,7 @@
-"""What is written about the pictures: rows of images and annotations, identities, queries.
+"""The labels of the pictures: rows of images and annotations, identities, queries.
 
-A job's rows are kept with the plan's labels in its part file. Only when all jobs are done can it be said which people
-were seen often enough to be an identity; merging numbers those anew, without gaps.
+A job's part file holds its rows with the labels of the plan. Which people were seen often enough to be identities is
+known only when all jobs are done; merging then numbers those without gaps.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-#: From this visible fraction on a box counts; below, it is neither a target nor a false alarm.
+#: A box counts from this visible fraction upwards; below, it is neither a target nor a false alarm.
 GOOD_VISIBILITY = 0.35
-#: Below this visible fraction, or in fewer pixels, there is no box at all.
-LEAST_VISIBILITY = 0.12
-LEAST_WIDTH, LEAST_HEIGHT = 10, 36
-#: A query is clearer than that, and this share of its picture's height tall: 100 of 640 pixels.
+#: Below this visible fraction, or below this size in pixels, a person gets no box at all.
+MIN_VISIBILITY = 0.12
+MIN_WIDTH, MIN_HEIGHT = 10, 36
+#: A query must be clearer than that, and at least this share of its picture's height tall: 100 of 640 pixels.
 QUERY_VISIBILITY = 0.7
 QUERY_HEIGHT = 100 / 640
 QUERIES_PER_PERSON = 2
@@ -39,12 +39,12 @@ _QUERY_KEY = 73
 
 
 def image_row(job: Job, frame: Frame, file_name: str, image: Image, light: str) -> Row:
-    """Return what is known of one picture.
+    """Return the row of one picture, without annotations.
 
     Args:
-        job: that the frame belongs to.
-        frame: as planned.
-        file_name: path below the set's folder.
+        job: the job that the frame belongs to.
+        frame: the frame as planned.
+        file_name: path relative to the set's folder.
         image: (H, W, 3) uint8 RGB as stored, after the sensor.
         light: name of the session's light.
     """
@@ -63,17 +63,17 @@ def image_row(job: Job, frame: Frame, file_name: str, image: Image, light: str) 
 
 
 def annotation_rows(frame: Frame, drawn: Drawn, *, keypoints: bool = False) -> list[Row]:
-    """Return one row for each person of a picture who can be seen well enough.
+    """Return one row for each person of a picture who is large and visible enough to have a box.
 
-    ``label`` and ``seed`` are the plan's; merging turns the label into ``person_id``. ``mask_value`` is the person's
-    value in the id mask.
+    ``label`` and ``seed`` come from the plan; merging turns the label into ``person_id``. ``mask_value`` is the
+    person's value in the id mask.
     """
     height, width = drawn.image.shape[:2]
     rows = []
     for person in drawn.people:
         bbox = _clipped(person.box, width, height)
-        too_small = bbox[2] < LEAST_WIDTH or bbox[3] < LEAST_HEIGHT
-        if too_small or person.visible_box is None or person.visibility < LEAST_VISIBILITY:
+        too_small = bbox[2] < MIN_WIDTH or bbox[3] < MIN_HEIGHT
+        if too_small or person.visible_box is None or person.visibility < MIN_VISIBILITY:
             continue
         appearance = frame.appearances[person.appearance]
         row: Row = {
@@ -93,18 +93,18 @@ def annotation_rows(frame: Frame, drawn: Drawn, *, keypoints: bool = False) -> l
     return rows
 
 
-def merge(split: str, images: Iterable[Row], *, keypoints: bool = False, least_cameras: int = 1) -> Row:
+def merge(split: str, images: Iterable[Row], *, keypoints: bool = False, min_cameras: int = 1) -> Row:
     """Return a split's COCO-style table.
 
     Args:
         split: train or test.
-        images: image rows, each with its ``annotations``, in the order they shall have.
-        keypoints: whether the annotations have them.
-        least_cameras: how many cameras must see a person well for it to be an identity; besides, two boxes must be
-            good. Other people stay without a label.
+        images: image rows, each with its ``annotations``, in their final order.
+        keypoints: whether the annotations have keypoints.
+        min_cameras: how many cameras must see a person well for the person to be an identity; at least two good boxes
+            are needed as well. Other people stay without a label.
     """
     images = list(images)
-    numbers = _identities(images, least_cameras)
+    numbers = _identities(images, min_cameras)
     seeds = {row["label"]: row["seed"] for image in images for row in image["annotations"]}
     image_rows: list[Row] = []
     annotations: list[Row] = []
@@ -128,9 +128,10 @@ def merge(split: str, images: Iterable[Row], *, keypoints: bool = False, least_c
 
 
 def choose_queries(table: Row, seed: int) -> list[Row]:
-    """Return the queries of a split's table: up to two for each person.
+    """Return the queries of a split's table, at most two per person.
 
-    Each is a clear box, of another camera than the person's other query, and has a match in another camera.
+    Each query is a clear box; a person's two queries come from different cameras, and each has a match in another
+    camera.
     """
     images = {row["id"]: row for row in table["images"]}
     boxes: dict[int, list[Row]] = {}
@@ -153,14 +154,14 @@ def choose_queries(table: Row, seed: int) -> list[Row]:
     return sorted(queries, key=lambda query: int(query["annotation_id"]))
 
 
-def _identities(images: Sequence[Row], least_cameras: int) -> dict[int, int]:
-    """Return the numbers 0, 1 ... of the labels that are seen well at least twice and by enough cameras."""
+def _identities(images: Sequence[Row], min_cameras: int) -> dict[int, int]:
+    """Number the labels that are seen well at least twice and by enough cameras: 0, 1, and so on."""
     cameras: dict[int, list[str]] = {}
     for image in images:
         for row in image["annotations"]:
             if row["label"] >= 0 and row["visibility"] >= GOOD_VISIBILITY:
                 cameras.setdefault(row["label"], []).append(image["camera"])
-    labels = sorted(label for label, seen in cameras.items() if len(seen) >= 2 and len(set(seen)) >= least_cameras)
+    labels = sorted(label for label, seen in cameras.items() if len(seen) >= 2 and len(set(seen)) >= min_cameras)
     return {label: number for number, label in enumerate(labels)}
 
 
@@ -185,14 +186,14 @@ def _is_clear(row: Row, image: Row) -> bool:
 
 
 def _clipped(corners: Sequence[float] | np.ndarray[Any, Any], width: int, height: int) -> list[float]:
-    """Return x, y, w, h of the part of a box x1, y1, x2, y2 inside the picture, to a tenth of a pixel."""
+    """Clip a box x1, y1, x2, y2 to the picture and return x, y, w, h, rounded to a tenth of a pixel."""
     x1, x2 = (round(min(max(float(value), 0), width), 1) for value in (corners[0], corners[2]))
     y1, y2 = (round(min(max(float(value), 0), height), 1) for value in (corners[1], corners[3]))
     return [x1, y1, round(x2 - x1, 1), round(y2 - y1, 1)]
 
 
 def _flat(person: DrawnPerson) -> list[float]:
-    """Return COCO's flat list x, y, v ...; a point that is not there (v = 0) lies at 0, 0."""
+    """Return COCO's flat list x, y, v ...; a point outside the picture (v = 0) is written as 0, 0, 0."""
     flat: list[float] = []
     for x, y, v in person.keypoints:
         flat += [round(float(x), 1), round(float(y), 1), int(v)] if v > 0 else [0, 0, 0]

@@ -1,6 +1,7 @@
-"""How a finished set lies on the disk: COCO-style files, and PRW's folders for tools that expect those.
+"""How a finished set is laid out on disk: COCO-style files, and PRW's folders for tools that expect those.
 
-Both have ``train.json``, ``test.json`` and ``queries.json``. ``train.json`` is written last: a set with it is complete.
+Both layouts have ``train.json``, ``test.json`` and ``queries.json``. ``train.json`` is written last; a set that has it
+is complete.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from personsearch.synth.sensor import encode_jpeg
 LAYOUTS = ("coco", "prw")
 COMPLETE = "train.json"
 
-#: PRW's id of people without a label.
+#: PRW's id for people without a label.
 _UNLABELLED = -2
 
 
@@ -33,10 +34,10 @@ def check_layout(layout: str) -> None:
 
     Raises:
         ConfigError: there is no such layout.
-        MissingExtraError: PRW's files need scipy.
+        MissingExtraError: the layout is ``prw`` and scipy is not installed.
     """
     if layout not in LAYOUTS:
-        raise ConfigError(f"layout {layout!r} is none of {', '.join(LAYOUTS)}")
+        raise ConfigError(f"layout {layout!r} does not exist; choose one of {', '.join(LAYOUTS)}")
     if layout == "prw":
         try:
             import scipy.io  # noqa: F401
@@ -45,11 +46,11 @@ def check_layout(layout: str) -> None:
 
 
 def picture_names(jobs: Sequence[Job], layout: str) -> dict[str, str]:
-    """Return the path of each picture below the set's folder, by the frame's name.
+    """Return the path of each picture, relative to the set's folder, by the frame's name.
 
-    ``train/NAME.jpg`` and ``test/NAME.jpg``, or PRW's ``frames/cNsM_FFFFFF.jpg``: camera N of the set, session (light)
-    M, running number. The test cameras come first, because most readers of PRW take one digit for the camera and need
-    it for testing only.
+    Paths are ``train/NAME.jpg`` and ``test/NAME.jpg``, or PRW's ``frames/cNsM_FFFFFF.jpg`` for camera N of the set,
+    session (light) M and a running number. In PRW's layout the test cameras come first: most readers of PRW parse a
+    single digit as the camera, and need it only for testing.
     """
     if layout == "coco":
         return {frame.name: f"{job.split}/{frame.name}.jpg" for job in jobs for frame in job.frames}
@@ -68,10 +69,10 @@ def write_tables(folder: Path, tables: dict[str, Row], queries: list[Row], layou
     """Write a set's labels beside its pictures.
 
     Args:
-        folder: of the set.
+        folder: the set's folder.
         tables: COCO-style tables of ``train`` and ``test``.
         queries: rows that point into ``test``.
-        layout: of LAYOUTS.
+        layout: one of ``LAYOUTS``.
     """
     if layout == "prw":
         _write_prw(folder, tables, queries)
@@ -85,7 +86,7 @@ def _write_json(path: Path, value: Row) -> None:
 
 
 def _write_prw(folder: Path, tables: dict[str, Row], queries: list[Row]) -> None:
-    """Write PRW's files; identities count from 1, those of the test split after those of the training split."""
+    """Write PRW's files; identities are numbered from 1, those of the test split after those of the training split."""
     for name in ("annotations", "query_box"):
         (folder / name).mkdir(exist_ok=True)
     first = {"train": 1, "test": 1 + len(tables["train"]["identities"])}
@@ -114,7 +115,7 @@ def _write_prw_queries(folder: Path, table: Row, queries: list[Row], first: int)
         lines.append(f"{person} {' '.join(map(str, bbox))} {frame}\r\n")
         crop = _crop(folder / file_name, bbox)
         write_durably(folder / "query_box" / f"{person}_{frame}.jpg", encode_jpeg(crop, quality=95))
-    # Readers of PRW cut off the last two characters of a line.
+    # Readers of PRW drop the last two characters of each line.
     write_durably(folder / "query_info.txt", "".join(lines).encode())
 
 
@@ -130,6 +131,6 @@ def _write_mat(path: Path, key: str, value: NDArray[Any]) -> None:
 
     buffer = io.BytesIO()
     savemat(buffer, {key: value})
-    # scipy puts the date into the header's 116 characters of free text; the same set shall have the same bytes.
+    # scipy writes the date into the 116 characters of free text in the header; the same set must have the same bytes.
     text = b"MATLAB 5.0 MAT-file, made by personsearch".ljust(116)
     write_durably(path, text + buffer.getvalue()[116:])

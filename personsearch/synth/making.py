@@ -1,7 +1,8 @@
-"""Makes a data set from a recipe: plan, draw in worker processes, merge. May be stopped and run again at any moment.
+"""Make a data set from a recipe: plan it, draw it in worker processes, merge the labels.
 
-While it is being made a folder holds ``recipe.json`` (what it is made by), ``.lock`` (by whom) and ``.parts`` (the
-labels of each finished job). ``train.json`` comes last: a folder without it is not a set yet.
+The run may be interrupted at any moment and continued later. Until it is finished, the folder holds ``recipe.json``
+(the recipe and the settings), ``.lock`` (held by the running process) and ``.parts`` (the labels of each finished job).
+``train.json`` is written last: a folder without it is not a complete set.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ logger = logging.getLogger(__name__)
 FINGERPRINT = "recipe.json"
 LOCK = ".lock"
 
-#: How many of the keys in which two recipes differ are named.
-_KEYS_NAMED = 8
-#: In how many cameras a person must be seen well to be an identity.
-_LEAST_CAMERAS = {"train": 1, "test": 2}
+#: At most this many of the keys in which two recipes differ are listed.
+_MAX_KEYS_LISTED = 8
+#: How many cameras must see a person well for the person to be an identity.
+_MIN_CAMERAS = {"train": 1, "test": 2}
 _TEMPORARY = re.compile(r"\..+\.\d+")
 
 
@@ -54,36 +55,38 @@ def make(
     progress: bool | None = None,
     _open_painter: OpenPainter = open_stage_painter,
 ) -> Path:
-    """Make a data set, or go on with one that was stopped.
+    """Make a data set, or continue one that was interrupted.
 
     Args:
         recipe: what to make; the same recipe gives the same set, whatever the number of workers.
-        out: folder of the set; new, empty, or one that was begun by the same recipe.
-        workers: processes; by default one for each core that may be used.
+        out: the set's folder: new, empty, or started earlier with the same recipe and settings.
+        workers: number of worker processes; default: one per available core.
         layout: ``coco`` or ``prw``.
-        keypoints: write COCO's 17 keypoints of each person.
-        masks: write an id mask (PNG) for each picture.
+        keypoints: whether to write COCO's 17 keypoints for each person.
+        masks: whether to write an id mask (PNG) for each picture.
         progress: None = a bar on a terminal; True = a bar; False = nothing.
 
     Returns:
         The folder.
 
     Raises:
-        DatasetError: the folder belongs to another recipe, to something else or to another process, the disk is full,
-            or a worker was killed.
-        MissingExtraError: a library is missing.
+        ConfigError: the layout does not exist, or ``workers`` is below 1.
+        DatasetError: the folder belongs to another recipe, holds other files or is in use by another process; the disk
+            is full; or a worker was killed.
+        MissingExtraError: a library of the extra ``synth`` is missing, or scipy for ``prw``.
+        RenderError: there is no OpenGL through EGL.
     """
     check_layout(layout)
     num_workers = _num_cores() if workers is None else workers
     if num_workers < 1:
         raise ConfigError(f"workers must be 1 or more, got {num_workers}")
     folder = Path(out)
-    with _explained(folder), _owned(folder):
+    with _disk_errors_explained(folder), _sole_owner_of(folder):
         _check_fingerprint(folder, _fingerprint(recipe, layout, keypoints, masks))
         if (folder / COMPLETE).exists():
-            logger.info("%s: complete already", folder)
+            logger.info("%s: already complete", folder)
         else:
-            logger.info("%s: planning who walks where; fitted recipes of many frames take minutes", folder)
+            logger.info("%s: planning who walks where; this takes minutes for fitted recipes with many frames", folder)
             jobs = plan(recipe)
             order = Order(
                 recipe=recipe,
@@ -93,46 +96,47 @@ def make(
                 masks=masks,
                 open_painter=_open_painter,
             )
-            _draw_what_is_left(jobs, order, num_workers, progress)
+            _draw_unfinished_jobs(jobs, order, num_workers, progress)
             _merge_parts(jobs, order, layout)
         shutil.rmtree(folder / PARTS, ignore_errors=True)
     return folder
 
 
 def _num_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def _disk_errors_explained(folder: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into an error that says what to do."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DatasetError(
-                f"{folder}: the disk is full. Free some space and run the same command again to go on"
+                f"{folder}: the disk is full. Free some space and run the same command again to continue"
             ) from None
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise DatasetError(f"{folder}: cannot be written ({error.strerror}); give another folder") from None
+            raise DatasetError(f"{folder}: cannot be written to ({error.strerror}); choose another folder") from None
         raise
 
 
 @contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    """Be the only one who works in a folder, and leave no half-written file behind."""
+def _sole_owner_of(folder: Path) -> Iterator[None]:
+    """Create and lock a folder, and remove half-written files from it before and after."""
     if folder.exists() and not folder.is_dir():
-        raise DatasetError(f"{folder}: is a file; give a folder")
+        raise DatasetError(f"{folder}: is a file; choose a folder")
     if folder.exists() and not (folder / FINGERPRINT).exists():
         others = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
         if others:
-            raise DatasetError(f"{folder}: holds other things ({others[0]} ...); give a new or an empty folder")
+            raise DatasetError(f"{folder}: holds other files ({others[0]} ...); choose a new or an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise DatasetError(f"{folder}: another process is making a set in it; wait, or give another folder") from None
+        raise DatasetError(f"{folder}: another process is making a set here; wait, or choose another folder") from None
     try:
         _remove_temporaries(folder)
         yield
@@ -155,7 +159,7 @@ def _fingerprint(recipe: Recipe, layout: str, keypoints: bool, masks: bool) -> d
 
 
 def _check_fingerprint(folder: Path, ours: dict[str, Any]) -> None:
-    """Write down what the set is made by, or refuse to go on with one that is made by something else."""
+    """Record what the set is made from, or refuse to continue one that is made from something else."""
     path = folder / FINGERPRINT
     if not path.exists():
         write_durably(path, json.dumps(ours, indent=1).encode())
@@ -163,40 +167,40 @@ def _check_fingerprint(folder: Path, ours: dict[str, Any]) -> None:
     try:
         theirs = _flat(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, AttributeError):
-        raise DatasetError(f"{path}: cannot be read as a recipe; give another folder, or delete this one") from None
+        raise DatasetError(f"{path}: is not a readable recipe; choose another folder, or delete this one") from None
     now = _flat(ours)
     keys = [key for key in sorted({*theirs, *now}) if theirs.get(key) != now.get(key)]
     if keys:
-        told = [f"{key} (there {theirs.get(key)!r}, now {now.get(key)!r})" for key in keys[:_KEYS_NAMED]]
-        more = f" and {len(keys) - _KEYS_NAMED} more" if len(keys) > _KEYS_NAMED else ""
+        listed = [f"{key} (there {theirs.get(key)!r}, now {now.get(key)!r})" for key in keys[:_MAX_KEYS_LISTED]]
+        more = f" and {len(keys) - _MAX_KEYS_LISTED} more" if len(keys) > _MAX_KEYS_LISTED else ""
         raise DatasetError(
-            f"{folder}: was begun with another recipe; different are {', '.join(told)}{more}. "
-            f"Give another folder, delete this one, or use its own recipe, which is in {FINGERPRINT}"
+            f"{folder}: was started with another recipe, which differs in {', '.join(listed)}{more}. "
+            f"Choose another folder, delete this one, or use its own recipe, which is in {FINGERPRINT}"
         )
 
 
 def _flat(table: dict[str, Any], parent: str = "") -> dict[str, Any]:
-    """Return nested tables as one, with dotted keys."""
+    """Return nested tables as one table with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
         flat |= _flat(value, f"{parent}{key}.") if isinstance(value, dict) else {parent + key: value}
     return flat
 
 
-def _draw_what_is_left(jobs: Sequence[Job], order: Order, num_workers: int, progress: bool | None) -> None:
+def _draw_unfinished_jobs(jobs: Sequence[Job], order: Order, num_workers: int, progress: bool | None) -> None:
     names = [*order.names.values(), *(map(mask_name, order.names.values()) if order.masks else ())]
     for folder in {PARTS, *(str(Path(name).parent) for name in names)}:
         (order.folder / folder).mkdir(parents=True, exist_ok=True)
-    left = [job for job in jobs if _read_part(job, order) is None]
-    total, to_do = (sum(len(job.frames) for job in some) for some in (jobs, left))
-    with Progress(total=total, done=total - to_do, label="frames", shown=progress) as bar:
-        draw_jobs(left, order, num_workers, bar.advance)
+    unfinished = [job for job in jobs if _read_part(job, order) is None]
+    total, remaining = (sum(len(job.frames) for job in some) for some in (jobs, unfinished))
+    with Progress(total=total, done=total - remaining, label="frames", shown=progress) as bar:
+        draw_jobs(unfinished, order, num_workers, bar.advance)
 
 
 def _read_part(job: Job, order: Order) -> list[Row] | None:
-    """Return the rows of a job's pictures, or None if it is not finished.
+    """Return the rows of a job's pictures, or None if the job has to be drawn.
 
-    A part that cannot be read, tells of other pictures than the plan's, or of pictures that are gone, is drawn again.
+    That is also the case where its part file is damaged, lists other pictures than the plan, or lists missing ones.
     """
     try:
         rows: list[Row] = json.loads(part_path(order.folder, job).read_text(encoding="utf-8"))["images"]
@@ -209,14 +213,14 @@ def _read_part(job: Job, order: Order) -> list[Row] | None:
 
 
 def _merge_parts(jobs: Sequence[Job], order: Order, layout: str) -> None:
-    images: dict[str, list[Row]] = {split: [] for split in _LEAST_CAMERAS}
+    images: dict[str, list[Row]] = {split: [] for split in _MIN_CAMERAS}
     for job in jobs:
         rows = _read_part(job, order)
         if rows is None:
-            raise DatasetError(f"{order.folder}: pictures of {job_name(job)} have gone; run the same command again")
+            raise DatasetError(f"{order.folder}: pictures of {job_name(job)} are missing; run the same command again")
         images[job.split] += rows
     tables = {
-        split: merge(split, images[split], keypoints=order.keypoints, least_cameras=least)
-        for split, least in _LEAST_CAMERAS.items()
+        split: merge(split, images[split], keypoints=order.keypoints, min_cameras=min_cameras)
+        for split, min_cameras in _MIN_CAMERAS.items()
     }
     write_tables(order.folder, tables, choose_queries(tables["test"], order.recipe.seed), layout)

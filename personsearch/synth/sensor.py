@@ -1,7 +1,7 @@
-"""The camera's electronics: from the renderer's picture to the picture that a surveillance camera stores.
+"""The camera's electronics: they turn the renderer's picture into the picture that a surveillance camera stores.
 
-Everything works on 8-bit pictures with look-up tables, because a frame passes here in a few milliseconds that would
-take forty in floats. Pictures are (H, W, 3) uint8 RGB.
+Everything works on 8-bit pictures with look-up tables; that takes a few milliseconds per frame, where floats would take
+forty. Pictures are (H, W, 3) uint8 RGB.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Gains = NDArray[np.float64]
 NEUTRAL = (1.0, 1.0, 1.0)
 
 _LUMA = np.array([0.299, 0.587, 0.114])
-#: Contrast turns about this grey.
+#: Contrast is scaled about this grey.
 _PIVOT = 0.45
-#: The noise tile holds this many grey levels for one standard deviation; four of them fit on either side of 128.
+#: Grey levels of the noise tile per standard deviation; four deviations fit on either side of 128.
 _LEVELS_PER_SIGMA = 32
-#: How much larger than the picture the noise tile is; its window moves from frame to frame.
+#: By how many rows and columns the noise tile exceeds the picture; each frame uses another window of it.
 _TILE_MARGIN = (160, 240)
-#: The first keys of random generators, so that no two uses share a stream.
+#: First keys of the random generators, so that no two uses share a stream.
 _SENSOR_KEY, _TILE_KEY = 71, 72
 
 
@@ -35,18 +35,18 @@ class Sensor:
     """What one camera does to light.
 
     Attributes:
-        exposure: mean luma 0..1 that its auto-exposure aims at.
-        white_balance: gains of red, green and blue that its balance is off by.
-        gamma: of the display curve; 1 = as the renderer's.
+        exposure: mean luma 0..1 at which its automatic exposure aims.
+        white_balance: gains of red, green and blue by which its white balance is off.
+        gamma: exponent of the display curve; 1 = the renderer's curve.
         saturation: 0 = grey, 1 = as rendered.
         contrast: 1 = as rendered.
         blur: standard deviation of the lens blur, pixels; 0 = sharp.
         motion_blur: share of frames that are smeared over 3 to 5 pixels.
-        noise: standard deviation, 0..1, at a gain of 1.
-        vignette: share of light lost in the corners.
-        quality: JPEG quality of the camera's own encoder; 100 = it has none.
+        noise: standard deviation at a gain of 1, as a share of the full range.
+        vignette: share of the light that is lost in the corners.
+        quality: JPEG quality of the camera's own encoder; 100 = no such encoder.
         downscale: resolution of the chip relative to the picture, 0..1.
-        interlace: pixels between the two fields of a frame; 0 = progressive.
+        interlace: offset between the two fields of a frame, pixels; 0 = progressive.
     """
 
     exposure: float = 0.42
@@ -63,7 +63,7 @@ class Sensor:
     interlace: int = 0
 
 
-#: A camera that only exposes.
+#: A camera that only adjusts its exposure.
 PERFECT = Sensor()
 
 
@@ -88,7 +88,7 @@ def sensor_for(seed: int) -> Sensor:
 
 
 def photo_sensor(seed: int) -> Sensor:
-    """Return the sensor of a hand-held camera: as others, but nobody photographs interlaced."""
+    """Return the sensor of a hand-held camera: like any other, but never interlaced."""
     return replace(sensor_for(seed), interlace=0)
 
 
@@ -98,17 +98,17 @@ def exposure_gain(
     """Return the gain on linear light that brings the mean luma of the developed picture to the sensor's target.
 
     Args:
-        image: a picture of the renderer.
-        sensor: whose target and curve count.
-        low: the least gain allowed.
-        high: the greatest gain allowed.
+        image: (H, W, 3) uint8 RGB, as rendered.
+        sensor: supplies the target and the display curve.
+        low: least allowed gain.
+        high: greatest allowed gain.
         balance: (3,) gains of the automatic white balance.
-        target_scale: the target times this; below 1 for night, which must stay dark.
+        target_scale: factor on the target; below 1 at night, which must stay dark.
     """
     sample = np.ascontiguousarray(image[::4, ::4])
     histograms = np.stack([np.bincount(sample[..., k].ravel(), minlength=256) for k in range(3)], axis=1)
     weights = histograms / sample[..., 0].size * _LUMA
-    # The vignette takes light away afterwards: a third of its corner loss, on the mean over the picture.
+    # The vignette removes light afterwards: on average over the picture, a third of its loss in the corners.
     target = sensor.exposure * target_scale / (1 - sensor.vignette / 3)
     bottom, top = low, high
     for _ in range(12):
@@ -135,15 +135,15 @@ def develop(
     *,
     target_scale: float = 1.0,
 ) -> Image:
-    """Return what the camera stores of a picture of the renderer.
+    """Turn a rendered picture into the one that the camera stores.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
-        sensor: the camera's.
-        rng: of this frame.
-        gain: on linear light; None = automatic exposure by up to a factor of 2.5 either way.
+        image: (H, W, 3) uint8 RGB, as rendered.
+        sensor: the camera's sensor.
+        rng: the frame's random generator.
+        gain: gain on linear light; None = automatic exposure by up to a factor of 2.5 either way.
         balance: (3,) gains of the automatic white balance, see :func:`grey_world`.
-        target_scale: of the automatic exposure, see :func:`exposure_gain`; below 1 the noise grows.
+        target_scale: factor on the exposure target, see :func:`exposure_gain`; noise grows as it falls below 1.
 
     Returns:
         A new (H, W, 3) uint8 RGB picture.
@@ -157,7 +157,7 @@ def develop(
         shares = _vignette(*picture.shape[:2], sensor.vignette)
         picture = np.asarray(cv2.multiply(picture, shares, scale=1 / 255), np.uint8)
     if sensor.noise > 0:
-        # Amplified light has amplified noise, and who aims low has amplified all that can be.
+        # Amplifying light amplifies its noise, and a camera that aims low has already amplified all it can.
         picture = _noisy(picture, sensor.noise * min(max(gain, 1.0), 3.0) ** 0.5 / target_scale, rng)
     if sensor.interlace > 0:
         picture = _interlaced(picture, sensor.interlace * int(rng.choice([-1, 1])))
@@ -165,19 +165,19 @@ def develop(
 
 
 def encode_jpeg(image: Image, quality: int = 85) -> bytes:
-    """Return an RGB picture as a JPEG file."""
+    """Encode a (H, W, 3) uint8 RGB picture as a JPEG file."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     flags = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
     return cv2.imencode(".jpg", bgr, flags)[1].tobytes()
 
 
 def mean_luma(image: Image) -> float:
-    """Return the mean luma of an RGB picture, 0..1."""
+    """Return the mean luma of a (H, W, 3) uint8 RGB picture, 0..1."""
     return float(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).mean() / 255)
 
 
 def _curves(sensor: Sensor, gain: float, balance: ArrayLike) -> Gains:
-    """Return (256, 3): what each value of the renderer becomes in red, green and blue, 0..1."""
+    """Return (256, 3): the red, green and blue, 0..1, that each value of the renderer becomes."""
     light = _linear() * gain
     value = np.clip(light / (1 + 0.25 * light), 0, 1) ** (1 / 2.2)
     value = np.clip((value - _PIVOT) * sensor.contrast + _PIVOT, 0, 1)
@@ -187,7 +187,7 @@ def _curves(sensor: Sensor, gain: float, balance: ArrayLike) -> Gains:
 
 @lru_cache(maxsize=1)
 def _linear() -> Gains:
-    """Return (256,): the linear light of each value, undoing the renderer's tone curve (``developed`` in GLSL)."""
+    """Return (256,): the linear light of each value; inverts the renderer's tone curve (``developed`` in GLSL)."""
     compressed = np.linspace(0, 1, 256) ** 2.2
     return np.asarray(compressed / (1 - 0.25 * compressed))
 
@@ -206,7 +206,7 @@ def _optics(image: Image, sensor: Sensor, rng: np.random.Generator) -> Image:
 
 
 def _smear(length: int, degrees: float) -> NDArray[np.float32]:
-    """Return the (length, length) kernel of a movement in a straight line, sum 1."""
+    """Return the (length, length) kernel of a movement along a straight line; its sum is 1."""
     line = np.zeros((length, length), np.float32)
     line[length // 2] = 1
     middle = (length - 1) / 2
@@ -223,7 +223,7 @@ def _saturated(image: Image, saturation: float) -> Image:
 
 @lru_cache(maxsize=4)
 def _vignette(height: int, width: int, strength: float) -> Image:
-    """Return (H, W, 3) shares of light, 255 = all."""
+    """Return (H, W, 3) shares of the light that remain, 255 = all."""
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     shares = (1 - strength * (x * x + y * y) / 2) * 255
     return np.repeat(np.rint(shares).astype(np.uint8)[..., None], 3, axis=2)
@@ -239,7 +239,7 @@ def _noisy(image: Image, sigma: float, rng: np.random.Generator) -> Image:
 
 @lru_cache(maxsize=2)
 def _noise_tile(height: int, width: int) -> Image:
-    """Return noise of standard deviation ``_LEVELS_PER_SIGMA`` about 128, a little smooth, larger than the picture."""
+    """Return slightly smoothed noise about 128, of deviation ``_LEVELS_PER_SIGMA``, larger than the picture."""
     shape = (height + _TILE_MARGIN[0], width + _TILE_MARGIN[1], 3)
     noise = np.random.default_rng(_TILE_KEY).standard_normal(shape, np.float32)
     noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.6), np.float32)
@@ -252,7 +252,7 @@ def _recompressed(image: Image, quality: int) -> Image:
 
 
 def _interlaced(image: Image, shift: int) -> Image:
-    """Return the picture with its odd rows moved by ``shift`` pixels to the right, as a moving scene's second field."""
+    """Move the odd rows ``shift`` pixels to the right, like the second field of a moving scene."""
     picture = image.copy()
     odd = image[1::2]
     if shift > 0:

@@ -1,4 +1,7 @@
-"""Solids made of triangles: (positions, normals, triangles), counter-clockwise seen from outside."""
+"""Solids made of triangles: (positions, normals, triangles), counter-clockwise seen from outside.
+
+Positions and normals are (V, 3) float32 in metres, triangles (T, 3) int32.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ def box(size: ArrayLike, *, faces: Iterable[int] = range(6)) -> Solid:
     """Return a box around the origin.
 
     Args:
-        size: along x, y, z, metres.
-        faces: 0 +x, 1 -x, 2 +z, 3 -z, 4 top, 5 bottom. Each has four vertices of its own: bottom left, bottom right,
-            top right, top left as seen from outside.
+        size: extent along x, y, z, metres.
+        faces: which faces to build: 0 +x, 1 -x, 2 +z, 3 -z, 4 top, 5 bottom. Each has its own four vertices: bottom
+            left, bottom right, top right, top left as seen from outside.
     """
     chosen, half = list(faces), np.asarray(size, np.float32) / 2
     positions = (_CORNERS[chosen] * half).reshape(-1, 3)
@@ -27,14 +30,14 @@ def box(size: ArrayLike, *, faces: Iterable[int] = range(6)) -> Solid:
 
 
 def quad(corners: ArrayLike) -> Solid:
-    """Return a flat (4, 3) quadrilateral, its corners counter-clockwise as seen from outside."""
+    """Return the flat quadrilateral with (4, 3) corners, given counter-clockwise as seen from outside."""
     positions = np.asarray(corners, np.float32)
     normal = np.cross(positions[1] - positions[0], positions[2] - positions[0])
     return positions, np.repeat((normal / np.linalg.norm(normal))[None], 4, axis=0).astype(np.float32), _quads(1)
 
 
 def disc(radius: float, *, sides: int = 12) -> Solid:
-    """Return a level disc around the origin that looks up."""
+    """Return a horizontal disc around the origin that faces up."""
     turn = np.linspace(0, 2 * np.pi, sides, endpoint=False)
     positions = np.column_stack([np.cos(turn), np.zeros(sides), np.sin(turn)]) * radius
     fan = np.column_stack([np.zeros(sides - 2, int), np.arange(2, sides), np.arange(1, sides - 1)])
@@ -46,7 +49,7 @@ def prism(outline: ArrayLike, depth: float) -> Solid:
 
     Args:
         outline: (N, 2) x, y, counter-clockwise as seen from +z, convex.
-        depth: metres along z, half of it to each side of z = 0.
+        depth: extent along z, centred on z = 0, metres.
     """
     points = np.asarray(outline, np.float64)
     count, following = len(points), np.roll(points, -1, axis=0)
@@ -68,15 +71,15 @@ def cylinder(
     radius: float, height: float, *, top_radius: float | None = None, sides: int = 10, bottom: bool = False,
     top: bool = True,
 ) -> Solid:  # fmt: skip
-    """Return a cylinder or cone that stands on the origin along y.
+    """Return a cylinder or cone that stands upright on the origin.
 
     Args:
-        radius: metres, at the bottom.
+        radius: radius at the bottom, metres.
         height: metres.
-        top_radius: metres; None = the same, 0 = a cone.
-        sides: vertices of a ring.
-        bottom: whether it has a bottom.
-        top: whether it has a top (a cone needs none).
+        top_radius: radius at the top, metres; None = the same, 0 = a cone.
+        sides: vertices per ring.
+        bottom: whether to close the bottom.
+        top: whether to close the top (a cone needs no top).
     """
     upper = radius if top_radius is None else top_radius
     turn = np.linspace(0, 2 * np.pi, sides, endpoint=False)
@@ -99,7 +102,7 @@ def cylinder(
 
 
 def ground_patch(area: tuple[float, float, float, float], *, y: float = 0.0, cell: float = 8.0) -> Solid:
-    """Return a level grid over x1, z1, x2, z2 at height ``y`` that looks up, of cells of at most ``cell`` metres."""
+    """Return a horizontal grid over x1, z1, x2, z2 at height ``y``, facing up; cells are at most ``cell`` metres."""
     x1, z1, x2, z2 = area
     x = np.linspace(x1, x2, max(1, int(np.ceil((x2 - x1) / cell))) + 1)
     z = np.linspace(z1, z2, max(1, int(np.ceil((z2 - z1) / cell))) + 1)
@@ -108,7 +111,7 @@ def ground_patch(area: tuple[float, float, float, float], *, y: float = 0.0, cel
 
 
 def ribbon(line: ArrayLike, width: float, *, y: float = 0.0) -> Solid:
-    """Return a level strip, ``width`` metres wide, along (N, 2) points x, z, at height ``y``; it looks up."""
+    """Return a horizontal strip, ``width`` metres wide, along (N, 2) points x, z at height ``y``, facing up."""
     points = np.asarray(line, np.float64)
     along = np.gradient(points, axis=0)
     aside = along[:, ::-1] * (1, -1) / np.linalg.norm(along, axis=1, keepdims=True) * width / 2
@@ -120,8 +123,8 @@ def loft(rings: ArrayLike, *, closed: bool = True) -> Solid:
     """Return a smooth skin over cross-sections, with flat ends.
 
     Args:
-        rings: (R, N, 3) metres: N points each, counter-clockwise as seen from the last ring's side.
-        closed: whether the first and the last ring are closed by flat faces.
+        rings: (R, N, 3) metres: N points per ring, counter-clockwise as seen from the side of the last ring.
+        closed: whether flat faces close the first and the last ring.
     """
     lines = np.asarray(rings, np.float64)
     count, around = lines.shape[:2]
@@ -139,13 +142,13 @@ def loft(rings: ArrayLike, *, closed: bool = True) -> Solid:
 
 
 def ellipsoid(radii: ArrayLike, *, power: float = 1.0, around: int = 16, rings: int = 10) -> Solid:
-    """Return an ellipsoid at the origin, its poles on the y axis.
+    """Return an ellipsoid around the origin with its poles on the y axis.
 
     Args:
-        radii: x, y, z, metres.
-        power: 1 = an ellipsoid; towards 0 ever more like a box (a superellipsoid).
-        around: vertices of a ring.
-        rings: rings from pole to pole, both included.
+        radii: radii along x, y, z, metres.
+        power: 1 = an ellipsoid; smaller = more like a box (a superellipsoid).
+        around: vertices per ring.
+        rings: number of rings, including those at the poles.
     """
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
     rise = np.linspace(-np.pi / 2, np.pi / 2, rings)[:, None]
@@ -161,11 +164,11 @@ def ellipsoid(radii: ArrayLike, *, power: float = 1.0, around: int = 16, rings: 
 
 
 def tube(line: ArrayLike, radius: float, *, sides: int = 6) -> Solid:
-    """Return an open tube of ``radius`` metres around a line of (N, 3) points, N >= 2, no two neighbours the same."""
+    """Return an open tube of ``radius`` metres along (N, 3) points, N >= 2, of which no two neighbours coincide."""
     points = np.asarray(line, np.float64)
     along = np.gradient(points, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
-    # Any direction will do that no segment is likely to have; both sides of each ring follow from it.
+    # Any direction works that no segment is likely to have; both axes of each ring follow from it.
     side = np.cross(along, (0.31, 0.17, 0.93))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     other = np.cross(side, along)
@@ -176,8 +179,8 @@ def tube(line: ArrayLike, radius: float, *, sides: int = 6) -> Solid:
     return positions, vertex_normals(positions, triangles), triangles
 
 
-# The faces of a box (+x, -x, +z, -z, top, bottom), corners -1..1: bottom left, bottom right, top right, top left as
-# somebody sees them who looks at the face.
+# The faces of a box (+x, -x, +z, -z, top, bottom) with corners at -1 and 1: bottom left, bottom right, top right, top
+# left as seen from outside.
 _CORNERS = np.array([
     [[1, -1, 1], [1, -1, -1], [1, 1, -1], [1, 1, 1]],
     [[-1, -1, -1], [-1, -1, 1], [-1, 1, 1], [-1, 1, -1]],
@@ -191,15 +194,15 @@ _NORMALS = np.array([[1, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0, -1], [0, 1, 0], [0
 
 @cache
 def _quads(count: int) -> NDArray[np.int32]:
-    """Return the triangles of ``count`` quadrilaterals of four vertices each."""
+    """Return the triangles of ``count`` quadrilaterals with four vertices each."""
     corners = np.array([[0, 1, 2], [0, 2, 3]]) + 4 * np.arange(count)[:, None, None]
     triangles = corners.reshape(-1, 3).astype(np.int32)
-    triangles.setflags(write=False)  # shared by all who ask
+    triangles.setflags(write=False)  # cached, so shared by all callers
     return triangles
 
 
 def _sheet(points: NDArray[np.float64]) -> Solid:
-    """Return the surface through an (R, C, 3) grid: seen from where columns run right, rows run down."""
+    """Return the surface through an (R, C, 3) grid; from outside, columns run to the right and rows down."""
     rows, columns = points.shape[:2]
     row, column = np.meshgrid(np.arange(rows - 1), np.arange(columns - 1), indexing="ij")
     here = (row * columns + column).ravel()
@@ -211,11 +214,11 @@ def _sheet(points: NDArray[np.float64]) -> Solid:
 
 @cache
 def _between_rings(rings: int, around: int) -> NDArray[np.int32]:
-    """Return the triangles between rings of ``around`` vertices, ring after ring."""
+    """Return the triangles that join ``rings`` consecutive rings of ``around`` vertices."""
     ring, step = np.meshgrid(np.arange(rings - 1), np.arange(around), indexing="ij")
     here, right = ring * around + step, ring * around + (step + 1) % around
     first = np.stack([here, here + around, right], axis=-1)
     second = np.stack([right, here + around, right + around], axis=-1)
     triangles = np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)]).astype(np.int32)
-    triangles.setflags(write=False)  # shared by all who ask
+    triangles.setflags(write=False)  # cached, so shared by all callers
     return triangles

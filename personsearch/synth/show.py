@@ -15,7 +15,7 @@ from personsearch.durable import write_durably
 from personsearch.synth.cameras import Camera
 from personsearch.synth.frame import Stage, draw_frame
 from personsearch.synth.geometry import Mesh, linear
-from personsearch.synth.labels import GOOD_VISIBILITY, LEAST_VISIBILITY
+from personsearch.synth.labels import GOOD_VISIBILITY, MIN_VISIBILITY
 from personsearch.synth.people.identity import GROUP, Identity, sample_identity
 from personsearch.synth.people.things import THINGS
 from personsearch.synth.photography import TARGET_SCALES, Photograph, Photographer, open_stage_painter
@@ -243,7 +243,7 @@ def _with_boxes(photograph: Photograph, frame: Frame) -> Pixels:
     pen = ImageDraw.Draw(small)
     for person in photograph.drawn.people:
         label = frame.appearances[person.appearance].label
-        if person.visibility < LEAST_VISIBILITY:
+        if person.visibility < MIN_VISIBILITY:
             continue
         counts = person.visibility >= GOOD_VISIBILITY
         colour = HIDDEN if not counts else UNLABELLED if label < 0 else LABELLED

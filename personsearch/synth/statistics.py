@@ -1,4 +1,4 @@
-"""Box heights, people per frame and boxes per identity of a set: what a recipe is fitted to, and what came of it."""
+"""Box heights, people per frame and boxes per identity: measured on sets and plans, and compared with targets."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from personsearch.datasets import Scene, load_dataset
 from personsearch.errors import DatasetError
 from personsearch.synth.plan import Job
 from personsearch.synth.plan.targets import at
-from personsearch.synth.plan.walks import LEAST_HEIGHT, box_heights
+from personsearch.synth.plan.walks import MIN_HEIGHT, box_heights
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.world import build_world
 
-#: A target is written down as this many quantiles: every 5 %.
+#: A target has this many quantiles: one every 5 %.
 NUM_QUANTILES = 21
 LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 
@@ -26,12 +26,12 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Statistics:
-    """Of one split.
+    """The distributions of one split.
 
     Attributes:
-        heights: (boxes,) shares of the picture's height.
-        per_frame: (frames,) people.
-        per_identity: (identities,) boxes.
+        heights: (boxes,) float64, as shares of the picture's height.
+        per_frame: (frames,) float64, number of people.
+        per_identity: (identities,) float64, number of boxes.
     """
 
     heights: Values
@@ -40,10 +40,10 @@ class Statistics:
 
 
 def statistics_of_plan(recipe: Recipe, jobs: Sequence[Job], split: str = "train") -> Statistics:
-    """Return what a plan leads to, before anything is drawn: whoever something stands before has no box.
+    """Predict the distributions of a plan without drawing it; people hidden by obstacles have no box.
 
     Args:
-        recipe: of the plan.
+        recipe: the recipe of the plan.
         jobs: the plan.
         split: train or test.
     """
@@ -66,56 +66,64 @@ def statistics_of_plan(recipe: Recipe, jobs: Sequence[Job], split: str = "train"
 
 
 def statistics_of_set(annotations: str | Path, width: int, height: int) -> Statistics:
-    """Return what a COCO-style file of annotations holds, boxes to be ignored left out.
+    """Measure the distributions of a COCO-style annotation file; ignored boxes are left out.
 
     Args:
-        annotations: e.g. a made set's ``train.json``, or real annotations that a recipe is to be fitted to.
-        width: pixels that the pictures are thought to be scaled to, whatever their size.
-        height: pixels of the recipe's pictures, which heights are shares of.
+        annotations: for example the ``train.json`` of a finished set, or real annotations to which a recipe is fitted.
+        width: width of the recipe's pictures, pixels; every picture is treated as if scaled to it.
+        height: height of the recipe's pictures, pixels; box heights are shares of it.
 
     Raises:
-        DatasetError: the file cannot be used, or has no boxes or no identities.
+        DatasetError: the file cannot be read or has no identities.
     """
     scenes = load_dataset(annotations, "train", format="coco", require_images=False).scenes
-    found = _statistics(
+    statistics = _statistics(
         [value for scene in scenes for value in _heights(scene, width, height)],
         [int((~scene.ignore).sum()) for scene in scenes],
         [int(label) for scene in scenes for label in scene.identities[~scene.ignore]],
     )
-    if not len(found.per_identity):
-        raise DatasetError(f"{annotations}: has no box with a person_id of 0 or more; there is nothing to be fitted to")
-    return found
+    if not len(statistics.per_identity):
+        raise DatasetError(f"{annotations}: has no box with a person_id of 0 or more, so there is nothing to fit to")
+    return statistics
 
 
-def people_lines(found: Statistics) -> list[str]:
-    """Return the lines of a recipe's ``[people]`` that make sets like this one."""
+def people_lines(statistics: Statistics) -> list[str]:
+    """Return the ``[people]`` lines of a recipe that makes sets with these distributions."""
     levels = np.linspace(0, 1, NUM_QUANTILES)
-    heights = np.round(np.quantile(np.clip(found.heights, LEAST_HEIGHT, 1), levels), 3)
-    whole = [np.rint(np.quantile(values[values > 0], levels)) for values in (found.per_frame, found.per_identity)]
+    heights = np.round(np.quantile(np.clip(statistics.heights, MIN_HEIGHT, 1), levels), 3)
+    whole = [
+        np.rint(np.quantile(values[values > 0], levels)) for values in (statistics.per_frame, statistics.per_identity)
+    ]
     per_frame, appearances = ([int(value) for value in values] for values in whole)
     rising = [float(value) for value in np.unique(heights)] if len(set(heights)) > 1 else []
     return ["[people]", f"heights = {rising}", f"per_frame = {per_frame}", f"appearances = {appearances}"]
 
 
-def comparison(recipe: Recipe, found: Statistics) -> dict[str, list[tuple[str, float, float | None]]]:
-    """Return, of each distribution, rows of what, result and target (None = the recipe has none).
+def comparison(recipe: Recipe, statistics: Statistics) -> dict[str, list[tuple[str, float, float | None]]]:
+    """Compare distributions with the targets of a recipe.
 
-    Heights are in pixels of the recipe's pictures.
+    Args:
+        recipe: supplies the targets.
+        statistics: the measured distributions.
+
+    Returns:
+        For each distribution, by name, rows of level ("5 %"), result and target (None = the recipe has none). Heights
+        are in pixels of the recipe's pictures.
     """
     people = recipe.people
-    told: dict[str, list[tuple[str, float, float | None]]] = {}
+    rows: dict[str, list[tuple[str, float, float | None]]] = {}
     for name, values, quantiles, unit in (
-        ("box height, pixels", found.heights, people.heights, recipe.height),
-        ("people per frame", found.per_frame, people.per_frame, 1),
-        ("boxes per identity", found.per_identity, people.appearances, 1),
+        ("box height, pixels", statistics.heights, people.heights, recipe.height),
+        ("people per frame", statistics.per_frame, people.per_frame, 1),
+        ("boxes per identity", statistics.per_identity, people.appearances, 1),
     ):
-        goal = at(quantiles, LEVELS) * unit if len(quantiles) > 2 else None
-        got = np.quantile(values, LEVELS) * unit if len(values) else np.full(len(LEVELS), np.nan)
-        told[name] = [
-            (f"{100 * level:.0f} %", float(got[k]), None if goal is None else float(goal[k]))
+        targets = at(quantiles, LEVELS) * unit if len(quantiles) > 2 else None
+        results = np.quantile(values, LEVELS) * unit if len(values) else np.full(len(LEVELS), np.nan)
+        rows[name] = [
+            (f"{100 * level:.0f} %", float(results[k]), None if targets is None else float(targets[k]))
             for k, level in enumerate(LEVELS)
         ]
-    return told
+    return rows
 
 
 def _statistics(heights: Sequence[float], per_frame: Sequence[int], labels: Sequence[int]) -> Statistics:

@@ -1,4 +1,4 @@
-"""``personsearch synth``: what it says and how it ends. Making itself is tested in test_make.py."""
+"""``personsearch synth``: what it prints and how it exits. Making a set is tested in test_making.py."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def run(run: Run) -> Run:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
-    """Let ``make`` draw the small plan without OpenGL; lists the recipes it was called with."""
+    """Let ``make`` draw the small plan without OpenGL; return a list of the recipes it is called with."""
     return without_graphics(monkeypatch, open_blocks)
 
 
@@ -56,7 +56,7 @@ def test_mistakes_end_with_a_message(run: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     done = run("make", tmp_path, "--recipe", "street-small")
     assert done.code == 2
-    assert "holds other things (mine.txt" in done.err
+    assert "holds other files (mine.txt" in done.err
     unknown = run("make", tmp_path / "set", "--recipe", "street-small", "sead=5")
     assert unknown.code == 2
     assert "did you mean 'seed'?" in unknown.err
@@ -95,16 +95,16 @@ def test_killed_worker(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     without_graphics(monkeypatch, open_and_die)
     done = run("make", tmp_path / "set", "--recipe", "street-small")
     assert done.code == 2
-    assert "killed by SIGKILL at the job test-s2-s2c1" in done.err
+    assert "killed by SIGKILL while drawing test-s2-s2c1" in done.err
 
 
 def test_recipes(run: Run) -> None:
     done = run("recipes")
     assert done.code == 0
-    told = describe_recipes()
-    assert "street-small" in told
-    begins = [line.split()[:3] for line in done.out.splitlines()]
-    assert all([name, *text.split()[:2]] in begins for name, text in told.items())
+    descriptions = describe_recipes()
+    assert "street-small" in descriptions
+    beginnings = [line.split()[:3] for line in done.out.splitlines()]
+    assert all([name, *text.split()[:2]] in beginnings for name, text in descriptions.items())
 
 
 def test_identity(run: Run) -> None:

@@ -111,7 +111,7 @@ def test_identities_are_numbered_anew() -> None:
     assert "label" not in table["annotations"][0]
     assert "annotations" not in table["images"][0]
     assert table["annotations"][0]["area"] == 4800.0
-    two = merge("test", images, least_cameras=2)
+    two = merge("test", images, min_cameras=2)
     assert [row["person_id"] for row in two["annotations"]] == [-1, 0, -1, -1, -1, -1, 1, 1, 0]
 
 
@@ -149,7 +149,7 @@ def test_no_query_without_a_match_in_another_camera() -> None:
 )
 def test_merging_loses_no_box_and_leaves_no_gap(planned: list[tuple[str, list[tuple[int, float]]]]) -> None:
     images = [seen(camera, *people) for camera, people in planned]
-    table = merge("test", images, least_cameras=2)
+    table = merge("test", images, min_cameras=2)
     rows = table["annotations"]
     assert len(rows) == sum(len(people) for _, people in planned)
     people = {row["person_id"] for row in rows} - {-1}

@@ -28,7 +28,7 @@ def test_names() -> None:
 
 
 def test_layout_is_checked_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="'voc' is none of coco, prw"):
+    with pytest.raises(ConfigError, match="'voc' does not exist; choose one of coco, prw"):
         check_layout("voc")
     real = builtins.__import__
 
@@ -44,7 +44,7 @@ def test_layout_is_checked_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def one_set(folder: Path, layout: str) -> None:
-    """A training picture of two people and two test pictures, by two cameras, of one person each and a stranger."""
+    """Write a training picture and two test pictures by two cameras, each of one labelled person and two others."""
     jobs = [
         job([frame([appearance()], name="a")], "train", "s1", "s1c1"),
         job([frame([appearance()], name="b")], "test", "s2", "s2c1"),
@@ -84,7 +84,7 @@ def test_coco(tmp_path: Path) -> None:
     assert load_dataset(tmp_path, "train", require_images=False).scenes[0].identities.tolist() == [0, -1, -1]
 
 
-def test_prw_as_its_readers_read_it(tmp_path: Path) -> None:
+def test_prw_files_are_what_its_readers_expect(tmp_path: Path) -> None:
     scipy_io = pytest.importorskip("scipy.io", reason="PRW's .mat files need scipy")
     one_set(tmp_path, "prw")
 
@@ -101,7 +101,7 @@ def test_prw_as_its_readers_read_it(tmp_path: Path) -> None:
     assert lines == "2 40.0 30.0 50.0 140.0 c1s1_000001\r\n2 40.0 30.0 50.0 140.0 c2s1_000001\r\n"
     crop = cv2.imread(str(tmp_path / "query_box" / "2_c1s1_000001.jpg"))
     assert crop.shape == (140, 50, 3)
-    # Only the red rectangle, up to what JPEG does to its edge; the ground is 90.
+    # Only the red rectangle, up to what JPEG does to its edge; the background is 90.
     assert crop[..., 2].min() > 180
     assert crop[..., 0].max() < 45
     assert load_dataset(tmp_path, format="coco").scenes[0].path.is_file()

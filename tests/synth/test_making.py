@@ -1,4 +1,4 @@
-"""Sets are made by real worker processes; only the drawing is a stand-in, so that no OpenGL is needed."""
+"""Sets made by real worker processes; only the drawing is replaced, so that no OpenGL is needed."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -28,7 +28,7 @@ from tests.synth.pictures import (
 )
 
 ROOT = Path(__file__).parents[2]
-IN_THE_END = {"train.json", "test.json", "queries.json", "recipe.json", "train", "test"}
+FINISHED_FILES = {"train.json", "test.json", "queries.json", "recipe.json", "train", "test"}
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +53,18 @@ def small_make(folder: Path, painter: str = "open_slowly") -> subprocess.Popen[s
     )
 
 
-def wait_for(ready: object, seconds: float = 30.0) -> None:
+def wait_for(ready: Callable[[], object], seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
-    while not ready():  # type: ignore[operator]
+    while not ready():
         assert time.monotonic() < end, "nothing happened"
         time.sleep(0.01)
 
 
-def test_what_is_there_in_the_end(finished: Path) -> None:
-    assert names_in(finished) == IN_THE_END
+def test_a_finished_set_holds_pictures_labels_and_queries(finished: Path) -> None:
+    assert names_in(finished) == FINISHED_FILES
     scenes = load_dataset(finished, "train").scenes
     assert [scene.image_id for scene in scenes[:2]] == ["train/s1c1_0000.jpg", "train/s1c1_0001.jpg"]
-    # Three frames' worth of labels, five people in all; the third in each frame is a stranger.
+    # Each frame shows two of five labelled people and a third who has no label.
     assert len(scenes) == 7 + 8
     assert {len(scene.boxes) for scene in scenes} == {3}
     assert {int(value) for scene in scenes for value in scene.identities} == {-1, 0, 1, 2, 3, 4}
@@ -116,13 +116,13 @@ def test_prw(tmp_path: Path) -> None:
     assert len(load_dataset(folder, "train", format="coco").scenes) == 15
 
 
-def test_a_finished_set_is_left_as_it_is(finished: Path) -> None:
+def test_a_finished_set_is_left_unchanged(finished: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
     make_small(finished, _open_painter=open_broken)
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
 
 
-def test_killed_in_the_middle_goes_on(finished: Path, tmp_path: Path) -> None:
+def test_a_set_whose_making_was_killed_is_continued(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "set"
     child = small_make(folder)
     parts = folder / ".parts"
@@ -142,7 +142,7 @@ def test_killed_in_the_middle_goes_on(finished: Path, tmp_path: Path) -> None:
     assert all(path.stat().st_mtime_ns == drawn_before[path] for path in kept)
 
 
-def test_killed_main_process_takes_its_workers_along(tmp_path: Path) -> None:
+def test_workers_end_when_the_main_process_is_killed(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     child = small_make(folder)
     wait_for(lambda: any(folder.glob("t*/*.jpg")))
@@ -158,9 +158,13 @@ def test_killed_main_process_takes_its_workers_along(tmp_path: Path) -> None:
     assert "train.json" not in names_in(folder)
 
 
-def test_killed_worker_is_told_with_its_job(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_about_a_killed_worker_names_its_job(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "set"
-    with pytest.raises(DatasetError, match=r"worker process was killed by SIGKILL at the job test-s2-s2c1.*go on"):
+    with pytest.raises(
+        DatasetError, match=r"worker process was killed by SIGKILL while drawing test-s2-s2c1.*to continue"
+    ):
         make_small(folder, _open_painter=open_and_die)
     assert "train.json" not in names_in(folder)
     monkeypatch.setenv("MERCY", "1")
@@ -181,13 +185,13 @@ def test_script_without_guard(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert "before it began; a script that makes a set must do so below 'if __name__" in done.stderr
+    assert "before it started; a script must call make() under 'if __name__" in done.stderr
 
 
 def test_other_recipe(finished: Path) -> None:
     before = bytes_of(finished)
     other = load_recipe("street-small", ["seed=77"])
-    with pytest.raises(DatasetError, match=r"another recipe; different are recipe.seed \(there \d+, now 77\)\. Give"):
+    with pytest.raises(DatasetError, match=r"which differs in recipe.seed \(there \d+, now 77\)\. Choose"):
         make_small(finished, recipe=other)
     with pytest.raises(DatasetError, match=r"keypoints \(there False, now True\)"):
         make_small(finished, keypoints=True)
@@ -201,24 +205,24 @@ def test_other_recipe(finished: Path) -> None:
 
 def test_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"mine")
-    with pytest.raises(DatasetError, match="holds other things"):
+    with pytest.raises(DatasetError, match="holds other files"):
         make_small(tmp_path)
     assert names_in(tmp_path) == {"holiday.jpg"}
     with pytest.raises(DatasetError, match="is a file"):
         make_small(tmp_path / "holiday.jpg")
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "recipe.json").write_text("{")
-    with pytest.raises(DatasetError, match="cannot be read as a recipe"):
+    with pytest.raises(DatasetError, match="is not a readable recipe"):
         make_small(tmp_path / "set")
 
 
-@pytest.mark.parametrize("damage", ["part cut short", "part of other pictures", "picture gone"])
+@pytest.mark.parametrize("damage", ["truncated part", "part of other pictures", "missing picture"])
 def test_damaged_parts_are_drawn_again(finished: Path, tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "set"
     with pytest.raises(DatasetError):
         make_small(folder, workers=1, _open_painter=open_and_die)
     [part, *_] = (folder / ".parts").glob("*.json")
-    if damage == "part cut short":
+    if damage == "truncated part":
         part.write_bytes(part.read_bytes()[:-20])
     elif damage == "part of other pictures":
         part.write_text(part.read_text().replace("_0002.jpg", "_9999.jpg"))
@@ -229,7 +233,7 @@ def test_damaged_parts_are_drawn_again(finished: Path, tmp_path: Path, damage: s
     assert bytes_of(folder) == bytes_of(finished)
 
 
-def test_left_over_temporary_files_go(finished: Path, tmp_path: Path) -> None:
+def test_leftover_temporary_files_are_removed(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "set"
     with pytest.raises(DatasetError):
         make_small(folder, _open_painter=open_and_die)
@@ -238,12 +242,12 @@ def test_left_over_temporary_files_go(finished: Path, tmp_path: Path) -> None:
     assert bytes_of(folder) == bytes_of(finished)
 
 
-def test_two_at_once(finished: Path, tmp_path: Path) -> None:
+def test_two_processes_cannot_share_a_folder(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "set"
     child = small_make(folder)
     try:
         wait_for(lambda: any(folder.glob("t*/*.jpg")))
-        with pytest.raises(DatasetError, match="another process is making a set in it"):
+        with pytest.raises(DatasetError, match="another process is making a set here"):
             make_small(folder)
         _, errors = child.communicate(timeout=60)
     finally:
@@ -254,7 +258,7 @@ def test_two_at_once(finished: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, big enough for some of the pictures only."""
+    """A file system that is large enough for some of the pictures only."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk]
@@ -283,7 +287,7 @@ def test_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("personsearch.synth.making.write_durably", refuse)
-    with pytest.raises(DatasetError, match=r"cannot be written \(Permission denied\)"):
+    with pytest.raises(DatasetError, match=r"cannot be written to \(Permission denied\)"):
         make_small(tmp_path / "set")
 
 
@@ -292,7 +296,7 @@ def test_workers_must_be_one_or_more(tmp_path: Path) -> None:
         make_small(tmp_path / "set", workers=0)
 
 
-def test_photographs_are_cameras_of_their_own(tmp_path: Path) -> None:
+def test_every_hand_held_photograph_counts_as_a_camera(tmp_path: Path) -> None:
     changes = ["cameras.hand_held=true", "cameras.per_scene=1", "cameras.heights=[1.4, 2.0]"]
     recipe = load_recipe("tiny", changes)
     folder = make(recipe, tmp_path / "set", workers=1, progress=False, _open_painter=open_blocks)

@@ -1,1 +1,1 @@
-"""People: bodies, poses, clothes, and the identities that say which."""
+"""People: bodies, poses and clothes, all determined by identities."""

@@ -1,4 +1,4 @@
-"""Bags and scarves, stiff things that move with one bone. Straps are painted on the top by the material ``cloth``."""
+"""Bags and scarves: stiff things that move with one bone. The material ``cloth`` paints their straps on the top."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from personsearch.synth.shapes import ellipsoid, tube
 
 
 def bag_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
-    """Return the bag and what closes and holds it."""
+    """Return the parts of the bag, its flap or pocket, and its handle or strap."""
     bag = identity.bag
     if not bag.kind:
         return []
@@ -55,7 +55,7 @@ def bag_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
 
 
 def scarf_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
-    """Return a scarf around the neck with one end on the chest."""
+    """Return a scarf around the neck, one end of which lies on the chest."""
     if identity.scarf is None:
         return []
     look: Uniforms = {"base": linear(identity.scarf), "gloss": 0.02, "ribs": 60.0}
@@ -70,7 +70,7 @@ def scarf_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
 
 
 def _handbag_piece(piece: str, hand: np.ndarray, side: str, size: float, look: Uniforms) -> Part:
-    """Return the bag or its handle, hanging below the hand whatever the arm does."""
+    """Return the bag or its handle, which hangs below the hand whatever the arm does."""
     if piece == "bag":
         positions, _, triangles = ellipsoid((0.05 * size, 0.12 * size, 0.15 * size), power=0.35)
         place = hand - (0, 0.29 * size, 0)

@@ -1,7 +1,7 @@
-"""The body: one mesh that takes any build, its joints, and where on a body each vertex lies.
+"""The body: one mesh for any build, its joints, and the region of the body in which each vertex lies.
 
 The mesh is MakeHuman's base mesh with its helper geometry for tights, skirt and hair (CC0, see ``assets/NOTICE.md``). A
-person's shape is the base plus a weighted sum of targets, as MakeHuman's macro modifiers define it.
+person's shape is the base plus a weighted sum of targets, as defined by MakeHuman's macro modifiers.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from personsearch.synth.geometry import Array
 
 Indices = NDArray[np.int64]
 CARRIERS = ("hanging_l", "hanging_r", "ground")
-"""What things hang on or stand on: they follow the left hand, the right hand or the feet, but never tilt."""
+"""What carried things are attached to: they follow the left hand, the right hand or the feet, but never tilt."""
 SIDES = (("l", 1), ("r", -1))
-"""The person's left has x > 0 in the rest pose, which faces +z."""
+"""Name of each side and the sign of its x in the rest pose, which faces +z."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """The shape of a body; every number 0..1.
+    """The shape of a body; every number is 0..1.
 
     Attributes:
         masculine: 0 feminine .. 1 masculine.
-        age: 0.19 a child, 0.5 young, 1 old.
-        muscle: muscles.
-        weight: thin .. heavy.
-        height: small .. tall.
-        proportions: uncommon .. ideal.
-        variation: weights of the base mesh's three variations of skull and build, sum 1.
+        age: 0.19 child, 0.5 young, 1 old.
+        muscle: 0 little muscle .. 1 much muscle.
+        weight: 0 thin .. 1 heavy.
+        height: 0 short .. 1 tall.
+        proportions: 0 uncommon .. 1 ideal.
+        variation: weights of the base mesh's three variants of skull and build; their sum is 1.
     """
 
     masculine: float
@@ -52,7 +52,7 @@ NEUTRAL = Build(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Asset:
-    """The mesh as shipped; V vertices, B bones. Arrays are read-only by convention: they are shared."""
+    """The mesh as shipped, with V vertices and B bones. Its arrays are shared, so nobody may write to them."""
 
     vertices: Array
     targets: Array
@@ -73,7 +73,7 @@ class Asset:
 
 @cache
 def asset() -> Asset:
-    """Read the mesh that comes with the package."""
+    """Read the packaged mesh."""
     with (resources.files("personsearch") / "synth/assets/body.npz").open("rb") as file, np.load(file) as data:
         arrays = {key: data[key] for key in data.files}
     return Asset(
@@ -96,7 +96,7 @@ def asset() -> Asset:
 
 
 def _factors(build: Build) -> Array:
-    """Return (T,) weights of the targets: products of MakeHuman's macro modifiers."""
+    """Return the (T,) weights of the targets: products of MakeHuman's macro modifiers."""
 
     def around_middle(value: float, noun: str) -> dict[str, float]:
         return {
@@ -122,14 +122,14 @@ def _factors(build: Build) -> Array:
         "uncommonproportions": max(0.0, 1 - 2 * build.proportions),
         "idealproportions": max(0.0, 2 * build.proportions - 1),
     }
-    # "uni|female|old|minmuscle|maxweight": the first word says of which family the target is.
+    # In "uni|female|old|minmuscle|maxweight" the first word names the family of the target.
     return np.array(
         [np.prod([parts[part] for part in name.split("|")[1:]]) for name in asset().target_names], np.float32
     )
 
 
 def rest_vertices(build: Build) -> Array:
-    """Return (V, 3) float32 metres: the body in its rest pose (arms held out), facing +z, its soles at y = 0."""
+    """Return (V, 3) float32 metres: the body in its rest pose (arms held out), facing +z, with its soles at y = 0."""
     mesh = asset()
     factors = _factors(build)
     used = np.flatnonzero(factors)
@@ -139,7 +139,7 @@ def rest_vertices(build: Build) -> Array:
 
 
 def joint_positions(vertices: Array) -> NDArray[np.float64]:
-    """Return (B, 3) metres: where each bone begins."""
+    """Return (B, 3) metres: the start of each bone."""
     marks = asset().joint_vertices
     there = marks >= 0
     points = vertices[np.where(there, marks, 0)] * there[..., None]
@@ -148,14 +148,14 @@ def joint_positions(vertices: Array) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Regions:
-    """Where on a body each vertex lies, whatever the build: what garments are cut by.
+    """Where on a body each vertex lies, whatever the build; garments are cut along these values.
 
     Attributes:
-        arm: (V,) 0 not on an arm or at the shoulder .. 1 elbow .. 2 wrist and beyond.
-        leg: (V,) 0 not on a leg or at the hip .. 1 knee .. 2 ankle and beyond.
-        head: (V,) weight of head and neck bones, 0..1.
-        height_in_head: (V,) 0 chin .. 1 crown, of the neutral body; outside too.
-        hairline: (V,) how far above the hairline, in units of the head's height; negative on face and neck.
+        arm: (V,) 0 off the arms or at the shoulder .. 1 elbow .. 2 wrist and beyond.
+        leg: (V,) 0 off the legs or at the hip .. 1 knee .. 2 ankle and beyond.
+        head: (V,) weight of the head and neck bones, 0..1.
+        height_in_head: (V,) height on the neutral body, 0 at the chin, 1 at the crown; continues above and below.
+        hairline: (V,) distance above the hairline, in units of the head's height; negative on face and neck.
     """
 
     arm: Array
@@ -166,7 +166,7 @@ class Regions:
 
 
 def _along(points: Array, start: Array, middle: Array, end: Array) -> Array:
-    """Return 0..1 along the first segment, 1..3 along the second."""
+    """Return the position of points along two segments: up to 1 on the first, 1..3 on and beyond the second."""
 
     def share(a: Array, b: Array) -> Array:
         return np.asarray((points - a) @ (b - a) / ((b - a) @ (b - a)), np.float32)

@@ -1,4 +1,4 @@
-"""Plans a data set before anything is drawn: scenes, cameras, who is where when."""
+"""Plan a data set before anything is drawn: scenes, cameras, who is where and when."""
 
 from __future__ import annotations
 
@@ -6,28 +6,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.synth.cameras import Camera
-from personsearch.synth.plan.sessions import Session, fitting_place, people_wanted, sessions_of, sighted
+from personsearch.synth.plan.sessions import Session, fitting_place, height_bins, people_wanted, sessions_of
 from personsearch.synth.plan.targets import HeightTarget, counts_at
 from personsearch.synth.plan.types import Appearance, Frame, Job
 from personsearch.synth.plan.walks import Passage, hides, possible, propose
 from personsearch.synth.recipe import Recipe, SplitConfig
 
-#: Where the seeds of the splits' people and worlds begin; multiples of four, so that no look-alike group is split.
+#: First seed of each split's people: multiples of four, so that no group of look-alikes is divided.
 FIRST_SEED = {"train": 100_000_000, "test": 200_000_000}
-UNLABELLED = 50_000_000  # added to a split's first seed: people who are seen once and have no label
-TRIES = 300  # proposals for one identity before fewer boxes than wanted are accepted
-SCENES_ASKED = 8  # among as many scenes, the one with the most room is taken for who is photographed in one
-FAILURES = 60  # the same where heights are planned: in a row
+#: Added to a split's first seed for people without a label, each of whom is seen in one passage only.
+UNLABELLED = 50_000_000
+#: Passages proposed for one identity before fewer boxes than wanted are accepted.
+TRIES = 300
+#: Where heights are controlled: proposals that may fail in a row.
+FAILURES = 60
+#: Someone in hand-held photographs is put into the roomiest of this many random scenes.
+SCENES_COMPARED = 8
 
 
 def plan(recipe: Recipe) -> tuple[Job, ...]:
     """Plan a data set.
 
-    Identities, scenes and cameras of the splits are disjoint. Every passage is seen by all cameras of its scene at the
-    same place and time.
+    The splits share no identity, scene or camera. All cameras of a scene see a person at the same place at the same
+    time.
+
+    Args:
+        recipe: what to plan; the same recipe gives the same plan.
 
     Returns:
-        One job per camera; the same for the same recipe.
+        One job per camera, or per scene for hand-held photographs.
     """
     jobs: list[Job] = []
     for number, (name, split) in enumerate((("train", recipe.train), ("test", recipe.test))):
@@ -51,7 +58,7 @@ def _fill(
     target: HeightTarget | None,
     rng: np.random.Generator,
 ) -> None:
-    """Let labelled people walk until each has about the boxes it should have, then the others until frames are full."""
+    """Let labelled people walk until each has about as many boxes as wanted, then the others until frames are full."""
     total = sum(int(session.room.sum()) for session in sessions)
     wanted = _long_tail(recipe, split, total * (1 - recipe.people.unlabelled) * 0.9, rng)
     reserved = [_reserved(recipe, session.room, rng) for session in sessions]
@@ -81,7 +88,7 @@ def _fill(
 
 
 def _long_tail(recipe: Recipe, split: SplitConfig, total: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the wanted number of boxes of each identity: as given, or log-normal with a sum of about ``total``."""
+    """Return the wanted boxes of each identity: from quantiles, or log-normal with a sum of about ``total``."""
     if len(recipe.people.appearances) > 2:
         levels = (np.arange(split.identities) + 0.5) / split.identities
         return rng.permutation(counts_at(recipe.people.appearances, levels))
@@ -93,7 +100,7 @@ def _long_tail(recipe: Recipe, split: SplitConfig, total: float, rng: np.random.
 
 
 def _reserved(recipe: Recipe, room: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return how much of the room of each frame is for people without a label only."""
+    """Return how many places of each frame are reserved for people without a label."""
     people = recipe.people
     if people.labelled:
         return (room - people_wanted(people.labelled, (room.shape[0], room.shape[1]), rng)).clip(0)
@@ -103,15 +110,15 @@ def _reserved(recipe: Recipe, room: NDArray[np.int64], rng: np.random.Generator)
 
 
 def _own_sessions(recipe: Recipe, sessions: list[Session], wanted: int, rng: np.random.Generator) -> list[Session]:
-    """Return the sessions of the scenes that an identity is seen in; more scenes for who is seen often."""
+    """Return the sessions of the scenes in which an identity is seen; those seen often walk in more scenes."""
     num_scenes = len(sessions) // 2
     if recipe.cameras.hand_held:
-        some = rng.choice(num_scenes, min(num_scenes, SCENES_ASKED), replace=False)
-        room = [sum(sessions[2 * scene + part].room.clip(0).sum() for part in (0, 1)) for scene in some]
-        scenes = some[[int(np.argmax(room))]]
+        candidates = rng.choice(num_scenes, min(num_scenes, SCENES_COMPARED), replace=False)
+        room = [sum(sessions[2 * scene + part].room.clip(0).sum() for part in (0, 1)) for scene in candidates]
+        scenes = candidates[[int(np.argmax(room))]]
     else:
-        several = min(num_scenes, 1 + int(rng.integers(0, 2)) + int(wanted > 20) + int(wanted > 50))
-        scenes = rng.choice(num_scenes, several, replace=False)
+        count = min(num_scenes, 1 + int(rng.integers(0, 2)) + int(wanted > 20) + int(wanted > 50))
+        scenes = rng.choice(num_scenes, count, replace=False)
     return [sessions[2 * scene + part] for scene in scenes for part in (0, 1)]
 
 
@@ -124,8 +131,8 @@ def _walk(
     target: HeightTarget | None,
     rng: np.random.Generator,
 ) -> int:
-    """Try one passage; return the number of boxes it gives, 0 where there is no room for it."""
-    camera, first = _where_room_is(session, rng)
+    """Try one passage and return the number of boxes it adds; 0 where there is no room for it."""
+    camera, first = _random_vacancy(session, rng)
     if camera is None:
         return 0
     others = session.at[first]
@@ -142,7 +149,7 @@ def _walk(
         there, now = session.at[index], session.times[index : index + 1]
         if any(other.seed == who[0] for other in there) or not possible(session.world, passage, now, there)[0]:
             break
-        bins = sighted(session, index, passage.at(now)[0], target)
+        bins = height_bins(session, index, passage.at(now)[0], target)
         visible = bins >= 0
         full = visible & (session.room[:, index] <= 0)
         crowded = full.any() if target else full.sum() * 2 > visible.sum()
@@ -162,8 +169,8 @@ def _walk(
     return boxes
 
 
-def _where_room_is(session: Session, rng: np.random.Generator) -> tuple[int | None, int]:
-    """Return the index of a camera and of a time with room; None where everything is full."""
+def _random_vacancy(session: Session, rng: np.random.Generator) -> tuple[int | None, int]:
+    """Draw a camera and a time that have room, as indices; the camera is None where everything is full."""
     weights = session.room.clip(0).astype(float).ravel()
     if not weights.any():
         return None, 0
@@ -208,12 +215,12 @@ def _jobs(recipe: Recipe, split: SplitConfig, name: str, sessions: list[Session]
 
 
 def _appearances(camera: Camera, passages: list[Passage], time: float) -> tuple[Appearance, ...]:
-    """Return the people of the scene of whom something may be in the picture."""
-    made = [passage.appearance(time) for passage in passages]
-    feet = np.array([[one.position[0], 0.0, one.position[1]] for one in made]).reshape(-1, 3)
+    """Return the people of whom something may be in the picture."""
+    appearances = [passage.appearance(time) for passage in passages]
+    feet = np.array([[one.position[0], 0.0, one.position[1]] for one in appearances]).reshape(-1, 3)
     low, depth = camera.project(feet)
     high, _ = camera.project(feet + (0, 2.0, 0))
     aside = 0.4 * np.abs(low[:, 1] - high[:, 1])
     left, right = np.minimum(low[:, 0], high[:, 0]) - aside, np.maximum(low[:, 0], high[:, 0]) + aside
     near = (right > 0) & (left < camera.width) & (low[:, 1] > 0) & (high[:, 1] < camera.height) & (depth > 1.2)
-    return tuple(one for one, kept in zip(made, near, strict=True) if kept)
+    return tuple(one for one, kept in zip(appearances, near, strict=True) if kept)

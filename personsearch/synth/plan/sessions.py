@@ -1,4 +1,4 @@
-"""The sessions of a plan: which cameras look at which times, how many people they take, who is there."""
+"""The sessions of a plan: which cameras take frames when, how many people fit into each frame, and who is there."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from personsearch.synth.recipe import Recipe, SplitConfig
 from personsearch.synth.world import build_world
 from personsearch.synth.world.types import World
 
-SESSION_GAP = 5400.0  # seconds between the two sessions of a scene
-SPOTS, OWN_SPOTS = 3000, 250  # places that are looked at: of a scene, before a hand-held camera
+#: Seconds between the two sessions of a scene.
+SESSION_GAP = 5400.0
+#: Candidate places: of a whole scene, and in front of one camera.
+SCENE_SPOTS, CAMERA_SPOTS = 3000, 250
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Spots:
-    """Places where people could be, and how the cameras would see them.
+    """Places where people could be, and the box that each camera would see there.
 
     Attributes:
-        places: (P, 2) x, z.
-        bins: (cameras, P) of the target; -1 = no box.
+        places: (P, 2) x, z, metres.
+        bins: (cameras, P): the target's bin of the box height; -1 = no box.
     """
 
     places: NDArray[np.float64]
@@ -38,14 +40,14 @@ class Session:
     """One scene in one light.
 
     Attributes:
-        world: of the scene.
-        scene: its name.
+        world: the scene's world.
+        scene: the scene's name.
         light: index into the world's lights.
         times: (T,) seconds.
-        views: of each time, the cameras that take a frame: always the same, or a hand-held one of its own.
-        room: (cameras, T): how many more people a frame takes; changes while people are placed.
-        spots: of each time, where heights are planned; otherwise empty.
-        at: of each time, the passages of who is there.
+        views: for each time, the cameras that take a frame: always the same ones, or one hand-held camera each.
+        room: (cameras, T): how many more people fit into each frame; changes while people are placed.
+        spots: for each time, the candidate places; empty where heights are not controlled.
+        at: for each time, the passages of the people who are there.
     """
 
     world: World
@@ -61,7 +63,7 @@ class Session:
 def sessions_of(
     recipe: Recipe, split: SplitConfig, scene: int, target: HeightTarget | None, rng: np.random.Generator
 ) -> list[Session]:
-    """Return the two sessions of a scene, still empty."""
+    """Return the two sessions of a scene, without people."""
     kind = recipe.kinds[(scene - 1) % len(recipe.kinds)]
     seed = recipe.seed * 10_000 + scene
     world = build_world(kind, seed, lighting=recipe.randomise.lighting)
@@ -71,7 +73,7 @@ def sessions_of(
     else:
         views = (cameras_for(world, recipe, f"s{scene}", seed),) * split.frames
     spots = _spots(world, views, target, np.random.default_rng([seed, 98])) if target else ()
-    made = []
+    sessions = []
     first = split.frames - split.frames // 2
     for light, part in enumerate((slice(0, first), slice(first, split.frames))):
         own = views[part]
@@ -85,28 +87,28 @@ def sessions_of(
             spots=spots[part],
             at=[[] for _ in own],
         )
-        made.append(session)
-    return made
+        sessions.append(session)
+    return sessions
 
 
 def _spots(
     world: World, views: tuple[tuple[Camera, ...], ...], target: HeightTarget, rng: np.random.Generator
 ) -> tuple[Spots, ...]:
-    """Look at many places through the cameras of each time; once where those are the same all the time."""
+    """Return the candidate places for each time; computed once where the cameras stay the same."""
     known: dict[str, Spots] = {}
     for cameras in views:
         name = cameras[0].name
         if name not in known:
             fixed = len(cameras) > 1 or cameras[0].name == views[-1][0].name
-            some = [free_places(world, rng, camera, OWN_SPOTS) for camera in cameras]
-            places = np.concatenate([*some, free_places(world, rng, None, SPOTS)] if fixed else some)
+            some = [free_places(world, rng, camera, CAMERA_SPOTS) for camera in cameras]
+            places = np.concatenate([*some, free_places(world, rng, None, SCENE_SPOTS)] if fixed else some)
             heights = [box_heights(world, camera, places) for camera in cameras]
             known[name] = Spots(places=places, bins=np.stack([target.bins(tall) for tall in heights]))
     return tuple(known[cameras[0].name] for cameras in views)
 
 
 def people_wanted(quantiles: Sequence[int], shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return numbers of people: uniform between two; by more quantiles, one from each of as many levels, shuffled."""
+    """Draw numbers of people: uniform between two numbers; stratified and shuffled from more quantiles than two."""
     if len(quantiles) == 2:
         low, high = quantiles
         return rng.integers(low, high + 1, shape)
@@ -115,10 +117,12 @@ def people_wanted(quantiles: Sequence[int], shape: tuple[int, int], rng: np.rand
     return rng.permutation(counts_at(quantiles, levels)).reshape(shape)
 
 
-def sighted(session: Session, index: int, place: NDArray[np.float64], target: HeightTarget | None) -> NDArray[np.int64]:
-    """Return, for each camera of a time, the bin of the height of somebody's box at x, z; -1 = no box.
+def height_bins(
+    session: Session, index: int, place: NDArray[np.float64], target: HeightTarget | None
+) -> NDArray[np.int64]:
+    """Return, for each camera at one time, the height bin of the box of a person at ``place``; -1 = no box.
 
-    Where no heights are planned the bin is 0 wherever most of the person is in the picture.
+    Where heights are not controlled, the bin is 0 if most of the person is in the picture.
     """
     cameras = session.views[index]
     if target is None:
@@ -129,24 +133,24 @@ def sighted(session: Session, index: int, place: NDArray[np.float64], target: He
 def fitting_place(
     session: Session, index: int, camera: int, most: int, target: HeightTarget, rng: np.random.Generator
 ) -> NDArray[np.float64] | None:
-    """Return a place that gives this camera a box of a height that is wanted, and fills no other frame too much.
+    """Return a place where a camera sees a box of a wanted height and no other frame overflows.
 
     Args:
-        session: where.
-        index: of the time.
+        session: the session.
+        index: index of the time.
         camera: index of a camera with room.
-        most: boxes that may be added.
-        target: which heights are wanted.
-        rng: of this draw.
+        most: greatest number of boxes that may be added.
+        target: the wanted heights.
+        rng: random generator.
 
     Returns:
-        (2,) x, z, or None where there is none.
+        (2,) x, z in metres, or None where there is no such place.
     """
     spots = session.spots[index]
     boxed = spots.bins >= 0
-    fine = boxed[camera] & ~boxed[session.room[:, index] <= 0].any(0) & (boxed.sum(0) <= most)
+    fits = boxed[camera] & ~boxed[session.room[:, index] <= 0].any(0) & (boxed.sum(0) <= most)
     for wanted in target.wanted(rng):
-        chosen = np.flatnonzero(fine & (spots.bins[camera] == wanted))
+        chosen = np.flatnonzero(fits & (spots.bins[camera] == wanted))
         for spot in rng.permutation(chosen)[:4]:
             if target.admits(spots.bins[boxed[:, spot], spot]):
                 return np.asarray(spots.places[spot])

@@ -1,4 +1,4 @@
-"""The plan of a data set: who is where when, and which camera sees it. Made before anything is drawn."""
+"""The records of a plan: who is where and when, and which camera sees it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class Appearance:
     """One person at one moment.
 
     Attributes:
-        seed: the identity (people are pure functions of it).
-        label: identity number in the data set; -1 = a person without a label.
-        outfit: 0 = the usual clothes; above, another outfit of the same person.
+        seed: seed of the identity; the person is a pure function of it.
+        label: identity number in the plan; -1 = a person without a label.
+        outfit: 0 = the usual clothes; above 0 = another outfit of the same person.
         position: x, z of the feet, metres.
-        heading: radians; where the person walks or looks.
+        heading: direction in which the person walks or looks, radians.
         speed: metres per second; 0 = standing.
-        phase: 0..1 in the cycle of two steps.
-        act: seed of what the person does in this passage (telephone, hands in pockets ...), the same in all frames.
-        companion_thing: "" or what is carried or pushed in this passage: umbrella, pram, bicycle, trolley.
+        phase: position in the cycle of two steps, 0..1.
+        act: seed of what the person does in this passage (telephones, hands in pockets ...); the same in all frames.
+        companion_thing: what the person carries or pushes in this passage: umbrella, pram, bicycle, trolley or "".
     """
 
     seed: int
@@ -39,13 +39,13 @@ class Frame:
     """One picture to be drawn.
 
     Attributes:
-        name: file name without folder and ending, unique in the data set.
-        camera: what it is seen with (a hand-held camera is another one in every frame).
+        name: file name without folder and suffix, unique in the data set.
+        camera: the camera that takes it; hand-held cameras differ from frame to frame.
         time: seconds on the scene's clock.
         light: index into the world's lights.
-        seed: of everything random in drawing it (noise, motion blur, random background).
-        random_background: everything but the people is replaced by random texture.
-        appearances: who is there; also those who will turn out to be hidden.
+        seed: seed of everything random in drawing it (noise, motion blur, random background).
+        random_background: whether everything but the people is replaced by random texture.
+        appearances: the people who are there, including those who will turn out to be hidden.
     """
 
     name: str
@@ -59,15 +59,15 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What one worker draws in one go: the frames of one camera in one scene, or all photographs taken there.
+    """What one worker draws in one go: the frames of one camera in one scene, or all hand-held photographs of a scene.
 
     Attributes:
         split: train or test.
-        scene: name of the place, e.g. ``s3``.
-        kind: of the world.
-        world_seed: of the world.
-        camera: name of the camera; a hand-held one's frames have names of their own.
-        sensor_seed: the camera's sensor is a pure function of it; a hand-held one's follow from the frames' seeds.
+        scene: name of the scene, e.g. ``s3``.
+        kind: kind of world.
+        world_seed: seed of the world.
+        camera: name of the camera; the cameras of hand-held photographs have their own names.
+        sensor_seed: seed of the camera's sensor; for hand-held photographs the frames' seeds are used instead.
         frames: in order of time.
     """
 

@@ -1,4 +1,4 @@
-"""Where a scene's cameras stand, and what stands in their way."""
+"""Where the cameras of a scene stand, and what blocks their view."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from personsearch.synth.recipe import Recipe
 from personsearch.synth.world.types import World
 
 Point = tuple[float, float, float]
+#: Candidates that are tried for one camera.
 TRIES = 60
-FREE = 0.7  # of the lines of sight from a camera must be free
-HEAD_ROOM = 2.2  # obstacles above this only block the view
+#: Share of a camera's lines of sight that should be free.
+FREE = 0.7
+#: Obstacles that begin above this height, metres, only block the view.
+HEAD_ROOM = 2.2
 
 
 def cameras_for(world: World, recipe: Recipe, scene: str, seed: int) -> tuple[Camera, ...]:
     """Place the cameras of a scene.
 
-    Each is the first of ``TRIES`` candidates whose view is free, or the freest of them.
+    Each is the first of up to ``TRIES`` random candidates with a free view, or the one with the freest view.
     """
     return tuple(
         _camera(world, recipe, f"{scene}c{number}", np.random.default_rng([seed, number, 91]))
@@ -27,7 +30,7 @@ def cameras_for(world: World, recipe: Recipe, scene: str, seed: int) -> tuple[Ca
 
 
 def photographs_for(world: World, recipe: Recipe, scene: str, seed: int, count: int) -> tuple[Camera, ...]:
-    """Place a hand-held camera anew for each of ``count`` photographs, the way :func:`cameras_for` places one."""
+    """Place a new hand-held camera for each of ``count`` photographs, as :func:`cameras_for` places fixed ones."""
     return tuple(
         _camera(world, recipe, f"{scene}c{number:04d}", np.random.default_rng([seed, number, 97]))
         for number in range(1, count + 1)
@@ -35,7 +38,7 @@ def photographs_for(world: World, recipe: Recipe, scene: str, seed: int, count: 
 
 
 def free_share(world: World, camera: Camera) -> float:
-    """Return which share of the places where people would be seen can be seen, 0..1; 0 where the lens is blocked."""
+    """Return which share of the walkable places in view is not hidden, 0..1; 0 where something blocks the lens."""
     x1, z1, x2, z2 = world.walkable
     x, z = np.meshgrid(np.linspace(x1, x2, 15), np.linspace(z1, z2, 15))
     points = np.stack([x.ravel(), np.full(x.size, 1.2), z.ravel()], axis=1)
@@ -53,9 +56,9 @@ def free_share(world: World, camera: Camera) -> float:
 def blocked(
     world: World, eye: NDArray[np.float64], points: NDArray[np.float64], thickness: float = 1.0
 ) -> NDArray[np.bool_]:
-    """Return, for (N, 3) points, whether an obstacle of the world is between them and the eye.
+    """Return, for (N, 3) points, whether an obstacle of the world lies between them and the eye.
 
-    Obstacles' radii, which are drawn generously, count times ``thickness``.
+    The radii of obstacles, which are generous, are multiplied by ``thickness``.
     """
     points = np.atleast_2d(points)
     if not len(world.obstacles):
@@ -71,7 +74,7 @@ def blocked(
 
 
 def in_obstacle(world: World, points: NDArray[np.float64], room: float) -> NDArray[np.bool_]:
-    """Return, for (N, 2) points x, z, whether somebody who needs ``room`` metres cannot stand there."""
+    """Return, for (N, 2) points x, z, whether an obstacle is closer than ``room`` metres."""
     low = world.obstacles[world.obstacles[:, 3] < HEAD_ROOM]
     if not len(low):
         return np.zeros(len(points), bool)
@@ -85,10 +88,10 @@ def _camera(world: World, recipe: Recipe, name: str, rng: np.random.Generator) -
     for _ in range(TRIES):
         camera = candidate(world, recipe, name, rng)
         eye = np.array(camera.eye)
-        inside = world.obstacles
-        here = np.hypot(inside[:, 0] - eye[0], inside[:, 1] - eye[2]) < inside[:, 2] + 0.6
-        stands_free = not (here & (inside[:, 3] < eye[1] + 0.4) & (inside[:, 4] > eye[1] - 0.4)).any()
-        free = free_share(world, camera) if stands_free else 0.0
+        x, z, radius, bottom, top = world.obstacles.T
+        here = np.hypot(x - eye[0], z - eye[2]) < radius + 0.6
+        has_room = not (here & (bottom < eye[1] + 0.4) & (top > eye[1] - 0.4)).any()
+        free = free_share(world, camera) if has_room else 0.0
         if free > share:
             best, share = camera, free
         if free >= FREE:
@@ -110,7 +113,7 @@ def _candidate(world: World, recipe: Recipe, name: str, rng: np.random.Generator
 
 
 def _hand_held(world: World, recipe: Recipe, name: str, rng: np.random.Generator) -> Camera:
-    """Return a camera in somebody's hands: among the people, about level."""
+    """Return a camera held by someone in the crowd, roughly level."""
     x1, z1, x2, z2 = world.walkable
     eye = rng.uniform(x1, x2), rng.uniform(*recipe.cameras.heights), rng.uniform(z1, z2)
     turn, rise = rng.uniform(0, 2 * np.pi), rng.normal(-0.06, 0.05)
