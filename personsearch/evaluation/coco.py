@@ -1,4 +1,4 @@
-"""COCO's detection figures, through faster-coco-eval: comparable with detectors elsewhere, not with person search."""
+"""COCO's detection figures from faster-coco-eval: comparable with other detectors, but not with person search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMES = {
 
 
 def coco_average_precision(detections: Mapping[str, Detections], scenes: Sequence[Scene]) -> dict[str, float]:
-    """Measure detection as COCO does: AP over IoU 0.5..0.95, of at most 100 detections per image, whatever their score.
+    """Measure detection as COCO does: AP over IoU 0.5..0.95 of at most 100 detections per image, whatever their score.
 
     Ignored boxes count as crowds: detections on them count neither way.
 
@@ -43,8 +43,8 @@ def coco_average_precision(detections: Mapping[str, Detections], scenes: Sequenc
         raise MissingExtraError("COCO AP needs faster-coco-eval: pip install 'personsearch[evaluate]'") from None
     truth = _truth(scenes)
     if all(row["iscrowd"] for row in truth["annotations"]):
-        raise DatasetError("nobody is annotated in these scenes, so detection cannot be measured")
-    # The library's older versions refuse an empty list; a detection of no area and no score changes no figure.
+        raise DatasetError("nobody is annotated in these scenes, so detection cannot be measured; annotate people")
+    # Older versions of the library refuse an empty list; a detection without area and score changes no figure.
     rows = _rows(detections, scenes) or [{"image_id": 0, "category_id": 1, "bbox": [0, 0, 0, 0], "score": 0.0}]
     with contextlib.redirect_stdout(io.StringIO()):
         annotated = COCO(truth)
@@ -70,9 +70,9 @@ def _truth(scenes: Sequence[Scene]) -> dict[str, Any]:
 def _rows(detections: Mapping[str, Detections], scenes: Sequence[Scene]) -> list[dict[str, Any]]:
     rows = []
     for number, scene in enumerate(scenes):
-        found = detections.get(scene.image_id)
-        if found is not None:
-            for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True):
+        people = detections.get(scene.image_id)
+        if people is not None:
+            for box, score in zip(people.boxes.tolist(), people.scores.tolist(), strict=True):
                 rows.append({"image_id": number, "category_id": 1, "bbox": _xywh(box), "score": score})
     return rows
 
@@ -83,4 +83,5 @@ def _xywh(box: list[float]) -> list[float]:
 
 
 def _figure(value: float) -> float:
+    """The library says -1 where nothing was counted."""
     return float("nan") if value < 0 else value

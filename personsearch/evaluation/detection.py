@@ -1,4 +1,4 @@
-"""Detection average precision and recall, by the definition that person-search papers share.
+"""Detection average precision and recall by the definition that person-search papers share.
 
 It is not COCO AP: one IoU threshold, and AP is multiplied by recall.
 """
@@ -28,12 +28,12 @@ class DetectionResult:
     Attributes:
         ap: average precision x recall.
         recall: share of people found.
-        labelled_recall: share of the people with an identity that are found when only they are looked for.
-        people: annotated people that count.
-        labelled: those of them with an identity.
-        detections: detections that count.
-        scores: (N,) float32 of these, falling.
-        hits: (N,) bool, which of these found somebody.
+        labelled_recall: share of the people with an identity who are found when only they are looked for.
+        people: how many annotated people count.
+        labelled: how many of them have an identity.
+        detections: how many detections count (N).
+        scores: (N,) float32, their scores, falling.
+        hits: (N,) bool, which of them found somebody.
     """
 
     ap: float
@@ -46,10 +46,10 @@ class DetectionResult:
     hits: NDArray[np.bool_]
 
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (K,) recall and (K,) precision at each score that occurs, from the highest score on."""
+        """Return (K,) recall and (K,) precision at each score that occurs, from the highest score down."""
         last_of_tie = np.append(np.diff(self.scores) != 0, True)[: len(self.scores)]
-        found = np.cumsum(self.hits)[last_of_tie]
-        return found / max(self.people, 1), found / (np.flatnonzero(last_of_tie) + 1)
+        hits = np.cumsum(self.hits)[last_of_tie]
+        return hits / max(self.people, 1), hits / (np.flatnonzero(last_of_tie) + 1)
 
 
 def evaluate_detection(
@@ -58,31 +58,31 @@ def evaluate_detection(
     """Match detections to people and pool them over all scenes.
 
     A detection and a person form a hit when their IoU is at least 0.5 and each is the other's best. Labelled and
-    unlabelled people count alike. Detections on ignored boxes that hit nobody count neither way.
+    unlabelled people count alike. A detection on an ignored box that hits nobody counts neither way.
 
     Args:
         detections: by image_id; a scene without an entry has none.
         scenes: the annotated set.
-        rules: say which scores and which scenes count.
+        rules: the protocol: which scores and which scenes count.
     """
     hits, scores = [np.zeros(0, dtype=bool)], [np.zeros(0, dtype=np.float32)]
     people = labelled = labelled_hits = 0
     for scene in scenes:
         truth, identities = truth_of(scene, rules)
         has_label = identities >= rules.first_label
-        found = detections.get(scene.image_id)
-        kept = np.zeros(0, dtype=bool) if found is None else found.scores >= rules.detection_score_threshold
+        detected = detections.get(scene.image_id)
+        kept = np.zeros(0, dtype=bool) if detected is None else detected.scores >= rules.detection_score_threshold
         if not kept.any() and rules.empty_scenes == "skip":
             continue
         people += len(truth)
         labelled += int(has_label.sum())
-        if found is None or not kept.any():
+        if detected is None or not kept.any():
             continue
-        boxes = found.boxes[kept]
+        boxes = detected.boxes[kept]
         hit = hits_of(boxes, truth)
         counts = hit | ~on_ignored(boxes, scene.boxes[scene.ignore])
         hits.append(hit[counts])
-        scores.append(found.scores[kept][counts])
+        scores.append(detected.scores[kept][counts])
         labelled_hits += len(mutual_best(boxes, truth[has_label], IOU)[0])
     relevant, pooled = np.concatenate(hits), np.concatenate(scores)
     recall = float(relevant.sum() / people) if people else 0.0
@@ -100,14 +100,14 @@ def evaluate_detection(
 
 
 def hits_of(boxes: Floats, truth: Floats) -> NDArray[np.bool_]:
-    """Return (N,) bool: which of the boxes (N, 4) form a hit with one of the truth (M, 4), each the other's best."""
+    """Return (N,) bool: which of the boxes (N, 4) form a hit with a box of the truth (M, 4), each the other's best."""
     hit = np.zeros(len(boxes), dtype=bool)
     hit[mutual_best(boxes, truth, IOU)[0]] = True
     return hit
 
 
 def on_ignored(boxes: Floats, ignored: Floats) -> NDArray[np.bool_]:
-    """Return (N,) bool: which of the boxes (N, 4) lie on an ignored one (M, 4): IoU of 0.5, or more than half in it."""
+    """Return (N,) bool: which boxes (N, 4) lie on an ignored one (M, 4): IoU at least 0.5, or more than half inside."""
     if not len(ignored):
         return np.zeros(len(boxes), dtype=bool)
     on = (box_iou(boxes, ignored) >= IOU) | (box_coverage(boxes, ignored) > 0.5)

@@ -1,4 +1,4 @@
-"""All figures of one set under one protocol, labelled with it."""
+"""All figures of one set under one protocol, labelled with the protocol."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def evaluate_observations(
 
 
 def truth_as_detections(dataset: Dataset, people: Mapping[str, Floats]) -> dict[str, Detections]:
-    """Return the annotated boxes as detections of score 1: with them, figures are a perfect detector's upper bound.
+    """Return the annotated boxes as detections of score 1: their figures are the upper bound of a perfect detector.
 
     Args:
         dataset: the set.

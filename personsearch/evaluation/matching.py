@@ -1,4 +1,4 @@
-"""Which detections of a query's gallery are right, wrong, or neither."""
+"""Judges which detections of a query's gallery are right, wrong, or neither."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Candidates:
     """The P detections of a query's gallery, in the order in which equal similarities rank.
 
     Attributes:
-        rows: (P,) int64 rows of the gallery's table; one may occur twice.
-        starts: (M + 1,) int64: entry m of the search space has ``rows[starts[m]:starts[m + 1]]``.
+        rows: (P,) int64 rows of the gallery's table; a row may occur twice.
+        starts: (M + 1,) int64; entry m of the search space has ``rows[starts[m]:starts[m + 1]]``.
     """
 
     rows: NDArray[np.int64]
@@ -35,7 +35,7 @@ class Candidates:
 
 
 def iou_thresholds(boxes: Floats, rules: Rules) -> NDArray[np.float64]:
-    """Return (N,) the IoU that a detection of each of these people (N, 4) needs."""
+    """Return (N,) the IoU that a detection needs with each of these people's boxes (N, 4)."""
     if rules.iou_rule == "fixed":
         return np.full(len(boxes), rules.iou)
     width, height = (boxes[:, 2:] - boxes[:, :2]).astype(np.float64).T
@@ -43,9 +43,9 @@ def iou_thresholds(boxes: Floats, rules: Rules) -> NDArray[np.float64]:
 
 
 def best_identities(dataset: Dataset, table: GalleryRows, rules: Rules) -> NDArray[np.int64]:
-    """Return (N,) for each detection the identity of the annotated box that it overlaps best.
+    """Return (N,) int64: for each detection the identity of the annotated box that it overlaps best.
 
-    -1 = one without a label, or none that it overlaps enough.
+    -1 = that box has no label, or the detection overlaps no box enough.
     """
     labels = np.full(len(table.scene), -1, dtype=np.int64)
     for number, scene in enumerate(dataset.scenes):
@@ -76,10 +76,10 @@ def judge(
         similarity: (P,) of each to the query.
         table: the detections' boxes.
         rules: what makes a detection right.
-        same_person: (P,) with ``positives="every"``: which detections overlap the person best.
+        same_person: (P,) bool, with ``positives="every"``: which detections overlap the person best; otherwise None.
 
     Returns:
-        (P,) bool, right; (P,) bool, junk, to be left out of the ranking. The others are wrong.
+        (P,) bool, which are right; (P,) bool, which are junk, to be left out of the ranking. The others are wrong.
     """
     counts = candidates.starts[space.shows + 1] - candidates.starts[space.shows]
     at = _ranges(candidates.starts[space.shows], counts)
@@ -108,6 +108,6 @@ def _enough(iou: NDArray[np.float64], threshold: NDArray[np.float64], rules: Rul
 
 
 def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return start, start + 1, ... of each run of so many, one run after the other."""
+    """Return start, start + 1, ... for the count of each run, one run after the other."""
     ends = np.cumsum(counts)
     return np.repeat(starts - (ends - counts), counts) + np.arange(ends[-1] if len(ends) else 0)

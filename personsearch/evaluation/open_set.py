@@ -1,8 +1,8 @@
-"""Queries whose person may not be in the gallery: is the best match believed when it should not be?
+"""Queries whose person may not be in the gallery: is the best match accepted when it should not be?
 
-Every query is asked twice. Its genuine trial is the search of its gallery. Its impostor trial is the same search after
-all scenes that show the person are taken away, so that whatever comes first is somebody else. A threshold that lets
-few impostor trials through loses genuine ones; the curve says how many.
+Every query is searched for twice. Its genuine trial is the search of its gallery. Its impostor trial is the same search
+without the scenes that show the person, so that whoever comes first is somebody else. A threshold that lets few
+impostor trials through loses genuine ones; the curve says how many.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from personsearch.evaluation.search import Ranker
 from personsearch.evaluation.spaces import SearchSpaces
 from personsearch.results import Detections, Floats
 
+#: False-alarm rates that thresholds are found for.
 RATES = (1e-1, 1e-2)
-#: A rate is told where so many impostor trials would lie above its threshold.
+#: A rate has a threshold only if at least this many impostor trials would lie above it.
 ENOUGH = 10
 
 
@@ -32,9 +33,10 @@ class OperatingPoint:
     """One threshold.
 
     Attributes:
-        false_alarm_rate: share of impostor trials that may come out above it.
-        similarity: the threshold; None = there were too few impostor trials to tell (10 must lie above).
-        identification_rate: share of genuine trials whose first match is the person and at least this similar.
+        false_alarm_rate: share of impostor trials that may reach it.
+        similarity: the threshold; None = there were too few impostor trials to say (10 must lie above it).
+        identification_rate: share of genuine trials whose first match is the person and at least this similar; None
+            where there is no threshold.
     """
 
     false_alarm_rate: float
@@ -47,11 +49,11 @@ class OpenSetResult:
     """Detection and identification rate against false alarms.
 
     Attributes:
-        genuine: (G,) similarity of the first match of each genuine trial; -inf where nobody was found.
-        identified: (G,) bool, whether it is the person.
-        impostor: (I,) similarity of the first match of each impostor trial; -inf where nobody was found.
-        points: by falling rate.
-        without_trial: queries whose person is nowhere in their gallery, so that they have no genuine trial.
+        genuine: (G,) similarity of each genuine trial's first match; -inf where there was none.
+        identified: (G,) bool, whether that match is the person.
+        impostor: (I,) similarity of each impostor trial's first match; -inf where there was none.
+        points: thresholds by falling rate.
+        without_trial: how many queries have no genuine trial, because their person is nowhere in their gallery.
     """
 
     genuine: NDArray[np.float64]
@@ -62,12 +64,12 @@ class OpenSetResult:
 
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return false-alarm rates, rising from 0 to 1, and the identification rate at each of them, (I + 1,) each."""
-        believed = np.sort(self.impostor)[::-1]
-        limits = np.append(believed, -np.inf)
-        # At rate n / I the n most similar impostors are let through: the threshold lies just above the next one.
+        falling = np.sort(self.impostor)[::-1]
+        limits = np.append(falling, -np.inf)
+        # At rate n / I the n most similar impostors pass: the threshold lies just above the next one.
         hits = np.sort(self.genuine[self.identified])
         above = len(hits) - np.searchsorted(hits, limits, side="right")
-        rates = np.arange(len(limits)) / max(1, len(believed))
+        rates = np.arange(len(limits)) / max(1, len(falling))
         return rates, above / max(1, len(self.genuine))
 
 
@@ -80,21 +82,21 @@ def open_set(
     ranker: Ranker | None = None,
     rates: tuple[float, ...] = RATES,
 ) -> OpenSetResult:
-    """Ask every query with its person in the gallery and without.
+    """Search for every query with its person in the gallery and without.
 
     Args:
         detections: by image_id.
         dataset: scenes and queries.
-        query_embeddings: (Q, D).
+        query_embeddings: (Q, D) float32, unit length.
         rules: the protocol: which scenes are searched, and what a right match is.
-        ranker: other similarities than the dot product.
-        rates: false-alarm rates to tell.
+        ranker: gives other similarities than the dot product, for re-ranking.
+        rates: false-alarm rates to find thresholds for.
 
     Raises:
-        DatasetError: the set has no queries, or they do not fit the embeddings.
+        DatasetError: the set has no queries, or the embeddings do not match them.
     """
     if not dataset.queries:
-        raise DatasetError(f"{dataset.name}: has no queries; an open-set test needs them")
+        raise DatasetError(f"{dataset.name}: has no queries; an open-set test needs a list of queries")
     table = gallery_rows(detections, dataset, rules)
     looked_for, _ = query_rows(detections, dataset.queries, query_embeddings, rules)
     spaces = SearchSpaces(dataset, rules)

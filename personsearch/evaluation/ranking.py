@@ -1,4 +1,4 @@
-"""Average precision and rankings: the arithmetic under every protocol."""
+"""Average precision and rankings: the arithmetic that every protocol shares."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.floating[A
 
     Args:
         relevant: (N,) bool.
-        scores: (N,) higher ranks first.
+        scores: (N,), the highest ranks first.
 
     Returns:
-        Mean over relevant items of the precision at their threshold; 0 where nothing is relevant.
+        The mean over the relevant items of the precision at their threshold; 0 where nothing is relevant.
     """
     total = int(relevant.sum())
     if total == 0:
@@ -33,12 +33,12 @@ def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.floating[A
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Ranking:
-    """The head of a ranking, as far down as it decides anything.
+    """The head of a ranking, down to the last place that matters.
 
     Attributes:
-        order: (K,) int64 positions of the ranked items, best first.
-        ranks: (T,) int64 where in the order the relevant items are, from 0.
-        precisions: (T,) precision at each, equal scores being one threshold.
+        order: (K,) int64, positions of the ranked items, best first.
+        ranks: (T,) int64, places of the relevant items in that order, from 0.
+        precisions: (T,) float64, precision at each of them, equal scores being one threshold.
     """
 
     order: NDArray[np.int64]
@@ -46,7 +46,7 @@ class Ranking:
     precisions: NDArray[np.float64]
 
     def trapezoid(self) -> NDArray[np.float64]:
-        """Return (T,) the mean of the precisions at and just before each relevant item, 1 before the first item."""
+        """Return (T,) the mean of the precisions at and just before each relevant item; before any item it is 1."""
         count = np.arange(len(self.ranks))
         before = np.divide(count, self.ranks, out=np.ones(len(self.ranks)), where=self.ranks > 0)
         return np.asarray((before + (count + 1) / (self.ranks + 1)) / 2)
@@ -63,8 +63,8 @@ def rank(
     Args:
         scores: (N,).
         relevant: (N,) bool.
-        ties: equal scores keep their order, reverse it, or have the relevant items last.
-        at_least: go on for so many items, if there are.
+        ties: equal scores keep their order, reverse it, or put the relevant items last.
+        at_least: rank this many items even if the last relevant one comes sooner.
     """
     head = min(at_least, len(scores))
     cut = np.partition(scores, len(scores) - head)[len(scores) - head] if head else np.inf

@@ -1,4 +1,4 @@
-"""The detections of a gallery as one table, and the embeddings that are looked for in it."""
+"""The detections of a gallery as one table, and the embeddings that are searched for in it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class GalleryRows:
         embeddings: (N, D) float32, unit length.
         scores: (N,) float32.
         boxes: (N, 4) float32 xyxy.
-        scene: (N,) int64, never falling: index into ``names``.
-        names: image_ids of all S scenes, those without detections included.
+        scene: (N,) int64, never falling, index into ``names``.
+        names: image_ids of all S scenes, including those without detections.
     """
 
     embeddings: Floats
@@ -37,47 +37,47 @@ class GalleryRows:
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """(S + 1,) int64: scene s has the rows from ``starts[s]`` to ``starts[s + 1]``."""
+        """(S + 1,) int64: scene s has rows ``starts[s]`` up to ``starts[s + 1]``."""
         return np.searchsorted(self.scene, np.arange(len(self.names) + 1)).astype(np.int64)
 
     @classmethod
     def of(
         cls, detections: Mapping[str, Detections], image_ids: Sequence[str], score_threshold: float = 0.0
     ) -> GalleryRows:
-        """Put the detections of some images, of at least a score, into one table.
+        """Put the detections of some images into one table.
 
         Args:
-            detections: by image_id; an image without an entry has none, entries of other images are not looked at.
+            detections: by image_id; an image without an entry has none, and entries of other images are ignored.
             image_ids: the images, in the order of the table.
-            score_threshold: lower detections are left out.
+            score_threshold: detections of lower score are left out.
 
         Raises:
-            DatasetError: no entry is of these images; or a box, score or embedding is NaN, the embeddings are not of
-                unit length, or they differ in size.
+            DatasetError: no entry is of these images; a box, score or embedding is NaN; or embeddings are not of unit
+                length or differ in size.
         """
         if detections and image_ids and not any(name in detections for name in image_ids):
             raise DatasetError(
-                f"no detections are of the set's images: entries are called like {next(iter(detections))!r}, images "
-                f"like {image_ids[0]!r}; name the detections by image_id"
+                f"no detections are of the set's images: entries have names like {next(iter(detections))!r}, images "
+                f"like {image_ids[0]!r}; give the detections by image_id"
             )
         kept: list[Detections] = []
         counts = np.zeros(len(image_ids), dtype=np.int64)
         for number, name in enumerate(image_ids):
-            found = detections.get(name)
-            if found is None or not len(found):
+            people = detections.get(name)
+            if people is None or not len(people):
                 continue
-            enough = found.scores >= score_threshold
-            _require_numbers(name, found)
-            kept.append(found if enough.all() else found[enough])
+            enough = people.scores >= score_threshold
+            _require_sound(name, people)
+            kept.append(people if enough.all() else people[enough])
             counts[number] = len(kept[-1])
-        sizes = {found.embeddings.shape[1] for found in kept}
+        sizes = {people.embeddings.shape[1] for people in kept}
         if len(sizes) > 1:
             raise DatasetError(f"embeddings have different sizes: {sorted(sizes)}; they must come from one network")
         dim = sizes.pop() if sizes else 0
         return cls(
-            embeddings=_joined([found.embeddings for found in kept], (0, dim)),
-            scores=_joined([found.scores for found in kept], (0,)),
-            boxes=_joined([found.boxes for found in kept], (0, 4)),
+            embeddings=_joined([people.embeddings for people in kept], (0, dim)),
+            scores=_joined([people.scores for people in kept], (0,)),
+            boxes=_joined([people.boxes for people in kept], (0, 4)),
             scene=np.repeat(np.arange(len(image_ids)), counts),
             names=tuple(image_ids),
         )
@@ -93,19 +93,19 @@ def gallery_rows(detections: Mapping[str, Detections], dataset: Dataset, rules: 
 def query_rows(
     detections: Mapping[str, Detections], queries: Sequence[Query], embeddings: Floats, rules: Rules
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return what the rules look for.
+    """Return the embeddings that the rules search for.
 
     Args:
-        detections: by image_id, of the queries' images too.
+        detections: by image_id, including the queries' images.
         queries: Q people.
         embeddings: (Q, D) of the queries' boxes.
-        rules: say whether boxes or their nearest detections are looked for.
+        rules: the protocol: whether to search for the boxes or for the detections nearest to them.
 
     Returns:
-        (Q, D) float32 embeddings, and (Q,) bool: False where there is no detection to take it from.
+        (Q, D) float32 embeddings, and (Q,) bool: False where there is no detection to take one from.
 
     Raises:
-        DatasetError: the embeddings do not fit the queries, or are not of unit length.
+        DatasetError: the embeddings do not match the queries, or are not of unit length.
     """
     if embeddings.ndim != 2 or len(embeddings) != len(queries):
         raise DatasetError(f"query embeddings must be ({len(queries)}, D), one per query, got {embeddings.shape}")
@@ -113,12 +113,12 @@ def query_rows(
     there = np.ones(len(queries), dtype=bool)
     if rules.query_feature == "detection":
         for number, query in enumerate(queries):
-            found = detections.get(query.image_id)
-            there[number] = found is not None and len(found) > 0
-            if found is not None and len(found):
+            people = detections.get(query.image_id)
+            there[number] = people is not None and len(people) > 0
+            if people is not None and len(people):
                 wider = np.array([0, 0, 1, 1])  # pixels counted inclusively: every side is one longer
-                nearest = box_iou(found.boxes + wider, query.box[None] + wider)[:, 0].argmax()
-                looked_for[number] = found.embeddings[nearest]
+                nearest = box_iou(people.boxes + wider, query.box[None] + wider)[:, 0].argmax()
+                looked_for[number] = people.embeddings[nearest]
     bad = np.flatnonzero(there & ~is_unit(looked_for))
     if len(bad):
         raise DatasetError(
@@ -132,10 +132,10 @@ def _joined(parts: list[Floats], empty: tuple[int, ...]) -> Floats:
     return np.concatenate([np.zeros(empty, np.float32), *parts]).astype(np.float32, copy=False)
 
 
-def _require_numbers(name: str, found: Detections) -> None:
-    if not np.isfinite(found.boxes).all() or not np.isfinite(found.scores).all():
-        raise DatasetError(f"{name}: a detection's box or score is not a finite number")
-    bad = np.flatnonzero(~is_unit(found.embeddings))
+def _require_sound(name: str, people: Detections) -> None:
+    if not np.isfinite(people.boxes).all() or not np.isfinite(people.scores).all():
+        raise DatasetError(f"{name}: a detection's box or score is not a finite number; check the detector's output")
+    bad = np.flatnonzero(~is_unit(people.embeddings))
     if len(bad):
         raise DatasetError(
             f"{name}: the embedding of detection {bad[0]} is not of unit length; similarity is the dot product of unit "

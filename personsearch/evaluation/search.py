@@ -20,17 +20,17 @@ from personsearch.results import Detections, Floats
 RANKS = (1, 5, 10)
 BLOCK = 128
 
-#: (number of a query, rows of ``gallery_rows`` that it is looked for in, rising) -> similarity of each of those rows.
+#: (number of a query, rising numbers of the rows of ``gallery_rows`` that are searched) -> similarity of each row.
 Ranker = Callable[[int, NDArray[np.int64]], NDArray[np.floating]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """One detection of a query's ranking.
+    """One detection in a query's ranking.
 
     Attributes:
-        image_id: the scene.
-        box: x1, y1, x2, y2 in its pixels.
+        image_id: the scene it is in.
+        box: x1, y1, x2, y2 in pixels of that scene.
         similarity: to the query.
         correct: whether it counts as the person.
     """
@@ -47,13 +47,13 @@ class SearchResult:
 
     Attributes:
         mean_average_precision: mAP, 0..1.
-        top: rank -> share of queries with the person among the first so many.
-        average_precisions: (Q,) per query of the set; NaN = passed over.
-        first_ranks: (Q,) rank of the first correct detection, from 0; inf = none, NaN = passed over.
+        top: k -> share of queries with the person among the first k matches, for k = 1, 5 and 10.
+        average_precisions: (Q,) per query of the set; NaN = skipped.
+        first_ranks: (Q,) rank of the first correct detection, from 0; inf = there is none, NaN = skipped.
         appearances: (Q,) int64, how often the person should be found.
         found: (Q,) int64, how many detections are right.
-        queries: how many count.
-        best: per query the first ten of its ranking.
+        queries: how many queries count.
+        best: the first ten matches of each query.
     """
 
     mean_average_precision: float
@@ -67,7 +67,7 @@ class SearchResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Found:
+class _QueryResult:
     average_precision: float
     first_rank: float
     found: int
@@ -86,19 +86,19 @@ def evaluate_search(
 
     In a scene that shows the person, the most similar detection that overlaps their box enough is the true match;
     every other detection is a false one. A scene where nothing overlaps still counts: AP is the sum of the precisions
-    at the true matches over the scenes that show the person. ``rules`` says what else protocols make of it.
+    at the true matches, divided by the number of scenes that show the person. Other ``rules`` change the details.
 
     Args:
         detections: by image_id, as the network gives them; a scene without an entry has none.
-        dataset: scenes and queries; a query without a gallery list is looked for in all scenes.
+        dataset: scenes and queries; a query without a gallery list is searched for in all scenes.
         query_embeddings: (Q, D) unit-length embedding of each query's box.
         rules: the protocol.
-        ranker: gives other similarities than the dot product, for re-ranking; the rules' confidence weighting and
-            query feature are then its own affair.
+        ranker: gives other similarities than the dot product, for re-ranking; it must apply the rules' confidence
+            weighting and query feature itself.
 
     Raises:
-        DatasetError: a query's person is nowhere in its gallery and the rules call that an error; or the arrays do not
-            fit the set, or a similarity is NaN; the message names the query or image.
+        DatasetError: a query's person is nowhere in its gallery and the rules call that an error; the arrays do not
+            match the set; or a similarity is NaN. The message names the query or image.
     """
     table = gallery_rows(detections, dataset, rules)
     looked_for, there = query_rows(detections, dataset.queries, query_embeddings, rules)
@@ -116,13 +116,13 @@ def evaluate_search(
     for number, similarity in enumerate(_similarities(table, looked_for, rules, ranker)):
         space, query = spaces.of(number), dataset.queries[number]
         appearances[number] = space.appearances
-        if _passed_over(number, query.image_id, query.identity, space, there[number], rules):
+        if _is_skipped(number, query.image_id, query.identity, space, there[number], rules):
             continue
         average_precisions[number], first_ranks[number] = 0.0, np.inf
         if not there[number] or not space.appearances:
             continue
         candidates = Candidates.of(space, table)
-        given = _given(number, candidates, similarity, ranker)
+        given = _similarities_of(number, candidates, similarity, ranker)
         same = None if labels is None else labels[candidates.rows] == query.identity
         one = _measure(space, candidates, given, table, rules, same)
         average_precisions[number], first_ranks[number] = one.average_precision, one.first_rank
@@ -137,7 +137,7 @@ def _result(
     found: NDArray[np.int64],
     best: list[tuple[Ranked, ...]],
 ) -> SearchResult:
-    """Take the means over the queries that were not passed over."""
+    """Take the means over the queries that were not skipped."""
     counted = ~np.isnan(average_precisions)
     return SearchResult(
         mean_average_precision=float(average_precisions[counted].mean()) if counted.any() else 0.0,
@@ -154,7 +154,7 @@ def _result(
 def _similarities(
     table: GalleryRows, looked_for: Floats, rules: Rules, ranker: Ranker | None
 ) -> Iterator[NDArray[np.floating] | None]:
-    """Yield (N,) similarities to each query, in blocks of one matrix product; None where a ranker gives them."""
+    """Yield the (N,) similarities to each query, in blocks of one matrix product; None where a ranker gives them."""
     for begin in range(0, len(looked_for), BLOCK):
         block = looked_for[begin : begin + BLOCK]
         if ranker is not None or not len(table.scene):
@@ -166,20 +166,20 @@ def _similarities(
         yield from similarity
 
 
-def _passed_over(number: int, image_id: str, identity: int, space: SearchSpace, there: np.bool_, rules: Rules) -> bool:
+def _is_skipped(number: int, image_id: str, identity: int, space: SearchSpace, there: np.bool_, rules: Rules) -> bool:
     if not space.appearances and rules.absent_person == "error":
         raise DatasetError(
-            f"query {number} (person {identity} in {image_id!r}): the person is in no other scene of its gallery; take "
-            "the query out, or choose rules with absent_person='skip'"
+            f"query {number} (person {identity} in {image_id!r}): the person is in no other scene of its gallery; "
+            "remove the query, or choose rules with absent_person='skip'"
         )
     undetected = not there and rules.undetected_query == "skip"
     return undetected or (not space.appearances and rules.absent_person == "skip")
 
 
-def _given(
+def _similarities_of(
     number: int, candidates: Candidates, similarity: NDArray[np.floating] | None, ranker: Ranker | None
 ) -> NDArray[np.floating]:
-    """Return (P,) the candidates' similarities."""
+    """Return the candidates' similarities (P,)."""
     if not len(candidates.rows):
         return np.zeros(0, dtype=np.float32)
     if ranker is not None:
@@ -193,7 +193,7 @@ def _given(
     else:
         raise ValueError("neither similarities nor a ranker")
     if np.isnan(given).any():
-        raise DatasetError(f"query {number}: a similarity is NaN, so it cannot be ranked; look at the embeddings")
+        raise DatasetError(f"query {number}: a similarity is NaN, so it cannot be ranked; check the embeddings")
     return given
 
 
@@ -204,7 +204,7 @@ def _measure(
     table: GalleryRows,
     rules: Rules,
     same_person: NDArray[np.bool_] | None,
-) -> _Found:
+) -> _QueryResult:
     right, junk = judge(space, candidates, similarity, table, rules, same_person)
     rows = candidates.rows
     if junk.any():
@@ -225,4 +225,4 @@ def _measure(
             )
         )
     first = float(ranking.ranks[0]) if len(ranking.ranks) else np.inf
-    return _Found(average_precision=average, first_rank=first, found=len(ranking.ranks), best=tuple(best))
+    return _QueryResult(average_precision=average, first_rank=first, found=len(ranking.ranks), best=tuple(best))

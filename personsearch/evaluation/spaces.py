@@ -1,4 +1,4 @@
-"""Where each query is looked for, and where its person is to be found there."""
+"""Which scenes each query is searched for in, and where in them its person should be found."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class SearchSpace:
     """The gallery of one query: M entries, in the order in which equal similarities rank, and where the person is.
 
     Attributes:
-        scenes: (M,) int64, numbers of scenes of the set; one may occur twice.
-        junk: (M,) bool; finding the person there counts neither way.
+        scenes: (M,) int64, numbers of scenes of the set; a scene may occur twice.
+        junk: (M,) bool, entries where finding the person counts neither way.
         shows: (T,) int64, entries that show the person.
-        boxes: (T, 4) float32 xyxy, where in them.
-        appearances: how often the person should be found, what recall and AP are measured by.
+        boxes: (T, 4) float32 xyxy, where the person is in them.
+        appearances: how often the person should be found: the denominator of recall and AP.
     """
 
     scenes: NDArray[np.int64]
@@ -34,16 +34,16 @@ class SearchSpace:
 
     @property
     def shown(self) -> NDArray[np.bool_]:
-        """(M,) bool, which entries show the person."""
+        """(M,) bool: which entries show the person."""
         shown = np.zeros(len(self.scenes), dtype=bool)
         shown[self.shows] = True
         return shown
 
 
 def truth_of(scene: Scene, rules: Rules) -> tuple[Floats, NDArray[np.int64]]:
-    """Return the boxes (N, 4) and identities (N,) that count of a scene, ignored ones left out.
+    """Return the boxes (N, 4) and identities (N,) of a scene that count, without the ignored ones.
 
-    An identity's second and later boxes in the scene are people without a label, or deleted, as the rules say.
+    The rules say whether an identity's second and later boxes in the scene lose their label or are deleted.
     """
     boxes, identities = scene.boxes[~scene.ignore], scene.identities[~scene.ignore].copy()
     _, first = np.unique(identities, return_index=True)
@@ -62,7 +62,7 @@ class SearchSpaces:
         self._queries, self._rules = dataset.queries, rules
         self._number = {scene.image_id: number for number, scene in enumerate(dataset.scenes)}
         if len(self._number) != len(dataset.scenes):
-            raise DatasetError(f"{dataset.name}: image_ids of scenes must differ; one occurs twice")
+            raise DatasetError(f"{dataset.name}: an image_id occurs twice; every scene needs one of its own")
         self._cameras = self._camera_numbers(dataset) if rules.cameras != "all" else None
         shown: dict[int, list[tuple[int, Floats]]] = {}
         for number, scene in enumerate(dataset.scenes):
@@ -78,7 +78,7 @@ class SearchSpaces:
         """Return the gallery of a query.
 
         Raises:
-            DatasetError: its list names an image that is not there, or its camera is needed and not known.
+            DatasetError: its list names an image that is not in the set, or the rules need an unknown camera.
         """
         query = self._queries[number]
         scenes, shows, boxes = self._everywhere(query) if query.gallery is None else self._listed(number, query.gallery)
@@ -99,7 +99,7 @@ class SearchSpaces:
         try:
             scenes = np.fromiter(map(self._number.__getitem__, names), dtype=np.int64, count=len(names))
         except KeyError as error:
-            raise DatasetError(f"query {number}: its gallery names {error}, which is no scene of the set") from None
+            raise DatasetError(f"query {number}: its gallery names {error}, which is not a scene of the set") from None
         shows = np.flatnonzero(~np.isnan(gallery.boxes[:, 0]))
         return scenes, shows, gallery.boxes[shows]
 
@@ -118,7 +118,7 @@ class SearchSpaces:
         if self._cameras is not None:
             if own < 0:
                 raise DatasetError(
-                    f"query {number}: its image {query.image_id!r} is no scene, so its camera is unknown"
+                    f"query {number}: its image {query.image_id!r} is not a scene of the set, so its camera is unknown"
                 )
             same = self._cameras[scenes] == self._cameras[own]
             if self._rules.cameras == "junk":
@@ -132,7 +132,8 @@ class SearchSpaces:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
         """Return the entries of a list that are ranked, and where the person is in them.
 
-        Unless peers are imitated they go in the order of scenes: a list's own order tells where the person is.
+        They go in the order of scenes, because a list's own order reveals where the person is; only presets that
+        reproduce another evaluator keep it.
         """
         if self._rules.repeated_entries == "twice":
             entries, place = np.argsort(scenes, kind="stable"), np.empty(len(scenes), dtype=np.int64)
@@ -159,7 +160,8 @@ class SearchSpaces:
         for scene in dataset.scenes:
             if scene.camera is None:
                 raise DatasetError(
-                    f"{dataset.name}: the camera of {scene.image_id!r} is not known; rules {self._rules.name!r} need it"
+                    f"{dataset.name}: the camera of {scene.image_id!r} is unknown, but rules {self._rules.name!r} need "
+                    "it; annotate cameras or choose other rules"
                 )
             numbers.setdefault(scene.camera, len(numbers))
         return np.array([numbers[str(scene.camera)] for scene in dataset.scenes], dtype=np.int64)

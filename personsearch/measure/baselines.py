@@ -1,4 +1,4 @@
-"""What a network must beat: a re-identifier that looks at colours only, on the same boxes."""
+"""What a network must beat: a re-identifier that sees only colours, on the same boxes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ MARGIN = 0.1
 
 
 def colour_histogram(image: NDArray[np.uint8], boxes: Floats) -> Floats:
-    """Describe people by the HSV histograms of six horizontal stripes.
+    """Describe people by HSV histograms of six horizontal stripes.
 
-    A tenth of the box is left off on each side, where the background shows.
+    A tenth of the box is left out on the left and on the right, where the background shows.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         boxes: (N, 4) xyxy pixels.
 
     Returns:
-        (N, D) float32, unit length: the square roots of stripe-wise normalised histograms, so that the dot product
-        is the mean Bhattacharyya coefficient.
+        (N, D) float32, unit length: the square roots of the histograms, normalised stripe by stripe, so that the dot
+        product is the mean Bhattacharyya coefficient.
     """
     hsv = np.asarray(Image.fromarray(image).convert("HSV"))
     height, width = image.shape[:2]

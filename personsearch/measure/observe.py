@@ -171,14 +171,16 @@ def _lowest_score(searcher: PersonSearcher) -> float:
     return min(LOWEST_SCORE, searcher.config.detector.score_threshold)
 
 
-def _key(searcher: PersonSearcher, dataset: Dataset, lowest_score: float, **embedder: str) -> str:
+def _key(searcher: PersonSearcher, dataset: Dataset, lowest_score: float, embedder: str | None = None) -> str:
     made_with: dict[str, str | float] = {
         "weights": searcher.spec.fingerprint,
         "computed_on": f"{searcher.device.type} {searcher.dtype}",
         "version": __version__,
         "threshold": lowest_score,
     }
-    return cache.key_of(dataset.scenes, {**made_with, **embedder})
+    if embedder is not None:
+        made_with["embedder"] = embedder
+    return cache.key_of(dataset.scenes, made_with)
 
 
 def _paths(dataset: Dataset) -> dict[str, Path]:

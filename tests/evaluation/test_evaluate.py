@@ -33,7 +33,7 @@ def test_a_report_says_which_protocol_it_is_of() -> None:
 def test_rules_of_one_s_own() -> None:
     mine = PRESETS["standard"].changed(ties="last")
     assert evaluate(DETECTIONS, dataset(SCENES, query()), mine, query_embeddings=LOOK).rules is mine
-    with pytest.raises(ConfigError, match="no preset 'mine'"):
+    with pytest.raises(ConfigError, match="there is no preset 'mine'"):
         evaluate(DETECTIONS, dataset(SCENES, query()), "mine", query_embeddings=LOOK)
 
 

@@ -256,7 +256,7 @@ def test_parameters_and_names_that_make_no_sense() -> None:
     ):
         with pytest.raises(ConfigError):
             make()
-    with pytest.raises(ConfigError, match="'cbgm'; there are context, "):
+    with pytest.raises(ConfigError, match="'cbgm'; methods are: context, "):
         reranker_of("cbgm")
 
 

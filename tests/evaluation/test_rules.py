@@ -15,7 +15,7 @@ def test_presets_go_by_their_names_and_differ() -> None:
     assert all(rules_of(name).name == name for name in PRESETS)
     assert {"standard", "seqnet", "alignps", "stl-author", "strict"} <= set(PRESETS)
     assert len({rules.hash for rules in PRESETS.values()}) == len(PRESETS)
-    with pytest.raises(ConfigError, match="no preset 'coco'; there are: standard, seqnet"):
+    with pytest.raises(ConfigError, match="there is no preset 'coco'; presets are: standard, seqnet"):
         rules_of("coco")
 
 
@@ -35,7 +35,7 @@ def test_hashes_do_not_change_unnoticed() -> None:
 
 
 def test_switches_that_do_not_exist() -> None:
-    with pytest.raises(ConfigError, match="no switch 'camera'; there are: absent_person"):
+    with pytest.raises(ConfigError, match="no switch 'camera'; switches are: absent_person"):
         PRESETS["standard"].changed(camera="junk")
     with pytest.raises(ConfigError, match="ties must be one of 'stable', 'reversed', 'last', got 'first'"):
         Rules(name="mine", ties="first")  # type: ignore[arg-type]

@@ -188,16 +188,16 @@ def test_input_that_does_not_fit() -> None:
     assert "query embeddings must be (1, D)" in complaint(good, look=np.ones((2, 2), np.float32))
     assert "size 3, the detections' 2" in complaint(good, look=np.eye(1, 3, dtype=np.float32))
     assert "query 0 (in 'q') is not of unit length" in complaint(good, look=2 * LOOK)
-    assert "called like 'elsewhere/x', images like 'q'" in complaint({"elsewhere/x": found([0.5])})
+    assert "names like 'elsewhere/x', images like 'q'" in complaint({"elsewhere/x": found([0.5])})
     assert "its gallery names 'nowhere'" in complaint(good, query(gallery=listing(("nowhere", None))))
-    assert "the camera of 'q' is not known" in complaint(good, rules="cross-camera-frames")
+    assert "the camera of 'q' is unknown" in complaint(good, rules="cross-camera-frames")
     long = replace(found([0.5]), embeddings=np.array([[3.0, 4.0]], np.float32))
     assert "x: the embedding of detection 0 is not of unit length" in complaint({"x": long})
     assert "not of unit length" in complaint({"x": replace(long, embeddings=np.full((1, 2), np.nan, np.float32))})
     assert "not a finite number" in complaint({"x": found([0.5], [[0, 0, np.nan, 1]])})
     assert "different sizes: [2, 3]" in complaint({"q": found([1.0]), "x": replace(long, embeddings=np.eye(1, 3))})
-    with pytest.raises(DatasetError, match="one occurs twice"):
+    with pytest.raises(DatasetError, match="an image_id occurs twice"):
         evaluate_search(good, dataset([*scenes, scenes[0]], QUERY), LOOK)
     unknown = dataset([shows("x", [1], "a")], QUERY)
-    with pytest.raises(DatasetError, match="'q' is no scene, so its camera is unknown"):
+    with pytest.raises(DatasetError, match="'q' is not a scene of the set, so its camera is unknown"):
         evaluate_search(good, unknown, LOOK, PRESETS["cross-camera-junk"])

@@ -62,9 +62,9 @@ def test_without_a_plan_the_figures_are_those_of_the_standard_preset(
 
 def test_mistakes_are_reported_before_the_network_runs(tiny_searcher: PersonSearcher, data: Dataset) -> None:
     tiny_searcher.observe = None  # type: ignore[assignment,method-assign]
-    with pytest.raises(ConfigError, match="no preset 'standrad'"):
+    with pytest.raises(ConfigError, match="there is no preset 'standrad'"):
         run_evaluation(tiny_searcher, data, Plan(presets=("standrad",)), progress=False)
-    with pytest.raises(ConfigError, match="no re-ranking is called 'magic'"):
+    with pytest.raises(ConfigError, match="there is no re-ranking method 'magic'"):
         run_evaluation(tiny_searcher, data, Plan(rerank="magic"), progress=False)
     with pytest.raises(DatasetError, match="has no queries, so search cannot be measured"):
         run_evaluation(tiny_searcher, replace(data, queries=()), Plan(gallery_sizes=(2,)), progress=False)

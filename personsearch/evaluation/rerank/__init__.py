@@ -1,6 +1,6 @@
-"""Re-ranking: other similarities than the plain one, from what a search has at hand. Off unless asked for.
+"""Re-ranking: similarities other than the plain one, made from what a search has at hand. Off by default.
 
-Each method is a frozen record of its parameters whose ``ranker`` makes what ``evaluate_search`` takes.
+Each method is a frozen record of its parameters; its ``ranker`` returns what ``evaluate_search`` takes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from personsearch.evaluation.search import Ranker
 
 
 class Reranker(Protocol):
-    """Parameters of a method."""
+    """The parameters of a method."""
 
     def ranker(self, searched: Searched) -> Ranker:
         """Return the similarities of this method."""
 
 
-#: By the name that ``--rerank`` takes, with the parameters of the papers.
+#: Methods by the name that ``--rerank`` takes, with the parameters of their papers.
 RERANKERS: Mapping[str, Reranker] = MappingProxyType(
     {
         "context": ContextMatching(),
@@ -42,10 +42,10 @@ def reranker_of(name: str) -> Reranker:
     """Return a method by name.
 
     Raises:
-        ConfigError: there is none of that name; lists those there are.
+        ConfigError: there is no such method; lists those there are.
     """
     if name not in RERANKERS:
-        raise ConfigError(f"no re-ranking is called {name!r}; there are {', '.join(RERANKERS)}")
+        raise ConfigError(f"there is no re-ranking method {name!r}; methods are: {', '.join(RERANKERS)}")
     return RERANKERS[name]
 
 

@@ -1,4 +1,4 @@
-"""Context persons: the people beside the query vote for scenes that show them too."""
+"""Companions: the people beside the query vote for scenes that show them too."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from personsearch.evaluation.search import Ranker
 class Companions:
     """Raise the rows of scenes in which the query's companions are found too.
 
-    Each companion votes for a row with how much its best likeness among the *other* rows of that scene is above
-    ``floor``. The row's similarity rises by ``weight`` times the mean vote. Unlike context matching it changes every
-    row, by little, and needs no assignment.
+    Each companion's vote for a row is how far its highest similarity to the *other* rows of that scene exceeds
+    ``floor``. The row's similarity rises by ``weight`` times the mean vote. Unlike context matching, this changes every
+    row a little, and needs no assignment.
 
     Attributes:
-        people: companions that vote, those of the highest scores.
-        floor: similarity below which a likeness says nothing.
+        people: how many companions vote, those of highest score.
+        floor: similarity below which a companion has no vote.
         weight: of the votes.
     """
 
@@ -32,7 +32,7 @@ class Companions:
 
     def __post_init__(self) -> None:
         if self.people < 1 or not -1 <= self.floor < 1 or not self.weight >= 0:
-            raise ConfigError(f"people must be at least 1, floor -1..1 and weight at least 0, got {self}")
+            raise ConfigError(f"people must be at least 1, floor from -1 to below 1, and weight at least 0, got {self}")
 
     def ranker(self, searched: Searched) -> Ranker:
         """Return the similarities of this method."""
@@ -52,7 +52,7 @@ class Companions:
 
 
 def _best_of_the_others(values: NDArray[np.floating], group: NDArray[np.int64], groups: int) -> NDArray[np.floating]:
-    """Return for each value (A,), all 0 or more, the highest of the others in its group; 0 where there is none."""
+    """Return for each value (A,), none negative, the highest of the others in its group; 0 where it is alone."""
     order = np.lexsort((-values, group))
     first = np.searchsorted(group[order], np.arange(groups))
     best_row = order[first]

@@ -1,4 +1,4 @@
-"""Context matching: people are seen with the same people again (CBGM, Li and Miao 2021)."""
+"""Context matching: it expects the people around a person to be seen with them again (CBGM, Li and Miao 2021)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from personsearch.evaluation.search import Ranker
 
 @dataclass(frozen=True, kw_only=True)
 class ContextMatching:
-    """Match everybody of the query's scene with everybody of a gallery scene, one to one, as similar as can be.
+    """Match the people of the query's scene with those of a gallery scene, one to one, as similarly as possible.
 
-    Scenes of the k1 most similar rows are looked at. Where the matching gives the query a row, this row's similarity
-    becomes the sum of the similarities of all matched pairs (``score="sum"``, SeqNet), or the mean of that sum and its
-    own similarity (``"mean"``, PSTR); all others keep theirs. Both go above 1, so the rows looked at rise over all
-    others.
+    The scenes of the k1 most similar rows are considered. Where the matching assigns a row to the query, that row's
+    similarity becomes the sum of the similarities of all matched pairs (``score="sum"``, SeqNet), or the mean of that
+    sum and its own similarity (``"mean"``, PSTR); all other rows keep theirs. Both can exceed 1, so the rows considered
+    rise above all others.
 
     Attributes:
-        k1: rows whose scenes are looked at; SeqNet takes 10 on CUHK-SYSU and 30 on PRW.
-        k2: people of the query's scene, the query and those of the highest scores; SeqNet takes 3 and 4.
-        score: what becomes of the sum.
+        k1: how many rows' scenes are considered; SeqNet takes 10 on CUHK-SYSU and 30 on PRW.
+        k2: how many people of the query's scene are matched: the query and those of highest score; SeqNet takes 3
+            on CUHK-SYSU and 4 on PRW.
+        score: how the sum is used.
     """
 
     k1: int = 30
@@ -34,7 +35,7 @@ class ContextMatching:
 
     def __post_init__(self) -> None:
         if self.k1 < 1 or self.k2 < 1 or self.score not in ("sum", "mean"):
-            raise ConfigError(f"k1 and k2 must be at least 1 and score 'sum' or 'mean', got {self}")
+            raise ConfigError(f"k1 and k2 must be at least 1, and score 'sum' or 'mean', got {self}")
 
     def ranker(self, searched: Searched) -> Ranker:
         """Return the similarities of this method.
@@ -53,11 +54,13 @@ class ContextMatching:
             people = np.concatenate([searched.queries[query][None], searched.companions[query][: self.k2 - 1]])
             scene = rows.scene[allowed]
             changed = similarity.copy()
-            for looked_at in np.unique(scene[np.argsort(-similarity, kind="stable")[: self.k1]]):
-                there = np.flatnonzero(scene == looked_at)
+            for considered in np.unique(scene[np.argsort(-similarity, kind="stable")[: self.k1]]):
+                there = np.flatnonzero(scene == considered)
                 table = people @ rows.embeddings[allowed[there]].T
                 ours, theirs = linear_sum_assignment(table, maximize=True)
-                if ours[0] == 0:  # rising: the query comes first, unless the scene has fewer people and it is left over
+                if (
+                    ours[0] == 0
+                ):  # rising: the query is first, unless the scene has too few people for all
                     total = float(table[ours, theirs].sum())
                     row = there[theirs[0]]
                     changed[row] = total if self.score == "sum" else (total + similarity[row]) / 2

@@ -1,4 +1,4 @@
-"""Query expansion: search again with the query and its best matches together."""
+"""Query expansion: searches again with the query and its best matches combined."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ class QueryExpansion:
     """Add the k most similar rows to the query, each weighted by its similarity to the power alpha.
 
     Attributes:
-        k: rows that are added.
-        alpha: 0 = equal weights (AQE, Chum et al. 2007); 3 = alpha-QE (Radenovic et al. 2018). Rows of negative
-            similarity are never added.
+        k: how many rows are added; rows of negative similarity never are.
+        alpha: 0 = equal weights (AQE, Chum et al. 2007); 3 = alpha-QE (Radenovic et al. 2018).
     """
 
     k: int = 5

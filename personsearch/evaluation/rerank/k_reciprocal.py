@@ -1,7 +1,7 @@
-"""k-reciprocal re-ranking (Zhong et al. 2017), sparse and blockwise, so that a gallery of any set fits.
+"""k-reciprocal re-ranking (Zhong et al. 2017), sparse and in blocks, so that the gallery of any set fits in memory.
 
-People whose nearest neighbours are the same are taken to be the same: distances become a mixture of the plain one and
-the Jaccard distance of neighbourhoods.
+People with the same nearest neighbours are taken to be the same person: the distance becomes a mixture of the plain
+distance and the Jaccard distance of the neighbourhoods.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from personsearch.evaluation.search import Ranker
 from personsearch.results import Floats
 
 Ints = NDArray[np.int64]
-#: Similarities held at a time.
+#: How many similarities are held at a time.
 CELLS = 2**21
-#: Share of a neighbour's own neighbourhood that must lie in ours before it joins it.
+#: A neighbour's own neighbourhood joins ours if more than this share of it lies in ours.
 SHARED = 2 / 3
 
 
@@ -29,15 +29,15 @@ SHARED = 2 / 3
 class KReciprocal:
     """Compare people by their neighbourhoods.
 
-    The gallery's neighbourhoods are made once, of all its rows. A query's neighbours are the rows it may be looked for
-    in, and queries never see each other, so that one query's result does not depend on which others are asked (the
-    original puts all queries and rows into one pool). Returned is 1 minus the mixed distance. Neighbours of equal
-    similarity at the border of a neighbourhood are settled arbitrarily.
+    The neighbourhoods of all rows of the gallery are computed once. A query's neighbours are among the rows it may be
+    searched for in, and queries never see each other, so one query's result does not depend on which others are asked
+    (the original puts all queries and rows into one pool). The similarity is 1 minus the mixed distance. Which of
+    several equally similar rows at the border of a neighbourhood belong to it is arbitrary.
 
     Attributes:
-        k1: neighbours that must be mutual.
-        k2: neighbours whose neighbourhoods are averaged.
-        weight: of the plain distance, 0..1 (lambda in the paper).
+        k1: how many nearest neighbours are considered; they must be mutual.
+        k2: how many nearest neighbours' neighbourhoods are averaged.
+        weight: of the plain distance, 0..1 (lambda in their paper).
     """
 
     k1: int = 20
@@ -46,10 +46,10 @@ class KReciprocal:
 
     def __post_init__(self) -> None:
         if not 1 <= self.k2 <= self.k1 or not 0 <= self.weight <= 1:
-            raise ConfigError(f"k1 must be at least k2, k2 at least 1 and weight 0..1, got {self}")
+            raise ConfigError(f"k1 must be at least k2, k2 at least 1, and weight from 0 to 1, got {self}")
 
     def ranker(self, searched: Searched) -> Ranker:
-        """Return the similarities of this method; the gallery's neighbourhoods are made here.
+        """Return the similarities of this method; the gallery's neighbourhoods are computed here.
 
         Raises:
             MissingExtraError: scipy is not installed.
@@ -68,15 +68,15 @@ class KReciprocal:
 
 
 class Neighbourhoods:
-    """Who belongs to whom in a gallery: sparse (N, N) weights, each row's sum being 1."""
+    """Who belongs to whom in a gallery: sparse (N, N) weights whose rows sum to 1."""
 
     def __init__(self, embeddings: Floats, k1: int, k2: int) -> None:
-        """Find every row's mutual neighbours, and theirs.
+        """Find the mutual neighbours of every row, and theirs.
 
         Args:
             embeddings: (N, D) unit length.
-            k1: see KReciprocal.
-            k2: likewise.
+            k1: see :class:`KReciprocal`.
+            k2: see :class:`KReciprocal`.
 
         Raises:
             MissingExtraError: scipy is not installed.
@@ -99,20 +99,20 @@ class Neighbourhoods:
                 -_distance(_dots(embeddings, first + rows.start, second), farthest[first + rows.start])
             )
             parts.append(_normalised(joined))
-        #: (N, N), before and after the mean over each row's k2 nearest; the second by columns.
+        #: (N, N), before and after averaging over each row's k2 nearest; the second is stored by columns.
         self._weights = sparse.vstack(parts, format="csr", dtype=np.float32)
         self._columns = (self._matrix(neighbours[:, :k2]) @ self._weights / max(1, neighbours[:, :k2].shape[1])).tocsc()
 
     def jaccard(self, similarity: Floats, allowed: Ints) -> NDArray[np.float64]:
-        """Return the Jaccard distance (A,) of a query to some rows.
+        """Return the Jaccard distances (A,) from a query to some rows.
 
         Args:
             similarity: (N,) of the query to all rows.
-            allowed: (A,) the rows its neighbourhood may be made of.
+            allowed: (A,) the rows that its neighbourhood may consist of.
         """
         order = allowed[np.argsort(-similarity[allowed], kind="stable")]
         near = order[: self._k1]
-        near = near[similarity[near] >= self._reach[near]]  # the query would be among their neighbours too
+        near = near[similarity[near] >= self._reach[near]]  # the query would be one of their neighbours too
         total = len(similarity)
         joined = self._joined(self._csr((np.ones(len(near)), near, [0, len(near)]), (1, total)))
         own = np.zeros(total)
@@ -131,7 +131,7 @@ class Neighbourhoods:
         return np.asarray(1 - common / (1 + own.sum() - common))
 
     def _matrix(self, neighbours: Ints) -> Any:
-        """Return 1 where the column is among the row's neighbours."""
+        """Return (N, N), 1 where the column is one of the row's neighbours."""
         rows, count = neighbours.shape
         starts = np.arange(rows + 1) * count
         return self._csr((np.ones(rows * count, np.float32), neighbours.ravel(), starts), (rows, rows))
@@ -141,7 +141,7 @@ class Neighbourhoods:
         return near.multiply(near.T).tocsr()
 
     def _joined(self, mutual: Any) -> Any:
-        """Add to each row's mutual neighbours those of its neighbours that share enough with it."""
+        """Add to each row's mutual neighbours the neighbourhoods of those that share enough of theirs with it."""
         common = (mutual @ self._half.T).multiply(mutual).tocsr()
         common.data = (common.data > SHARED * self._half_sizes[common.indices]).astype(np.float32)
         common.eliminate_zeros()
@@ -151,11 +151,11 @@ class Neighbourhoods:
 
 
 def nearest(embeddings: Floats, k: int) -> tuple[Ints, Floats, Floats]:
-    """Find each row's k nearest others, some rows at a time.
+    """Find each row's k nearest other rows, in blocks.
 
     Returns:
-        (N, 1 + k) the row itself, then its neighbours by falling similarity; fewer columns where there are fewer rows;
-        (N,) similarity of the last neighbour; (N,) similarity of the farthest row of all.
+        (N, 1 + k) the row itself, then its neighbours by falling similarity, with fewer columns where there are fewer
+        rows; (N,) similarity of the last neighbour; (N,) similarity of the farthest row.
     """
     total = len(embeddings)
     k = min(k, max(total - 1, 0))
@@ -183,7 +183,7 @@ def _slices(total: int) -> Iterator[slice]:
 
 
 def _distance(similarity: Floats, farthest: Any) -> NDArray[np.float64]:
-    """Return squared Euclidean distances as shares of the farthest row's."""
+    """Return squared Euclidean distances as shares of the farthest row's distance."""
     longest = np.maximum(2 - 2 * np.asarray(farthest, np.float64), 1e-12)
     return np.asarray((2 - 2 * similarity.astype(np.float64)).clip(0) / longest)
 

@@ -1,4 +1,4 @@
-"""What re-ranking methods work from: a gallery, the queries, and who stands beside them."""
+"""What re-ranking methods work from: a gallery, the queries, and the people beside them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from personsearch.evaluation.rows import GalleryRows, gallery_rows
 from personsearch.evaluation.rules import PRESETS, Rules
 from personsearch.results import Detections, Floats
 
-#: A detection that overlaps the query's box as much is the query's person.
+#: A detection with at least this IoU with the query's box is the query's person.
 SAME_BOX = 0.5
 
 
@@ -27,7 +27,7 @@ class Searched:
     Attributes:
         rows: the gallery, as ``evaluate_search`` ranks it.
         queries: (Q, D) float32, unit length.
-        companions: per query (M, D), the other people detected in its scene, by falling score.
+        companions: for each query (M, D), the other people detected in its scene, by falling score.
     """
 
     rows: GalleryRows
@@ -42,13 +42,13 @@ class Searched:
         query_embeddings: Floats,
         rules: Rules = PRESETS["standard"],
     ) -> Searched:
-        """Gather it from what ``evaluate_search`` takes.
+        """Gather them from what ``evaluate_search`` takes.
 
         Args:
-            detections: by image_id, of the queries' scenes too; a query's scene without an entry has no companions.
+            detections: by image_id, including the queries' scenes; a scene without an entry has no companions.
             dataset: scenes and queries.
-            query_embeddings: (Q, D).
-            rules: the protocol; its score threshold holds for companions too.
+            query_embeddings: (Q, D) float32, unit length.
+            rules: the protocol; its score threshold applies to companions too.
 
         Raises:
             DatasetError: there is not one embedding per query.
@@ -68,21 +68,21 @@ class Searched:
         )
 
     def similarity(self, query: int, allowed: NDArray[np.int64]) -> Floats:
-        """Return the plain similarity (A,) of some rows to a query."""
+        """Return the plain similarities (A,) of some rows to a query."""
         return self.products(self.queries[query], allowed)
 
     def products(self, vectors: Floats, allowed: NDArray[np.int64]) -> Floats:
         """Return the dot products of some rows with a vector (D,) or several (M, D): (A,) or (A, M)."""
         embeddings = self.rows.embeddings
-        if 2 * len(allowed) > len(embeddings):  # copying most of the rows costs more than multiplying all
+        if 2 * len(allowed) > len(embeddings):  # copying most of the rows costs more than multiplying them all
             return np.asarray((embeddings @ vectors.T)[allowed])
         return np.asarray(embeddings[allowed] @ vectors.T)
 
 
-def _companions(found: Detections | None, query: Query, score_threshold: float, size: int) -> Floats:
-    if found is None:
+def _companions(people: Detections | None, query: Query, score_threshold: float, size: int) -> Floats:
+    if people is None:
         return np.zeros((0, size), np.float32)
-    beside = (box_iou(found.boxes, query.box[None])[:, 0] < SAME_BOX) & (found.scores >= score_threshold)
+    beside = (box_iou(people.boxes, query.box[None])[:, 0] < SAME_BOX) & (people.scores >= score_threshold)
     rows = np.flatnonzero(beside)
-    embeddings: Floats = found.embeddings[rows[np.argsort(-found.scores[rows], kind="stable")]]
+    embeddings: Floats = people.embeddings[rows[np.argsort(-people.scores[rows], kind="stable")]]
     return embeddings

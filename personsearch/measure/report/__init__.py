@@ -1,4 +1,4 @@
-"""An evaluation as a page that explains itself: ``results.json`` for programs, ``report.html`` for people."""
+"""An evaluation as a self-explanatory page: ``results.json`` for programs, ``report.html`` for people."""
 
 from personsearch.measure.report.page import REPORT_FILE, RESULTS_FILE, require_libraries, write_report
 
