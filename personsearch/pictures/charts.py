@@ -101,8 +101,8 @@ def new_figure(
     return figure, list(figure.subplots(1, panels, squeeze=False)[0])
 
 
-def draw_outline(axes: Axes, heights: Numbers, edges: Numbers, line: Line, *, alpha: float = 0.18) -> None:
-    """Draw a histogram as an outline over a pale area, so that several can share a panel.
+def draw_outline(axes: Axes, heights: Numbers, edges: Numbers, line: Line, *, alpha: float = 0.18) -> Any:
+    """Draw a histogram as an outline over a pale area, so that several can share a panel; returns it, for a legend.
 
     Args:
         axes: to draw on.
@@ -112,7 +112,7 @@ def draw_outline(axes: Axes, heights: Numbers, edges: Numbers, line: Line, *, al
         alpha: opacity of the area, 0 to 1.
     """
     axes.stairs(heights, edges, fill=True, facecolor=line.colour, alpha=alpha, edgecolor="none")
-    axes.stairs(heights, edges, color=line.colour, linewidth=line.width)
+    return axes.stairs(heights, edges, color=line.colour, linewidth=line.width)
 
 
 def percentages(numbers: Numbers, edges: Numbers) -> NDArray[np.float64]:

@@ -1,16 +1,13 @@
-"""Fitted plans meet their targets; sets are measured, and drawn beside what they are fitted to."""
+"""Fitted plans meet their targets; sets are measured."""
 
-import builtins
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from personsearch.errors import DatasetError, MissingExtraError
+from personsearch.errors import DatasetError
 from personsearch.synth.cameras import Camera
-from personsearch.synth.fit import draw_fit
 from personsearch.synth.plan import Job, plan
 from personsearch.synth.plan.targets import at
 from personsearch.synth.plan.walks import hides
@@ -157,35 +154,13 @@ def test_a_set_without_identities_is_refused(tmp_path: Path) -> None:
         statistics_of_set(path, 400, 160)
 
 
-def test_figures_show_target_and_result(prw: tuple, tmp_path: Path) -> None:
+def test_a_comparison_has_a_row_for_each_level(prw: tuple) -> None:
     recipe, _, found = prw
-    paths = draw_fit(recipe, found, "train", tmp_path / "fit")
-    assert [path.name for path in paths] == ["fit.png", "long-tail.png"]
-    for path in paths:
-        assert path.stat().st_size < 300_000
-        pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
-        for colour in ((0x9A, 0x9A, 0xA1), (0x0A, 0x6C, 0x8F)):
-            assert (np.abs(pixels.astype(int) - colour).max(axis=1) < 12).sum() > 100
     rows = comparison(recipe, found)["boxes per identity"]
     assert [what for what, _, _ in rows] == ["5 %", "25 %", "50 %", "75 %", "95 %"]
     assert rows[2][2] == 23
     open_ended = comparison(load_recipe("street-small"), found)
     assert {goal for rows in open_ended.values() for _, _, goal in rows} == {None}
-
-
-def test_figures_without_matplotlib_say_what_to_install(
-    prw: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *rest: object) -> object:
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r"personsearch\[data\]"):
-        draw_fit(prw[0], prw[2], "train", tmp_path)
 
 
 def test_commands(run: Run, tmp_path: Path) -> None:

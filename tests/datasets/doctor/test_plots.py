@@ -16,7 +16,6 @@ from PIL import Image, ImageColor
 
 from personsearch.datasets import load_dataset
 from personsearch.datasets.doctor.plots import (
-    COLOURS,
     Series,
     box_size_plot,
     cameras_per_identity_plot,
@@ -32,10 +31,12 @@ from personsearch.datasets.doctor.statistics import (
     people_per_scene,
 )
 from personsearch.errors import DatasetError, MissingExtraError
+from personsearch.pictures.charts import SERIES
 from tests.conftest import SHARED
 from tests.datasets.doctor.faults import clean_sets, dataset
 
 PRW = SHARED / "prw-annotations" / "train_pid.json"
+COLOURS = [line.colour for line in SERIES]
 COUNTS = np.array([9, 3, 3, 2, 1, 1, 1])
 PLOTS: dict[str, tuple[Callable[..., Path], NDArray[np.generic]]] = {
     "long-tail": (long_tail_plot, COUNTS),
@@ -75,6 +76,14 @@ def test_odd_numbers_and_names_can_be_drawn(name: str, tmp_path: Path) -> None:
 def test_many_counts_become_an_outline(tmp_path: Path) -> None:
     crowd = np.random.default_rng(0).poisson(80, 500)
     assert ink(people_per_frame_plot({"crowd": crowd}, tmp_path / "crowd.png"), COLOURS[0]) > 500
+
+
+def test_series_without_identities_are_left_out_of_the_long_tail(tmp_path: Path) -> None:
+    nobody = np.zeros(0, np.int64)
+    path = long_tail_plot({"a": COUNTS, "b": nobody}, tmp_path / "a.png")
+    assert ink(path, COLOURS[0]) > 500
+    assert ink(path, COLOURS[1]) == 0
+    assert ink(long_tail_plot({"b": nobody}, tmp_path / "b.png"), COLOURS[0]) == 0
 
 
 def test_the_head_by_hand() -> None:
