@@ -1,4 +1,4 @@
-"""``personsearch gallery``."""
+"""``personsearch gallery``: look after a gallery."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import typer
 from rich.markup import escape
 
 from personsearch.cli.common import Json, err, out, print_json, searcher_for, table_of
-from personsearch.errors import GalleryError
+from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery import Gallery, rescue
+from personsearch.gallery.index import IndexKind
 
 app = typer.Typer(help="Look after a gallery.", no_args_is_help=True)
 
@@ -21,27 +22,29 @@ Folder = Annotated[Path, typer.Argument(help="The gallery's folder.")]
 
 @app.command()
 def info(gallery: Folder, as_json: Json = False) -> None:
-    """Say what a gallery holds."""
+    """Show what a gallery holds, and the weights it was made with."""
     with Gallery.open(gallery, mode="r") as opened:
-        told = asdict(opened.info())
+        facts = asdict(opened.info())
     if as_json:
-        print_json(told)
+        print_json(facts)
         return
     table = table_of("", "value")
-    for key, value in told.items():
-        table.add_row(key.replace("_", " "), escape(str(value)))
+    for key, value in facts.items():
+        if value is not None:
+            table.add_row(key.replace("_", " "), escape(str(value)))
     out.print(table)
 
 
 @app.command()
 def check(gallery: Folder, as_json: Json = False) -> None:
-    """Examine every row, the index and its cache; exit status 1 where something is wrong."""
+    """Examine every row, the index and its cache; the exit status is 1 if something is wrong."""
     with Gallery.open(gallery, mode="r") as opened:
         problems = opened.check()
     if as_json:
         print_json(problems)
-    for problem in () if as_json else problems:
-        err.print(f"[red]problem:[/] {escape(problem)}")
+    else:
+        for problem in problems:
+            err.print(f"[red]problem:[/] {escape(problem)}")
     if problems:
         sys.exit(1)
     if not as_json:
@@ -55,49 +58,65 @@ def remove(
     before: Annotated[float | None, typer.Option(help="Erase all scenes with a time (seconds) below this.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Erase scenes with their people; they are overwritten in the file."""
+    """Erase scenes with their people, overwriting them in the file."""
+    if not image_ids and before is None:
+        raise GalleryError(
+            f"{gallery}: nothing to erase; name image_ids, or give --before SECONDS; to erase everything, delete the "
+            "folder"
+        )
     with Gallery.open(gallery) as opened:
         count = opened.remove(image_ids or None, before=before)
     if as_json:
         print_json({"erased": count})
     else:
-        out.print(f"{count} scenes erased")
+        out.print(f"{_scenes(count)} erased")
 
 
 @app.command()
 def rebuild(
     gallery: Folder,
-    index: Annotated[str | None, typer.Option(help="auto, exact or ivf; default: as it is.")] = None,
+    index: Annotated[IndexKind | None, typer.Option(help="The kind of index from now on; default: as before.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make the search index anew from the database."""
+    """Rebuild the search index from the database."""
     with Gallery.open(gallery) as opened:
-        told = opened.rebuild(index)  # type: ignore[arg-type]  # it says which kinds there are
+        description = opened.rebuild(index)
     if as_json:
-        print_json({"index": told})
+        print_json({"index": description})
     else:
-        out.print(told)
+        out.print(description)
 
 
 @app.command("rescue")
 def rescue_command(
     gallery: Folder,
-    new: Annotated[Path, typer.Argument(help="Folder of the gallery to be made.")],
+    new: Annotated[Path, typer.Argument(help="Folder of the gallery to make; new or empty.")],
     weights: Annotated[
-        str | None, typer.Option(help="What it was made with, where that cannot be read any more.")
+        str | None, typer.Option(help="The weights it was made with, if the gallery does not say so any more.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Copy what can still be read of a damaged gallery into a new one; the damaged one is left as it is."""
-    if new.exists() and any(new.iterdir()):
-        raise GalleryError(f"{new}: is not empty; name a new folder")
-    report = rescue(gallery, new, searcher_for(weights, "cpu").spec if weights else None)
+    """Copy everything intact from a damaged gallery into a new one; the damaged one is left as it is."""
+    if new.exists() and not (new.is_dir() and not any(new.iterdir())):
+        raise GalleryError(f"{new}: is not an empty folder; name a new one")
+    try:
+        report = rescue(gallery, new)
+    except GalleryCorruptError:
+        if weights is None:
+            raise
+        report = rescue(gallery, new, searcher_for(weights, "cpu").spec)
     if as_json:
         print_json(asdict(report))
         return
     of = "" if report.stored is None else f" of {report.stored}"
-    out.print(f"{report.saved}{of} scenes saved, with {report.people} people; index the same images again for the rest")
+    out.print(
+        f"{report.saved}{of} scenes saved, with {report.people} people; index the same images again to add the rest"
+    )
     if report.lost:
         err.print("[yellow]lost, as far as the names can be read:[/]")
         for name in report.lost:
             err.print(f"  {escape(name)}")
+
+
+def _scenes(count: int) -> str:
+    return f"{count} scene" if count == 1 else f"{count} scenes"

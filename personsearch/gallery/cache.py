@@ -1,9 +1,9 @@
 """The index on disk: a cache beside the database, never more than that.
 
 One safetensors file of plain arrays under ``index/``; FAISS's own files are never read. It is written to a temporary
-name, synced and renamed; then the database is told its sha256, in a transaction. So the database always names the one
+name, synced and renamed; then a transaction records its sha256 in the database. So the database always names the one
 cache that belongs to its present state: a file that is damaged, half written or of another state does not match and is
-passed over. Losing it costs time, nothing else.
+ignored. Losing it costs time, nothing else.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class CacheNote:
-    """What the database says of its cache.
+    """What the database records about its cache.
 
     Attributes:
-        sha256: of the file.
-        people: rows in it.
+        sha256: of the file, 64 hex digits.
+        people: number of rows in it.
         last_person: highest detection_id in it.
         deletions: the database's count of deletions when it was written.
     """
@@ -45,7 +45,7 @@ class CacheNote:
 
     @classmethod
     def parse(cls, text: str) -> CacheNote | None:
-        """Read a note; None where there is none, or none that can be read."""
+        """Parse a note; None where the text is not one."""
         try:
             note = cls(**json.loads(text))
         except (ValueError, TypeError):
@@ -59,13 +59,13 @@ class Cached:
     """What a cache holds.
 
     Attributes:
-        ids: (N,) int64, rising.
-        images: (N,) int64, row numbers of the scenes.
+        ids: (N,) int64, detection_ids, rising.
+        images: (N,) int64, row number of each person's scene.
         vectors: (N, D) float16, as in the database.
-        centroids: (L, D) float32 of inverted lists, or None.
-        lists: (N,) int32, the list of each row, or None.
-        nprobe: lists to look into.
-        recall: recall@10 measured with it.
+        centroids: (L, D) float32 of inverted lists; None for exact search.
+        lists: (N,) int32, the list of each row; None for exact search.
+        nprobe: how many lists a search probes.
+        recall: recall@10 measured with ``nprobe``, 0..1.
     """
 
     ids: NDArray[np.int64]
@@ -78,11 +78,16 @@ class Cached:
 
 
 class CacheError(Exception):
-    """A cache is not there, or not what the database expects."""
+    """A cache is missing, or is not what the database expects."""
 
 
 def write_cache(gallery: Path, cached: Cached, deletions: int) -> CacheNote:
     """Write a cache under its final name; it counts once the database holds the returned note.
+
+    Args:
+        gallery: the gallery's folder.
+        cached: what to write.
+        deletions: the database's count of deletions now.
 
     Raises:
         OSError: the disk is full or refuses.
@@ -93,7 +98,7 @@ def write_cache(gallery: Path, cached: Cached, deletions: int) -> CacheNote:
     arrays = {"ids": cached.ids, "images": cached.images, "vectors": cached.vectors}
     if cached.centroids is not None and cached.lists is not None:
         arrays |= {"centroids": cached.centroids, "lists": cached.lists}
-    # One entry, because safetensors writes several in any order, and the same cache is to be the same file.
+    # One entry, because safetensors writes several in any order, and the same cache should be the same file.
     about = {"ivf": json.dumps({"nprobe": cached.nprobe, "recall": cached.recall})}
     try:
         try:
@@ -109,7 +114,7 @@ def write_cache(gallery: Path, cached: Cached, deletions: int) -> CacheNote:
 
 
 def has_cache(gallery: Path, note: CacheNote) -> bool:
-    """Return whether a file of the right name is there; only reading tells whether it is whole."""
+    """Return whether a file of the right name exists; only reading shows whether it is whole."""
     return _path(gallery, note.sha256).exists()
 
 
@@ -117,7 +122,7 @@ def read_cache(gallery: Path, note: CacheNote) -> Cached:
     """Read the cache that the database names.
 
     Raises:
-        CacheError: says what is wrong with it.
+        CacheError: it is missing, damaged or unreadable; the message completes "the cached index is ...".
     """
     path = _path(gallery, note.sha256)
     try:
@@ -134,7 +139,7 @@ def read_cache(gallery: Path, note: CacheNote) -> Cached:
 
 
 def sweep(gallery: Path, keep: CacheNote | None = None) -> None:
-    """Delete all files of the cache's folder but one cache: older ones, and what a killed process left."""
+    """Delete everything in the cache's folder except ``keep``: older caches, and what a killed process left."""
     wanted = None if keep is None else _path(gallery, keep.sha256)
     folder = gallery / FOLDER
     for path in folder.glob("*") if folder.is_dir() else ():

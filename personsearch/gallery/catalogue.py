@@ -1,4 +1,4 @@
-"""Which scene each person belongs to, and the filters over scenes, in memory."""
+"""The scene of each person and the filters over scenes, in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from personsearch.gallery.rows import ImageRow
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Which scenes to search; see ``Gallery.search_batch``."""
+    """Which scenes to search; see ``Gallery.search_batch``.
+
+    Attributes:
+        cameras: only scenes of these.
+        since: only scenes at this time (seconds) or later.
+        until: only scenes at this time or earlier.
+        exclude_images: image_ids to leave out.
+    """
 
     cameras: Sequence[str] | None = None
     since: float | None = None
@@ -23,7 +30,7 @@ class Filters:
 
     @property
     def pass_all(self) -> bool:
-        """Whether nothing is filtered out."""
+        """Whether every scene passes."""
         return all(value is None for value in (self.cameras, self.since, self.until)) and not self.exclude_images
 
 
@@ -31,7 +38,7 @@ class Catalogue:
     """The scenes of a gallery by rising row number, and the scene of each person.
 
     Attributes:
-        scene_of: row number of the scene of each person, in the order of the index.
+        scene_of: (N,) int64, row number of each person's scene, in the order of the index.
     """
 
     def __init__(self) -> None:
@@ -47,28 +54,28 @@ class Catalogue:
 
     @property
     def last_image(self) -> int:
-        """Highest row number of a scene."""
+        """Highest row number of a scene; 0 where there is none."""
         return int(self._ids.array[-1]) if len(self._ids) else 0
 
     def add(self, scene: ImageRow) -> None:
-        """Take in a scene with a row number above all others."""
+        """Add a scene with a row number above all others."""
         self._ids.extend(np.array([scene.id]))
         self._times.extend(np.array([np.nan if scene.time is None else scene.time]))
         self._cameras.extend(np.array([self._camera_codes.setdefault(scene.camera, len(self._camera_codes))]))
         self._rows[scene.image_id] = scene.id
 
     def keep(self, ids: NDArray[np.int64]) -> None:
-        """Forget the scenes that are not among these row numbers."""
+        """Keep only the scenes with these row numbers."""
         wanted = np.isin(self._ids.array, ids)
         if wanted.all():
             return
         for column in (self._ids, self._times, self._cameras):
             column.keep(wanted)
-        there = set(self._ids.array.tolist())
-        self._rows = {name: row for name, row in self._rows.items() if row in there}
+        kept = set(self._ids.array.tolist())
+        self._rows = {name: row for name, row in self._rows.items() if row in kept}
 
     def allowed(self, filters: Filters) -> NDArray[np.bool_] | None:
-        """Return which people (N,) are in scenes that pass; None where all do."""
+        """Return which people (N,) are in scenes that pass; None where all are."""
         if filters.pass_all:
             return None
         passing = np.ones(len(self._ids), dtype=bool)
@@ -88,5 +95,5 @@ class Catalogue:
 
 
 def _names(names: Sequence[str]) -> list[str]:
-    """Return names as a list; a single text counts as one name."""
+    """Return names as a list; a single string counts as one name."""
     return [names] if isinstance(names, str) else list(names)

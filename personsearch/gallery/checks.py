@@ -1,4 +1,4 @@
-"""What a gallery refuses to take in or to be asked with."""
+"""What a gallery refuses to store, or to be searched with."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ import numpy as np
 
 from personsearch.calibration import Calibration
 from personsearch.errors import GalleryError, GalleryMismatchError
-from personsearch.results import Detections, Floats, is_unit
+from personsearch.results import Detections, Floats, Spec, is_unit
 
 
 def check_scene(image_id: str, detections: Detections, dim: int) -> None:
-    """Refuse a scene without a usable name, or with numbers that are none.
+    """Refuse a scene without a usable image_id, or with numbers that are not finite.
+
+    Args:
+        image_id: the caller's name of the scene.
+        detections: its people.
+        dim: the gallery's embedding size.
 
     Raises:
-        GalleryError: says which.
+        GalleryError: names the scene and what is wrong with it.
     """
     if not isinstance(image_id, str) or not image_id:
-        raise GalleryError(f"image_id must be a text that is not empty, got {image_id!r}")
+        raise GalleryError(f"image_id must be a string that is not empty, got {image_id!r}")
     if image_id != image_id.encode("utf-8", "replace").decode():
-        raise GalleryError(f"image_id {image_id!r} is no text that can be stored (UTF-8)")
+        raise GalleryError(f"image_id {image_id!r} cannot be stored: it is not valid Unicode; use another name")
     check_vectors(f"image {image_id!r}", detections.embeddings, dim)
     for name, values in (("boxes", detections.boxes), ("scores", detections.scores)):
         if not np.isfinite(values).all():
@@ -30,27 +35,55 @@ def check_scene(image_id: str, detections: Detections, dim: int) -> None:
 def check_vectors(name: str, vectors: Floats, dim: int) -> None:
     """Refuse embeddings that are not (N, dim), finite and of unit length.
 
+    Args:
+        name: whose embeddings they are, for the message.
+        vectors: (N, dim) float32 if all is well.
+        dim: the gallery's embedding size.
+
     Raises:
-        GalleryError: names them.
+        GalleryError: says what is wrong.
     """
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise GalleryError(f"{name}: embeddings must be (N, {dim}), got {vectors.shape}")
     if not np.isfinite(vectors).all():
         raise GalleryError(f"{name}: embeddings must be finite")
     if not is_unit(vectors).all():
-        raise GalleryError(f"{name}: embeddings must be of unit length")
+        raise GalleryError(f"{name}: embeddings must be of unit length; divide each by its norm")
 
 
-def check_calibration(name: str, calibration: Calibration | None, fingerprint: str) -> None:
-    """Refuse a calibration of other weights than those whose embeddings are compared.
+def check_spec(name: str, own: Spec, other: Spec) -> None:
+    """Refuse weights other than those whose embeddings a gallery holds.
+
+    Args:
+        name: the gallery's, for the message.
+        own: the weights that the gallery was made with.
+        other: the weights that it is to be used with.
 
     Raises:
         GalleryMismatchError: names both.
     """
+    if own.fingerprint != other.fingerprint:
+        raise GalleryMismatchError(
+            f"{name}: holds embeddings of {own.name} ({own.fingerprint[:12]}), not of {other.name} "
+            f"({other.fingerprint[:12]}), and they cannot be compared; use {own.name}, or index into a new gallery"
+        )
+
+
+def check_calibration(name: str, calibration: Calibration | None, fingerprint: str) -> None:
+    """Refuse a calibration of other weights than those whose embeddings a gallery holds.
+
+    Args:
+        name: the gallery's, for the message.
+        calibration: None passes.
+        fingerprint: of the gallery's weights.
+
+    Raises:
+        GalleryMismatchError: names the fingerprints of both.
+    """
     if calibration is not None and calibration.weights != fingerprint:
         raise GalleryMismatchError(
-            f"{name}: holds embeddings of weights {fingerprint[:12]}, the calibration belongs to "
-            f"{calibration.weights[:12]}; give the calibration that lies beside the gallery's weights"
+            f"{name}: holds embeddings of weights {fingerprint[:12]}, but the calibration belongs to "
+            f"{calibration.weights[:12]}; use the calibration that lies beside the gallery's weights"
         )
 
 

@@ -1,14 +1,12 @@
-"""``Gallery``: people of many scenes, kept durably and searched by similarity."""
+"""``Gallery``: the people of many scenes, stored durably and searched by similarity."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -17,11 +15,12 @@ from filelock import FileLock
 from personsearch.calibration import Calibration, stricter
 from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.checks import check_calibration, check_scene, check_vectors, seconds
+from personsearch.gallery.checks import check_calibration, check_scene, check_spec, check_vectors, seconds
 from personsearch.gallery.index import KINDS, IndexKind
-from personsearch.gallery.lock import acquire_writer_lock
-from personsearch.gallery.rows import ImageRow, content_digest, stored_vectors, unit
+from personsearch.gallery.opening import open_folder
+from personsearch.gallery.rows import ImageRow, unit
 from personsearch.gallery.store import Store
+from personsearch.gallery.upkeep import Upkeep
 from personsearch.gallery.view import View
 from personsearch.results import Detections, Floats, GalleryInfo, Match, Spec
 
@@ -29,25 +28,36 @@ logger = logging.getLogger(__name__)
 
 
 class Gallery:
-    """People of many scenes in a folder. Open one with :meth:`open`, best in a ``with`` block.
+    """The people of many scenes, in a folder. Open one with :meth:`open`, best in a ``with`` block.
 
-    SQLite is the truth: a scene that :meth:`add` returned for survives a kill and a power cut. One process writes
-    (``mode="a"``), any number read (``mode="r"``) and see new scenes as they are committed.
+    SQLite is the truth: a scene survives a kill and a power cut as soon as :meth:`add` has returned. One process writes
+    (``mode="a"``); any number read (``mode="r"``) and see new scenes as they are committed. Threads may share one
+    object, and any of them may close it.
+
+    Attributes:
+        path: the folder.
+        embedding_size: length of an embedding.
     """
 
-    def __init__(self, path: Path, store: Store, lock: FileLock | None) -> None:
-        self.path = path
+    def __init__(self, store: Store, lock: FileLock | None) -> None:
+        self.path = store.path
+        self.embedding_size = store.embedding_size
         self._calibration: Calibration | None = None
         self._store = store
-        self._lock = lock
+        self._lock = lock  # None for a reader
         self._closed = False
         self._threads = threading.RLock()
-        self.embedding_size = int(store.meta["embedding_size"])
-        self._view = View(path, store, self.embedding_size)
+        self._upkeep = Upkeep(store)
+        self._view = View(store, self._upkeep)
+
+    @property
+    def spec(self) -> Spec:
+        """The weights that the gallery was made with; the revision is None if it recorded none."""
+        return self._store.spec
 
     @property
     def calibration(self) -> Calibration | None:
-        """What a similarity means here: fills each match's probability.
+        """What a similarity means here; with it, searches fill each match's probability.
 
         Raises:
             GalleryMismatchError: when set, it belongs to other weights than those whose embeddings are stored.
@@ -56,7 +66,7 @@ class Gallery:
 
     @calibration.setter
     def calibration(self, calibration: Calibration | None) -> None:
-        check_calibration(str(self.path), calibration, self._store.meta["fingerprint"])
+        check_calibration(str(self.path), calibration, self.spec.fingerprint)
         self._calibration = calibration
 
     @classmethod
@@ -72,46 +82,27 @@ class Gallery:
 
         Args:
             path: its folder.
-            spec: of the weights whose embeddings go in or are compared; a new gallery needs one. Without it an
-                existing gallery is opened as it is.
-            mode: ``"a"`` to add and search, made if need be; ``"r"`` to search only.
+            spec: the weights whose embeddings will be added or searched for (``searcher.spec``); a new gallery needs
+                one. Without it, an existing gallery opens whatever its weights.
+            mode: ``"a"`` to add and search, making the gallery if there is none; ``"r"`` to search only.
             calibration: of these weights (``searcher.calibration``); searches then fill each match's probability and
-                take ``max_false_match_rate``.
+                accept ``max_false_match_rate``.
 
         Raises:
-            GalleryError: there is no gallery and no spec to make one.
-            GalleryMismatchError: it holds embeddings of other weights.
+            GalleryError: there is no gallery and no spec to make one, or the folder cannot be written to.
+            GalleryMismatchError: it holds embeddings of other weights, or the calibration belongs to others.
             GalleryLockedError: another process has it open for writing (``mode="a"``).
             GalleryCorruptError: the database is damaged.
         """
         if mode not in ("a", "r"):
             raise ValueError(f"mode must be 'a' or 'r', got {mode!r}")
-        folder = Path(path)
-        create = None
-        lock = None
-        if mode == "a":
-            if spec is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-                create = {
-                    "fingerprint": spec.fingerprint,
-                    "weights": spec.name,
-                    "embedding_size": str(spec.embedding_size),
-                }
-            elif not folder.is_dir():
-                raise GalleryError(f"{folder}: no gallery here; give the spec of the weights to make one")
-            lock = acquire_writer_lock(folder)
-        try:
-            gallery = cls(folder, Store(folder, readonly=mode == "r", create=create), lock)
-        except BaseException:
-            if lock is not None:
-                lock.release()
-            raise
+        gallery = cls(*open_folder(Path(path), write=mode == "a", spec=spec))
         try:
             if spec is not None:
                 gallery.require(spec)
             gallery.calibration = calibration
         except GalleryMismatchError:
-            gallery.close()
+            gallery._close(save=False)
             raise
         return gallery
 
@@ -121,15 +112,10 @@ class Gallery:
         Raises:
             GalleryMismatchError: names both.
         """
-        held = self._store.meta
-        if held["fingerprint"] != spec.fingerprint:
-            raise GalleryMismatchError(
-                f"{self.path}: holds embeddings of {held['weights']} ({held['fingerprint'][:12]}), not of {spec.name} "
-                f"({spec.fingerprint[:12]}); they cannot be compared. Use those weights, or index into a new gallery"
-            )
+        check_spec(str(self.path), self.spec, spec)
 
     def close(self) -> None:
-        """Close the gallery and let others write. The writer leaves a cache of the index, so that opening is quick."""
+        """Close the gallery and let others write. The writer leaves a cache of the index, which makes opening quick."""
         self._close(save=True)
 
     def _close(self, *, save: bool) -> None:
@@ -149,16 +135,19 @@ class Gallery:
     def _save_cache(self) -> None:
         try:
             self._store.truncate_log()
-            self._view.save()
-        except (OSError, GalleryError) as error:  # nothing is lost but time; a damaged database is told when it is used
-            logger.warning("%s: no cache of the index is left (%s); the next opening takes longer", self.path, error)
+            if self._upkeep.is_due(self._store.state()):
+                self._write_cache()
+        except (OSError, GalleryError) as error:  # only time is lost; damage is reported when the database is used
+            logger.warning("%s: the index was not cached (%s); the next opening takes longer", self.path, error)
+
+    def _write_cache(self, kind: IndexKind | None = None) -> None:
+        index = self._view.refresh()
+        self._view.index = self._upkeep.save(index, self._view.catalogue.scene_of.array, kind)
 
     def __enter__(self) -> Gallery:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._close(save=kind is None)  # on Ctrl-C, be quick
 
     def __contains__(self, image_id: object) -> bool:
@@ -172,7 +161,7 @@ class Gallery:
 
     @property
     def num_images(self) -> int:
-        """Number of scenes, those without people included."""
+        """Number of scenes, including those without people."""
         with self._threads:
             return self._store.state().images
 
@@ -191,18 +180,18 @@ class Gallery:
         extra: dict[str, Any] | None = None,
         replace: bool = False,
     ) -> bool:
-        """Store a scene; when this returns it is on the disk.
+        """Store a scene; when this returns, it is on the disk.
 
         Args:
             image_id: the caller's name of the scene.
             detections: its people, possibly none.
-            camera: which camera took it.
+            camera: the camera that took it.
             time: seconds on the caller's clock.
             extra: anything JSON can hold; comes back with every match.
-            replace: take the place of a scene of that id with other content.
+            replace: let it replace a scene of that id with other content.
 
         Returns:
-            True if it was stored now, False if it was there already with the same content.
+            True if it was stored now, False if it was stored already with the same content.
 
         Raises:
             GalleryError: the gallery is open for reading only, or a vector is not finite and unit length.
@@ -211,11 +200,7 @@ class Gallery:
         """
         self._writable()
         check_scene(image_id, detections, self.embedding_size)
-        time = seconds(image_id, time)
-        height, width = detections.image_size
-        text = json.dumps(extra or {}, sort_keys=True)
-        digest = content_digest(detections, camera, time, text)
-        row = ImageRow(0, image_id, camera, time, width, height, text, digest)
+        row = ImageRow.new(image_id, detections, camera, seconds(image_id, time), extra)
         with self._threads, self._store.transaction():
             stored = self._store.digest(image_id)
             if stored == row.digest:
@@ -224,19 +209,19 @@ class Gallery:
                 if not replace:
                     raise GalleryMismatchError(
                         f"{self.path}: image {image_id!r} is stored with other content; "
-                        "give replace=True to exchange it, or another image_id"
+                        "give replace=True to replace it, or use another image_id"
                     )
-                self._view.drop_cache()
+                self._upkeep.drop_cache()
                 self._store.delete([image_id])
             self._store.insert(row, detections.boxes, detections.scores, detections.embeddings)
         return True
 
     def remove(self, image_ids: Iterable[str] | None = None, *, before: float | None = None) -> int:
-        """Erase scenes and their people; the rows are overwritten in the file.
+        """Erase scenes and their people, overwriting the rows in the file.
 
         Args:
-            image_ids: which; unknown ones are passed over.
-            before: all scenes with a time below this.
+            image_ids: the scenes to erase; unknown ids are ignored.
+            before: erase all scenes with a time (seconds) below this.
 
         Returns:
             How many scenes were erased.
@@ -248,7 +233,7 @@ class Gallery:
         if isinstance(image_ids, str):
             image_ids = [image_ids]
         if image_ids is None and before is None:
-            raise GalleryError("remove() needs image_ids or before; to erase everything delete the folder")
+            raise GalleryError("remove() needs image_ids or before; to erase everything, delete the folder")
         count = 0
         with self._threads:
             with self._store.transaction():
@@ -257,11 +242,11 @@ class Gallery:
                 if before is not None:
                     count += self._store.delete_before(before)
                 if count:
-                    self._view.drop_cache()
+                    self._upkeep.drop_cache()
             if count and not self._store.truncate_log():
                 logger.warning(
-                    "%s: a reader is still searching; the erased rows leave the write-ahead log when the gallery is "
-                    "closed after it is done",
+                    "%s: a reader is still searching; the erased rows stay in the write-ahead log until the gallery is "
+                    "closed after that search",
                     self.path,
                 )
         return count
@@ -318,21 +303,22 @@ class Gallery:
         Args:
             embeddings: (Q, D) unit length.
             k: matches per query at most.
-            cameras: only scenes of these.
+            cameras: only scenes of these cameras.
             since: only scenes at this time (seconds) or later.
-            until: only scenes before or at this time.
+            until: only scenes at this time (seconds) or earlier.
             exclude_images: image_ids to leave out, e.g. the query's own.
-            min_similarity: drop matches below it.
-            max_false_match_rate: keep only matches as similar as at most this share of pairs of different people.
-            one_per_image: keep each scene's best match only.
+            min_similarity: drop matches below this.
+            max_false_match_rate: drop matches below the similarity that this share of the pairs of different people
+                reaches; needs a calibration.
+            one_per_image: keep only the best match of each scene.
 
         Returns:
-            For each query its matches by falling similarity, equal ones by detection_id; with their probability where
+            For each query its matches by falling similarity, equal ones by detection_id; with their probability if
             the gallery has a calibration.
 
         Raises:
-            ConfigError: a rate is given, and there is no calibration or it has no threshold for it.
-            GalleryError: an embedding has another length or is not finite and unit length.
+            ConfigError: a rate is given, but there is no calibration or it has no threshold for this rate.
+            GalleryError: an embedding has another length, or is not finite and of unit length; or k is below 1.
         """
         min_similarity = stricter(min_similarity, max_false_match_rate, self._calibration)
         embeddings = np.asarray(embeddings, dtype=np.float32)
@@ -342,69 +328,72 @@ class Gallery:
         filters = Filters(cameras=cameras, since=since, until=until, exclude_images=exclude_images)
         with self._threads, self._store.snapshot():
             matches = self._view.search(embeddings, k, filters, min_similarity, one_per_image)
-        return matches if self._calibration is None else [self._calibration.fill(one) for one in matches]
+        calibration = self._calibration
+        return matches if calibration is None else [calibration.fill(ranking) for ranking in matches]
 
     def embedding(self, detection_id: int) -> Floats:
-        """Return the embedding (D,) float32 of a stored person, to search for their like without a network.
+        """Return the embedding (D,) float32 of a stored person, to search for similar people without a network.
 
         Raises:
             GalleryError: nobody has this id.
         """
         with self._threads:
-            found = self._store.find_people([detection_id])
-        if detection_id not in found:
-            raise GalleryError(f"{self.path}: nobody has detection_id {detection_id}")
-        embedding: Floats = unit(stored_vectors([found[detection_id][0].embedding], self.embedding_size))[0]
+            people = self._store.find_people([detection_id])
+        if detection_id not in people:
+            raise GalleryError(f"{self.path}: nobody has detection_id {detection_id}; matches carry valid ones")
+        person, _ = people[detection_id]
+        embedding: Floats = unit(self._store.vectors([person]))[0]
         return embedding
 
     def rebuild(self, index: IndexKind | None = None) -> str:
-        """Make the search index anew from the database.
+        """Rebuild the search index from the database; a reader loads it again.
 
         Args:
-            index: what it is to be from now on: ``"exact"``, ``"ivf"`` (inverted lists: fast, and may miss somebody;
-                needs faiss) or ``"auto"`` (exact up to 200,000 people, inverted lists above); default as it is. Kept
-                in the gallery, so for its writer only.
+            index: its kind from now on, recorded in the gallery and therefore only for its writer: ``"exact"``,
+                ``"ivf"`` (inverted lists: fast, but may miss somebody; needs faiss) or ``"auto"`` (exact below
+                200,000 people, inverted lists from there on); None = as before.
 
         Returns:
-            What it is now, in words.
+            The index as it is now, in words.
 
         Raises:
-            GalleryError: there is no such kind, or it needs faiss.
+            GalleryError: there is no such kind, it needs faiss, or the gallery is open for reading only.
         """
         if index is not None:
             self._writable()
             if index not in KINDS:
                 raise GalleryError(f"index must be one of {', '.join(KINDS)}, got {index!r}")
         with self._threads:
-            if self._lock is not None:
-                self._view.save(force=True, kind=index)
+            if self._lock is None:
+                self._view = View(self._store, self._upkeep)
             else:
-                self._view = View(self.path, self._store, self.embedding_size)
+                self._view.start(self._upkeep.empty(self._store.state()))
+                self._write_cache(index)
             return self._described()
 
     def info(self) -> GalleryInfo:
         """Return what the gallery holds and how it is searched."""
         with self._threads:
-            index = self._described()
-            state, meta = self._store.state(), self._store.meta
-            return GalleryInfo(
-                images=state.images,
-                people=state.people,
-                weights=meta["weights"],
-                fingerprint=meta["fingerprint"],
-                embedding_size=self.embedding_size,
-                index=index,
-            )
+            index, state = self._described(), self._store.state()
+        return GalleryInfo(
+            images=state.images,
+            people=state.people,
+            weights=self.spec.name,
+            revision=self.spec.revision,
+            fingerprint=self.spec.fingerprint,
+            embedding_size=self.embedding_size,
+            index=index,
+        )
 
     def check(self) -> list[str]:
         """Examine every row of the database, the index and its cache.
 
         Returns:
-            The problems; none when all is well.
+            The problems; empty when all is well.
         """
         with self._threads, self._store.snapshot():
             try:
-                return self._store.problems() or self._view.problems()
+                return self._store.problems() or self._upkeep.problems(self._view.refresh())
             except GalleryCorruptError as error:
                 return [str(error)]
 
@@ -413,5 +402,7 @@ class Gallery:
             return self._view.refresh().describe()
 
     def _writable(self) -> None:
+        if self._closed:
+            raise GalleryError(f"{self.path}: the gallery is closed; open it again")
         if self._lock is None:
-            raise GalleryError(f"{self.path}: is open for reading only; open it with mode='a'")
+            raise GalleryError(f"{self.path}: the gallery is open for reading only; open it with mode='a'")

@@ -11,7 +11,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class GrowingArray(Generic[Scalar]):
-    """Rows of one shape; ``array`` is a view of those that are there."""
+    """Rows of one shape; :attr:`array` is a view of those stored so far."""
 
     def __init__(self, dtype: type[Scalar], row_shape: tuple[int, ...] = ()) -> None:
         self._room: NDArray[Any] = np.empty((0, *row_shape), dtype=dtype)
@@ -22,7 +22,7 @@ class GrowingArray(Generic[Scalar]):
 
     @property
     def array(self) -> NDArray[Scalar]:
-        """The rows, shared; valid until the next change."""
+        """The rows; a view that is valid until the next change."""
         return self._room[: self._used]
 
     def extend(self, rows: NDArray[Any]) -> None:
@@ -36,6 +36,6 @@ class GrowingArray(Generic[Scalar]):
         self._used = needed
 
     def keep(self, wanted: NDArray[np.bool_]) -> None:
-        """Keep the wanted rows; the others are gone from memory too."""
+        """Keep the wanted rows, (N,); the others leave memory too."""
         self._room = self.array[wanted].copy()
         self._used = len(self._room)

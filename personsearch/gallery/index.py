@@ -1,7 +1,7 @@
 """Nearest neighbours over the gallery's embeddings, exact: in FAISS, or in numpy without it.
 
-What an index returns are candidates; ``view.py`` computes their similarity anew from the database, so an index can be
-slow or miss somebody, but never report a similarity that is not true. This is the only file that imports faiss.
+An index returns candidates; ``view.py`` computes their similarity again from the database, so an index can be slow or
+miss somebody, but never report a wrong similarity. This is the only file that imports faiss.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ KINDS = get_args(IndexKind)
 Ids: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 
-#: Exact vectors above this many bytes are held in half precision; a machine with a GPU has the memory for more.
+#: Vectors for exact search are held in half precision above this many bytes; with a GPU there is memory for more.
 HALF_ABOVE = 1 << 30
 HALF_ABOVE_GPU = 1 << 34
 #: Largest k of FAISS's GPU search.
 GPU_MAX_K = 2048
-#: People from whom on FAISS is worth a word to those who lack it.
+#: From this many people on, those who lack FAISS are told what it would bring.
 FAISS_PAYS_FROM = 100_000
 
 CHUNK = 50_000
@@ -42,42 +42,46 @@ class Index(Protocol):
 
     Attributes:
         ids: (N,) int64 rising.
-        margin: how far a returned similarity may be from the true one.
+        margin: how far a returned similarity may be from the true one at most.
     """
 
     margin: float
 
     @property
     def ids(self) -> Ids:
-        """Return the ids held."""
+        """Return the ids in the index."""
 
     def add(self, ids: Ids, vectors: Floats) -> None:
-        """Take in embeddings (N, D) float32 under ids (N,) above all that are held."""
+        """Add embeddings (N, D) float32 under ids (N,), which must rise and lie above all ids in the index."""
 
     def keep(self, wanted: Mask) -> None:
-        """Drop the rows that are not wanted."""
+        """Drop the rows that are not wanted, (N,)."""
 
     def search(self, queries: Floats, k: int, allowed: Mask | None = None) -> tuple[Ids, Floats]:
-        """Return the ids and similarities, (Q, k) each, of each query's nearest, by falling similarity.
+        """Return each query's nearest neighbours, by falling similarity.
 
         Args:
             queries: (Q, D) float32.
-            k: at the most; rows with fewer end in id -1.
+            k: neighbours per query at most.
             allowed: (N,) which rows to choose from; None = all.
+
+        Returns:
+            Ids (Q, n) int64 and similarities (Q, n) float32, where n is k or the size of the index if that is smaller.
+            Id -1 fills the rows of queries with fewer neighbours.
         """
 
     def stored(self) -> Iterator[tuple[Ids, Floats]]:
-        """Yield what is held, some thousands of rows at a time, in any order."""
+        """Yield ids and embeddings (n, D) float32 of the index, some thousands of rows at a time, in any order."""
 
     def describe(self) -> str:
-        """Say in a few words what this is."""
+        """Describe the index in a few words."""
 
 
 @cache
 def faiss_module() -> Any | None:
-    """Return faiss where it is installed, set up.
+    """Return faiss, configured; None where it is not installed.
 
-    FAISS takes its thread count from OpenMP, which it shares with a torch that was imported before it: setting it here
+    FAISS takes its thread count from OpenMP, which it shares with torch if torch was imported first: setting it here
     would change torch's too, so it is left alone.
     """
     if importlib.util.find_spec("faiss") is None:
@@ -87,31 +91,31 @@ def faiss_module() -> Any | None:
     if not hasattr(faiss, "IndexFlatIP"):  # an uninstalled build leaves an empty folder behind
         logger.warning("faiss is installed without its library; reinstall it: pip install 'personsearch[cpu]'")
         return None
-    # Through BLAS always: several times as fast for batches. By default it is used from 250 queries on at 512-d.
+    # Always use BLAS: several times as fast for batches. By default FAISS uses it from 250 queries on at 512-d.
     faiss.cvar.distance_compute_blas_threshold = 1
     return faiss
 
 
 def exact_index(dim: int, expected: int) -> Index:
-    """Return an empty exact index for about ``expected`` people: FAISS where it is installed, else numpy."""
+    """Return an empty exact index for about ``expected`` people: FAISS where it is installed, numpy otherwise."""
     faiss = faiss_module()
     if faiss is None:
         if expected >= FAISS_PAYS_FROM:
-            _praise_faiss()
+            _recommend_faiss()
         return NumpyIndex(dim)
     return FlatIndex(faiss, dim, half=half_precision(expected, dim, on_gpu=_gpus(faiss) > 0))
 
 
 def half_precision(people: int, dim: int, *, on_gpu: bool = False) -> bool:
-    """Return whether so many embeddings are held in half precision."""
+    """Return whether the embeddings (people, dim) are to be held in half precision."""
     return people * dim * 4 > (HALF_ABOVE_GPU if on_gpu else HALF_ABOVE)
 
 
-@cache
-def _praise_faiss() -> None:
+@cache  # once per process
+def _recommend_faiss() -> None:
     logger.info(
-        "searching with numpy, which compares the query with everybody; for galleries of this size faiss brings "
-        "inverted lists, about ten times as fast: pip install 'personsearch[cpu]' (or [gpu])"
+        "searching with numpy, which compares the query with everybody; at this size faiss would search inverted "
+        "lists, about ten times as fast: pip install 'personsearch[cpu]' (or [gpu])"
     )
 
 
@@ -126,7 +130,7 @@ class NumpyIndex:
 
     @property
     def ids(self) -> Ids:
-        """Return the ids held."""
+        """Return the ids in the index."""
         return self._ids.array
 
     def add(self, ids: Ids, vectors: Floats) -> None:
@@ -141,6 +145,7 @@ class NumpyIndex:
 
     def search(self, queries: Floats, k: int, allowed: Mask | None = None) -> tuple[Ids, Floats]:
         """See Index."""
+        k = min(k, len(self._ids))
         rows = np.arange(len(self._ids)) if allowed is None else np.flatnonzero(allowed)
         vectors = self._vectors.array if allowed is None else self._vectors.array[rows]
         ids = np.full((len(queries), k), -1, dtype=np.int64)
@@ -179,7 +184,7 @@ class FlatIndex:
 
     @property
     def ids(self) -> Ids:
-        """Return the ids held."""
+        """Return the ids in the index."""
         return self._ids.array
 
     def add(self, ids: Ids, vectors: Floats) -> None:
@@ -190,20 +195,21 @@ class FlatIndex:
 
     def keep(self, wanted: Mask) -> None:
         """See Index."""
-        self._flat.remove_ids(selector(self._faiss, ~wanted))  # moves the others up, in their order
+        self._flat.remove_ids(selector(self._faiss, ~wanted))  # the others move up and stay in order
         self._ids.keep(wanted)
         self._gpu = None
 
     def search(self, queries: Floats, k: int, allowed: Mask | None = None) -> tuple[Ids, Floats]:
         """See Index."""
         if not len(self._ids):
-            return nothing(len(queries), k)
+            return no_neighbours(len(queries))
+        k = min(k, len(self._ids))
         if allowed is None:
             index = self._on_gpu() if k <= GPU_MAX_K else self._flat
-            similarities, rows = index.search(queries, min(k, len(self._ids)))
+            similarities, rows = index.search(queries, k)
         else:
             chosen = self._faiss.SearchParameters(sel=selector(self._faiss, allowed))
-            similarities, rows = self._flat.search(queries, min(k, len(self._ids)), params=chosen)
+            similarities, rows = self._flat.search(queries, k, params=chosen)
         return np.where(rows < 0, -1, self.ids[rows]), similarities
 
     def stored(self) -> Iterator[tuple[Ids, Floats]]:
@@ -218,7 +224,7 @@ class FlatIndex:
         return f"exact, {where}{', half precision' if self._half else ''}"
 
     def _on_gpu(self) -> Any:
-        """Return the copy on the GPU, made anew after a change; the index itself where there is no GPU."""
+        """Return the copy on the GPU, made again after a change; the index itself where there is no GPU."""
         if self._half or not _gpus(self._faiss):
             return self._flat
         if self._gpu is None:
@@ -228,13 +234,13 @@ class FlatIndex:
 
 
 def selector(faiss: Any, mask: Mask) -> Any:
-    """Return FAISS's filter that lets those pass whose number the mask has."""
+    """Return FAISS's filter that lets the numbers pass at which the mask is true."""
     return faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
 
 
-def nothing(queries: int, k: int) -> tuple[Ids, Floats]:
-    """Return the answer of an empty index."""
-    return np.full((queries, k), -1, dtype=np.int64), np.full((queries, k), -np.inf, dtype=np.float32)
+def no_neighbours(queries: int) -> tuple[Ids, Floats]:
+    """Return the ids and similarities (queries, 0) that an empty index finds."""
+    return np.zeros((queries, 0), dtype=np.int64), np.zeros((queries, 0), dtype=np.float32)
 
 
 def _gpus(faiss: Any) -> int:

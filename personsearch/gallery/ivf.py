@@ -1,4 +1,4 @@
-"""Inverted lists (IVF): search among the nearest lists only, for galleries too big to compare with everybody."""
+"""Inverted lists (IVF): search only the nearest lists, for galleries too big to compare with everybody."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from numpy.typing import NDArray
 
 from personsearch.errors import GalleryError
 from personsearch.gallery.growing import GrowingArray
-from personsearch.gallery.index import Ids, Index, Mask, faiss_module, half_precision, nothing, selector
+from personsearch.gallery.index import Ids, Index, Mask, faiss_module, half_precision, no_neighbours, selector
 from personsearch.results import Floats
 
 logger = logging.getLogger(__name__)
 
-#: ``auto`` changes from exact search to inverted lists here.
+#: From this many people on, ``auto`` is inverted lists instead of exact search.
 IVF_FROM = 200_000
 
-#: recall@10 that inverted lists must reach, against exact search for the gallery's own rows.
+#: recall@10 that inverted lists must reach, compared with exact search for the gallery's own rows.
 RECALL = 0.98
 RECALL_QUERIES = 200
-#: Lists probed must hold this many times as many people as are wanted.
+#: The probed lists must hold this many times as many people as are wanted.
 PROBED_PER_WANTED = 10
 TRAINING_PER_LIST = 64
+#: FAISS wants at least this many points per list.
+LEAST_PER_LIST = 39
 
 
 class IVFIndex:
-    """Inverted lists in FAISS: the nearest lists are searched, the others passed over.
+    """Inverted lists in FAISS: the lists nearest to the query are searched, the others skipped.
 
-    A filtered search looks into all lists and is exact. The list of each row is kept, so that a cache can hold plain
-    arrays.
+    A filtered search probes all lists and is exact. The index keeps the list of each row, so that a cache can hold
+    plain arrays.
 
     Attributes:
-        centroids: (L, D) float32, the middle of each list.
-        num_lists: how many.
-        nprobe: lists looked into.
-        recall: recall@10 measured with it.
+        centroids: (L, D) float32, the centre of each list.
+        num_lists: number of lists, L.
+        nprobe: how many lists a search probes.
+        recall: recall@10 measured with ``nprobe``, 0..1.
     """
 
     def __init__(self, faiss: Any, centroids: Floats, *, half: bool, nprobe: int = 1, recall: float = 0.0) -> None:
@@ -63,13 +65,18 @@ class IVFIndex:
 
     @property
     def ids(self) -> Ids:
-        """Return the ids held."""
+        """Return the ids in the index."""
         return self._ids.array
 
     @property
     def lists(self) -> NDArray[np.int32]:
-        """Return the list that each row is in."""
+        """Return the list that each row is in, (N,) int32."""
         return self._lists.array
+
+    @property
+    def trained_for(self) -> float:
+        """About how many people there were when the lists were trained: the inverse of :func:`train_ivf`'s rule."""
+        return float(max((self.num_lists / 4) ** 2, self.num_lists * LEAST_PER_LIST))
 
     def add(self, ids: Ids, vectors: Floats) -> None:
         """See Index."""
@@ -77,7 +84,7 @@ class IVFIndex:
             self.add_to(ids, vectors, self._quantizer.search(np.ascontiguousarray(vectors), 1)[1][:, 0])
 
     def add_to(self, ids: Ids, vectors: Floats, lists: NDArray[Any]) -> None:
-        """Take in embeddings whose lists (N,) are known."""
+        """Add embeddings whose lists (N,) are known; otherwise see Index."""
         vectors, ids = np.ascontiguousarray(vectors), np.ascontiguousarray(ids)
         wide = np.ascontiguousarray(lists, dtype=np.int64)
         pointer = self._faiss.swig_ptr
@@ -94,7 +101,7 @@ class IVFIndex:
     def search(self, queries: Floats, k: int, allowed: Mask | None = None) -> tuple[Ids, Floats]:
         """See Index."""
         if not len(self._ids):
-            return nothing(len(queries), k)
+            return no_neighbours(len(queries))
         k = min(k, len(self._ids))
         if allowed is None:
             enough = math.ceil(PROBED_PER_WANTED * k * self.num_lists / len(self._ids))
@@ -107,17 +114,20 @@ class IVFIndex:
         return ids, similarities
 
     def tune(self, queries: Floats) -> bool:
-        """Choose ``nprobe`` so that RECALL is reached for these rows of the gallery itself, (Q, D).
+        """Choose the smallest ``nprobe``, a power of two, that reaches RECALL.
+
+        Args:
+            queries: (Q, D) float32, rows of the index itself.
 
         Returns:
-            Whether it was reached with a quarter of the lists at the most; with more, exact search is as good.
+            Whether a quarter of the lists is enough; with more, exact search is as good.
         """
         _, exact = self._probe(queries, 11, self.num_lists)
         tenth = exact[:, -1:] - 1e-6  # the first is the query itself
         self.nprobe = 1
         while True:
-            _, found = self._probe(queries, 11, self.nprobe)
-            self.recall = float((found[:, 1:] >= tenth).mean())
+            _, similarities = self._probe(queries, 11, self.nprobe)
+            self.recall = float((similarities[:, 1:] >= tenth).mean())
             if self.recall >= RECALL:
                 return bool(self.nprobe <= self.num_lists // 4)
             if self.nprobe == self.num_lists:
@@ -139,21 +149,26 @@ class IVFIndex:
         """See Index."""
         return (
             f"IVF, FAISS{', half precision' if self._half else ''}: {self.num_lists} lists, "
-            f"{self.nprobe} looked into, recall@10 {self.recall:.3f}"
+            f"{self.nprobe} probed, recall@10 {self.recall:.3f}"
         )
 
     def _by_id(self, rows: Mask) -> Mask:
-        """Return a mask over ids for one over rows."""
+        """Turn a mask over rows into one over ids."""
         mask = np.zeros(int(self.ids[-1]) + 1, dtype=bool)
         mask[self.ids[rows]] = True
         return mask
 
 
 def train_ivf(exact: Index, dim: int, *, seed: int = 0) -> IVFIndex | None:
-    """Make inverted lists of what an exact index holds.
+    """Make inverted lists of the people in an exact index.
+
+    Args:
+        exact: the people, N of them.
+        dim: length of an embedding.
+        seed: of the clustering and of the rows that the recall is measured with.
 
     Returns:
-        None where they cannot have both the recall and a gain; why is logged.
+        The lists; None where they cannot have both the recall and a gain. The log says why.
 
     Raises:
         GalleryError: faiss is not installed.
@@ -162,7 +177,7 @@ def train_ivf(exact: Index, dim: int, *, seed: int = 0) -> IVFIndex | None:
     if faiss is None:
         raise GalleryError("an IVF index needs faiss: pip install 'personsearch[cpu]' (or [gpu])")
     count = len(exact.ids)
-    lists = min(round(4 * math.sqrt(count)), count // 39)  # FAISS wants 39 points to a list at the least
+    lists = min(round(4 * math.sqrt(count)), count // LEAST_PER_LIST)
     if lists < 4:
         logger.warning("the gallery stays with exact search: %d people are too few for inverted lists", count)
         return None
@@ -177,7 +192,7 @@ def train_ivf(exact: Index, dim: int, *, seed: int = 0) -> IVFIndex | None:
     queries = vectors[rng.permutation(len(vectors))[:RECALL_QUERIES]]
     if not ivf.tune(queries):
         logger.warning(
-            "the gallery stays with exact search: inverted lists reach recall@10 %.3f with %d of %d, which is no gain",
+            "the gallery stays with exact search: inverted lists reach recall@10 %.3f with %d of %d probed, no gain",
             ivf.recall,
             ivf.nprobe,
             lists,
@@ -187,6 +202,6 @@ def train_ivf(exact: Index, dim: int, *, seed: int = 0) -> IVFIndex | None:
 
 
 def _rows(index: Index, ids: Ids, dim: int) -> Floats:
-    """Return the vectors of some ids."""
-    parts = [vectors[np.isin(held, ids)] for held, vectors in index.stored()]
+    """Return the vectors of the given ids."""
+    parts = [vectors[np.isin(stored, ids)] for stored, vectors in index.stored()]
     return np.ascontiguousarray(np.concatenate(parts)) if parts else np.zeros((0, dim), dtype=np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from personsearch.errors import GalleryLockedError
+from personsearch.errors import GalleryError, GalleryLockedError
 
 LOCK = "writer.lock"
 OWNER = "writer.pid"
@@ -16,17 +16,24 @@ OWNER = "writer.pid"
 def acquire_writer_lock(folder: Path) -> FileLock:
     """Become the writer of the gallery in a folder; the lock ends with the process at the latest.
 
+    Any thread of the process may release the lock, whichever acquired it.
+
     Raises:
-        GalleryLockedError: another process is, and which.
+        GalleryLockedError: somebody else is the writer; names the process.
+        GalleryError: the folder cannot be written to.
     """
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / LOCK, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         owner = folder / OWNER
         pid = owner.read_text(encoding="ascii").strip() if owner.exists() else "unknown"
         raise GalleryLockedError(
-            f"{folder}: process {pid} has it open for writing; close it there, or open it with mode='r'"
+            f"{folder}: process {pid} has the gallery open for writing; close it there, or open it with mode='r'"
+        ) from None
+    except OSError as error:
+        raise GalleryError(
+            f"{folder}: cannot be written to ({error.strerror}); open the gallery with mode='r', or name another folder"
         ) from None
     (folder / OWNER).write_text(str(os.getpid()), encoding="ascii")
     return lock

@@ -1,4 +1,4 @@
-"""Out of a damaged gallery, everything that is provably as it was stored."""
+"""Save from a damaged gallery everything that is provably as it was stored."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery.gallery import Gallery
+from personsearch.gallery.meta import spec_of, without_revision
 from personsearch.gallery.rows import (
     EMBEDDING,
     IMAGE_COLUMNS,
@@ -23,32 +24,35 @@ from personsearch.gallery.rows import (
     content_digest,
     stored_vectors,
 )
-from personsearch.gallery.store import DATABASE, UNREADABLE, meta_checksum
+from personsearch.gallery.store import DATABASE, UNREADABLE
 from personsearch.results import Detections, RescueReport, Spec
 
-#: Row numbers tried one by one where a scan meets a broken page.
+#: How many row numbers are tried one by one where a scan meets a broken page.
 MAX_PROBED = 5_000_000
 
 
 def rescue(damaged: Path, new: Path, spec: Spec | None = None) -> RescueReport:
     """Copy every scene that can be read and whose checksums are right into a new gallery.
 
-    Reads by row number only, around broken pages and indexes. The damaged gallery is not changed.
+    Reads by row number only, around broken pages and indexes, and leaves the damaged gallery as it is.
 
     Args:
         damaged: folder of the damaged gallery.
-        new: folder of the gallery to be made.
-        spec: of the weights that it was made with, where it cannot even say that any more.
+        new: folder of the gallery to make.
+        spec: the weights that the damaged gallery was made with; used only if it does not say so any more.
+
+    Returns:
+        What was saved, and what was lost.
 
     Raises:
-        GalleryError: there is no database, or the new folder holds one.
-        GalleryCorruptError: its description cannot be read, and there is no ``spec``.
+        GalleryError: there is no database in ``damaged``, or there is one in ``new``.
+        GalleryCorruptError: the weights cannot be read from the damaged gallery, and there is no ``spec``.
     """
     file = damaged / DATABASE
     if not file.exists():
-        raise GalleryError(f"{damaged}: no gallery here")
+        raise GalleryError(f"{damaged}: there is no gallery here; name the folder of the damaged one")
     if (new / DATABASE).exists():
-        raise GalleryError(f"{new}: is a gallery already; name a new folder")
+        raise GalleryError(f"{new}: there is a gallery here already; name a new folder")
     saved = people = 0
     lost: list[str] = []
     with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db:
@@ -67,8 +71,8 @@ def rescue(damaged: Path, new: Path, spec: Spec | None = None) -> RescueReport:
                     lost.append(f"scene {number}, whose name cannot be read")
                     continue
                 scene = ImageRow(*row)
-                found = [person for one in of_scene[number] if (person := _person(db, one)) is not None]
-                detections = _detections(scene, found, spec.embedding_size)
+                rows = [person for one in of_scene[number] if (person := _person(db, one)) is not None]
+                detections = _detections(scene, rows, spec.embedding_size)
                 if detections is None:
                     lost.append(str(scene.image_id))
                     continue
@@ -82,15 +86,16 @@ def rescue(damaged: Path, new: Path, spec: Spec | None = None) -> RescueReport:
 def _spec(db: sqlite3.Connection, file: Path, given: Spec | None) -> Spec:
     try:
         meta = dict(db.execute("SELECT key, value FROM meta"))
-        if meta["checksum"] != meta_checksum(meta):
-            raise ValueError("a letter of it has changed")
-        return Spec(name=meta["weights"], fingerprint=meta["fingerprint"], embedding_size=int(meta["embedding_size"]))
-    except (*UNREADABLE, KeyError, ValueError) as error:
+        try:
+            return spec_of(meta)
+        except ValueError:
+            return spec_of(without_revision(meta))
+    except (*UNREADABLE, ValueError) as error:
         if given is not None:
             return given
         raise GalleryCorruptError(
-            f"{file}: cannot be read so far as to tell which weights it was made with ({error}); name them "
-            "(--weights), restore a backup, or index anew"
+            f"{file}: which weights it was made with cannot be read any more ({error}); name them (--weights), "
+            "restore a backup, or index the images again"
         ) from None
 
 
@@ -102,21 +107,22 @@ def _stored(db: sqlite3.Connection) -> int | None:
 
 
 def _row_numbers(db: sqlite3.Connection, table: str) -> Iterator[int]:
-    """Yield the row numbers of a table, rising; a broken page hides its own rows only."""
-    found: set[int] = set()
+    """Yield the row numbers of a table, in rising order; a broken page hides only its own rows."""
+    numbers: set[int] = set()
     whole = False
     for order in ("ASC", "DESC"):
         try:
-            found.update(row[0] for row in db.execute(f"SELECT id FROM {table} NOT INDEXED ORDER BY id {order}"))
+            numbers.update(row[0] for row in db.execute(f"SELECT id FROM {table} NOT INDEXED ORDER BY id {order}"))
             whole = True
             break
         except UNREADABLE:
             continue
-    if not whole and found:
-        for number in range(min(found), min(max(found), min(found) + MAX_PROBED)):
-            if number not in found and _row(db, table, ("id",), number) is not None:
-                found.add(number)
-    yield from sorted(found)
+    if not whole and numbers:
+        first, last = min(numbers), max(numbers)
+        for number in range(first, min(last, first + MAX_PROBED)):
+            if number not in numbers and _row(db, table, ("id",), number) is not None:
+                numbers.add(number)
+    yield from sorted(numbers)
 
 
 def _row(db: sqlite3.Connection, table: str, columns: tuple[str, ...], number: int) -> tuple[Any, ...] | None:
@@ -133,7 +139,7 @@ def _person(db: sqlite3.Connection, number: int) -> PersonRow | None:
 
 
 def _detections(scene: ImageRow, people: list[PersonRow], dim: int) -> Detections | None:
-    """Return a scene's people if scene and people are, together, what was stored."""
+    """Return a scene's people; None unless scene and people together are what was stored."""
     if not scene.intact:
         return None
     try:
@@ -146,5 +152,5 @@ def _detections(scene: ImageRow, people: list[PersonRow], dim: int) -> Detection
         embeddings=vectors.astype(EMBEDDING).astype(np.float32),
         image_size=(scene.height, scene.width),
     )
-    same = content_digest(detections, scene.camera, scene.time, scene.extra) == scene.digest
-    return detections if same else None
+    intact = content_digest(detections, scene.camera, scene.time, scene.extra) == scene.digest
+    return detections if intact else None

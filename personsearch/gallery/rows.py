@@ -1,4 +1,4 @@
-"""A scene and a person as rows of the database, each with a checksum over all that it says.
+"""A scene and a person as rows of the database, each with a checksum over its whole content.
 
 SQLite notices a broken page but not a changed byte inside a value; these do.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from personsearch.results import Detections, Floats
 
-#: Embeddings are stored in half precision: 1 kB a person at 512-d, similarities exact to about 1e-4.
+#: Embeddings are stored in half precision: 1 kB per person at 512-d, similarities right to about 1e-4.
 EMBEDDING = np.float16
 
 IMAGE_COLUMNS = ("id", "image_id", "camera", "time", "width", "height", "extra", "digest", "checksum")
@@ -31,13 +31,13 @@ class ImageRow:
     Attributes:
         id: row number.
         image_id: the caller's name of it.
-        camera: which took it, if known.
+        camera: the camera that took it, if known.
         time: seconds, if known.
         width: pixels.
         height: pixels.
         extra: the caller's JSON.
-        digest: sha256 of the scene's content with its people; tells whether the same comes again.
-        checksum: as read; computed for a row yet to be written.
+        digest: sha256 of the scene's content with its people, by which the same content is recognised.
+        checksum: as read; None in a row yet to be written.
     """
 
     id: int
@@ -50,22 +50,37 @@ class ImageRow:
     digest: bytes
     checksum: int | None = None
 
+    @classmethod
+    def new(
+        cls,
+        image_id: str,
+        detections: Detections,
+        camera: str | None,
+        time: float | None,
+        extra: Mapping[str, Any] | None,
+    ) -> ImageRow:
+        """Make the row of a scene yet to be stored; its row number is 0."""
+        height, width = detections.image_size
+        text = json.dumps(extra or {}, sort_keys=True)
+        digest = content_digest(detections, camera, time, text)
+        return cls(0, image_id, camera, time, width, height, text, digest)
+
     def values(self) -> tuple[Any, ...]:
-        """Return what is inserted, without the row number."""
-        said = (self.image_id, self.camera, self.time, self.width, self.height, self.extra, self.digest)
-        return *said, self._sum()
+        """Return the values to insert, all columns but the row number."""
+        content = (self.image_id, self.camera, self.time, self.width, self.height, self.extra, self.digest)
+        return *content, self._sum()
 
     @property
     def intact(self) -> bool:
-        """Whether the row is what was written."""
+        """Whether the row is as it was written."""
         try:
             return self.checksum == self._sum()
         except TypeError:  # a damaged value may have any type
             return False
 
     def _sum(self) -> int:
-        said = [self.image_id, self.camera, self.time, self.width, self.height, self.extra]
-        return zlib.crc32(json.dumps(said).encode(), zlib.crc32(self.digest))
+        content = [self.image_id, self.camera, self.time, self.width, self.height, self.extra]
+        return zlib.crc32(json.dumps(content).encode(), zlib.crc32(self.digest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,7 @@ class PersonRow:
         box: x1, y1, x2, y2 in pixels of the scene.
         score: detector confidence.
         embedding: float16 numbers as bytes.
-        checksum: as read; computed for a row yet to be written.
+        checksum: as read; None in a row yet to be written.
     """
 
     id: int
@@ -90,16 +105,16 @@ class PersonRow:
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> PersonRow:
-        """Make one of the values of PERSON_COLUMNS."""
+        """Make a row from the values of PERSON_COLUMNS."""
         return cls(row[0], row[1], tuple(row[2:6]), row[6], row[7], row[8])
 
     def values(self) -> tuple[Any, ...]:
-        """Return what is inserted, without the row number."""
+        """Return the values to insert, all columns but the row number."""
         return self.image, *self.box, self.score, self.embedding, self._sum()
 
     @property
     def intact(self) -> bool:
-        """Whether the row is what was written."""
+        """Whether the row is as it was written."""
         try:
             return self.checksum == self._sum()
         except TypeError:
@@ -113,7 +128,7 @@ def stored_vectors(raw: Sequence[bytes], dim: int) -> NDArray[np.float16]:
     """Return embeddings (N, dim) as stored.
 
     Raises:
-        ValueError: one has another length.
+        ValueError: one has another length than ``dim``.
     """
     if any(len(one) != dim * np.dtype(EMBEDDING).itemsize for one in raw):
         raise ValueError(f"an embedding is not {dim} numbers long")
@@ -121,7 +136,7 @@ def stored_vectors(raw: Sequence[bytes], dim: int) -> NDArray[np.float16]:
 
 
 def unit(stored: NDArray[np.float16]) -> Floats:
-    """Return stored embeddings as float32 of unit length again, which rounding to half precision takes away."""
+    """Return stored embeddings as float32 and restore their unit length, which rounding to half precision loses."""
     vectors = stored.astype(np.float32)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors /= np.maximum(norms, np.finfo(np.float32).tiny)
@@ -129,7 +144,7 @@ def unit(stored: NDArray[np.float16]) -> Floats:
 
 
 def content_digest(detections: Detections, camera: str | None, time: float | None, extra: str) -> bytes:
-    """Identify a scene's content as it will be stored."""
+    """Return the sha256 of a scene's content as it will be stored."""
     digest = hashlib.sha256(json.dumps([camera, time, extra, *detections.image_size]).encode())
     # + 0.0, because SQLite keeps -0.0 as 0.0.
     for array in (detections.boxes + 0.0, detections.scores + 0.0, detections.embeddings.astype(EMBEDDING)):

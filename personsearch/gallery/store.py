@@ -1,11 +1,10 @@
-"""SQLite, the truth: one transaction per image, nothing acknowledged that is not on the disk, every row checksummed."""
+"""SQLite, the truth: one transaction per scene, nothing acknowledged before it is on the disk, a checksum per row."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,13 @@ from personsearch.errors import (
     GalleryLockedError,
     GalleryMismatchError,
 )
-from personsearch.gallery.rows import EMBEDDING, IMAGE_COLUMNS, PERSON_COLUMNS, ImageRow, PersonRow
-from personsearch.results import Floats
+from personsearch.gallery.meta import FORMAT, meta_of, spec_of
+from personsearch.gallery.rows import EMBEDDING, IMAGE_COLUMNS, PERSON_COLUMNS, ImageRow, PersonRow, stored_vectors
+from personsearch.results import Floats, Spec
 
 Row = TypeVar("Row", ImageRow, PersonRow)
 
 DATABASE = "gallery.sqlite"
-FORMAT = "2"
 BUSY_SECONDS = 10.0
 CHUNK = 20_000
 
@@ -45,30 +44,30 @@ CREATE INDEX person_of_image ON person (image);
 INSERT INTO meta VALUES ('images', '0'), ('people', '0'), ('deletions', '0'), ('cache', '');
 """
 
-#: What reading a damaged file raises; some of SQLite's messages quote bytes that are no text.
+#: What reading a damaged file raises; some of SQLite's messages quote bytes that are not valid text.
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError, OverflowError)
 
-#: What SQLite says of the machine rather than of the file.
+#: Faults of the machine rather than of the file.
 _ENVIRONMENT = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened",
     sqlite3.SQLITE_READONLY: "cannot be written to",
     sqlite3.SQLITE_PERM: "access is not permitted",
-    sqlite3.SQLITE_NOMEM: "memory is used up",
+    sqlite3.SQLITE_NOMEM: "there is not enough memory",
     sqlite3.SQLITE_IOERR: "the disk failed to read or write",
 }
 
 
 @dataclass(frozen=True)
 class State:
-    """What an index compares itself with.
+    """What an index must agree with.
 
     Attributes:
-        images: scenes stored.
-        people: people stored.
-        deletions: how often scenes were erased, ever.
-        last_image: highest row of a scene.
-        last_person: highest detection_id.
-        cache: what the cache was last written as; see ``cache.py``.
+        images: number of scenes stored.
+        people: number of people stored.
+        deletions: how often scenes have been erased.
+        last_image: highest row number of a scene; 0 where there is none.
+        last_person: highest detection_id; 0 where there is none.
+        cache: the note of the cache that was written last; see ``cache.py``.
     """
 
     images: int
@@ -80,20 +79,26 @@ class State:
 
 
 class Store:
-    """The gallery's database. All methods raise the gallery errors of ``personsearch.errors``."""
+    """The gallery's database. All methods raise the gallery errors of ``personsearch.errors``.
 
-    def __init__(self, path: Path, *, readonly: bool, create: Mapping[str, str] | None) -> None:
+    Attributes:
+        path: the gallery's folder.
+        meta: what the database says of the gallery, by key.
+        spec: the weights whose embeddings it holds.
+        embedding_size: length of an embedding.
+    """
+
+    def __init__(self, path: Path, *, readonly: bool, create: Spec | None) -> None:
         """Open the database in folder ``path``.
 
         Args:
             path: the gallery's folder.
             readonly: refuse all writing.
-            create: meta values of a new gallery, written when there is none; None = it must exist.
+            create: the weights of a new gallery, made if there is none; None = it must exist.
         """
         self.path = path
+        self._closed = False
         file = path / DATABASE
-        if create is None and not file.exists():
-            raise GalleryError(f"{path}: no gallery here; index some images into it first")
         target = f"{file.absolute().as_uri()}?mode=ro" if readonly else file
         with self._translated():
             self._db = sqlite3.connect(target, uri=readonly, timeout=BUSY_SECONDS, check_same_thread=False)
@@ -103,9 +108,9 @@ class Store:
             self._db.close()
             raise
 
-    def _prepare(self, readonly: bool, create: Mapping[str, str] | None) -> None:
+    def _prepare(self, readonly: bool, create: Spec | None) -> None:
         with self._translated():
-            self._db.isolation_level = None  # transactions are begun and ended here, never by the driver
+            self._db.isolation_level = None  # transactions begin and end here, never in the driver
             for pragma in ("foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON"):
                 self._db.execute(f"PRAGMA {pragma}")
             if not readonly:
@@ -116,13 +121,18 @@ class Store:
             self.meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
         if self.meta.get("format") != FORMAT:
             raise GalleryMismatchError(
-                f"{self.path}: gallery format {self.meta.get('format')!r}, this version reads {FORMAT!r}; index anew"
+                f"{self.path}: a gallery of format {self.meta.get('format')!r}, and this version reads {FORMAT!r}; "
+                "index the images into a new gallery"
             )
-        if self.meta.get("checksum") != meta_checksum(self.meta):
-            raise GalleryCorruptError(damaged(self.path, "what it says of its weights has changed"))
+        try:
+            self.spec = spec_of(self.meta)
+        except ValueError as error:
+            raise GalleryCorruptError(damaged(self.path, str(error))) from None
+        self.embedding_size = self.spec.embedding_size
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database; whatever is called afterwards raises a GalleryError."""
+        self._closed = True
         self._db.close()
 
     @contextmanager
@@ -139,7 +149,7 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read everything in the block from one state of the database, whatever is committed meanwhile."""
+        """Read everything in the block from one state of the database, whatever others commit meanwhile."""
         with self._translated():
             self._db.execute("BEGIN")
             try:
@@ -148,18 +158,25 @@ class Store:
                 self._roll_back()
 
     def _roll_back(self) -> None:
-        with suppress(sqlite3.DatabaseError):  # a damaged file fails here too, and was told already
+        with suppress(sqlite3.DatabaseError):  # a damaged file fails here too, and has been reported already
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
     def digest(self, image_id: str) -> bytes | None:
-        """Return what identifies a stored scene's content, or None where it is not stored."""
+        """Return the digest of a stored scene's content; None where no scene has this id."""
         with self._translated():
             row = self._db.execute("SELECT digest FROM image WHERE image_id = ?", (image_id,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def insert(self, image: ImageRow, boxes: Floats, scores: Floats, embeddings: Floats) -> None:
-        """Store a scene and its people; call inside a transaction."""
+        """Store a scene and its people; call inside a transaction.
+
+        Args:
+            image: the scene; its row number is ignored.
+            boxes: (N, 4) float32 xyxy, pixels of the scene.
+            scores: (N,) float32.
+            embeddings: (N, D) float32, unit length; stored in half precision.
+        """
         cursor = self._db.execute(
             f"INSERT INTO image ({', '.join(IMAGE_COLUMNS[1:])}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", image.values()
         )
@@ -175,11 +192,11 @@ class Store:
         self._count(images=1, people=len(boxes))
 
     def delete(self, image_ids: Sequence[str]) -> int:
-        """Delete scenes with their people; call inside a transaction. Returns how many there were."""
+        """Delete scenes with their people; call inside a transaction. Returns how many scenes there were."""
         return self._delete("image_id IN (SELECT value FROM json_each(?))", json.dumps(list(image_ids)))
 
     def delete_before(self, time: float) -> int:
-        """Delete scenes of an earlier time with their people; call inside a transaction. Returns how many."""
+        """Delete scenes with a time below this, with their people; call inside a transaction. Returns how many."""
         return self._delete("time < ?", time)
 
     def _delete(self, where: str, value: object) -> int:
@@ -196,7 +213,7 @@ class Store:
             self._db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE key = ?", (change, key))
 
     def write_meta(self, key: str, value: str) -> None:
-        """Note something about the gallery; call inside a transaction."""
+        """Record something about the gallery; call inside a transaction."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
         self.meta[key] = value
 
@@ -204,7 +221,7 @@ class Store:
         """Fold the write-ahead log into the database, so that erased rows are in neither file.
 
         Returns:
-            False where a reader held on to the log for too long; it is folded in later.
+            False if a reader kept the log busy for too long; it is folded in later.
         """
         with self._translated():
             busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -216,7 +233,7 @@ class Store:
             return [row[0] for row in self._db.execute("SELECT image_id FROM image ORDER BY id")]
 
     def state(self) -> State:
-        """Return how things stand."""
+        """Return the counts and the cache's note as they are now."""
         with self._translated():
             meta = dict(self._db.execute("SELECT key, value FROM meta"))
             last_image, last_person = self._db.execute(
@@ -235,14 +252,14 @@ class Store:
             return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64))
 
     def images(self, after: int) -> Iterator[ImageRow]:
-        """Yield the scenes with a row number above ``after``, rising."""
+        """Yield the scenes with a row number above ``after``, in rising order."""
         with self._translated():
             rows = self._db.execute(f"SELECT {', '.join(IMAGE_COLUMNS)} FROM image WHERE id > ? ORDER BY id", (after,))
             for row in rows:
                 yield self._checked(ImageRow(*row))
 
     def people(self, after: int) -> Iterator[list[PersonRow]]:
-        """Yield the people with an id above ``after``, rising, some thousands at a time."""
+        """Yield the people with an id above ``after``, in rising order, some thousands at a time."""
         with self._translated():
             rows = self._db.execute(
                 f"SELECT {', '.join(PERSON_COLUMNS)} FROM person WHERE id > ? ORDER BY id", (after,)
@@ -257,22 +274,29 @@ class Store:
             f"SELECT {', '.join(columns)} FROM json_each(?) AS wanted JOIN person ON person.id = wanted.value "
             "JOIN image ON image.id = person.image"
         )
-        found = {}
+        people = {}
         with self._translated():
             for row in self._db.execute(query, (json.dumps(list(ids)),)):
                 person = self._checked(PersonRow.of(row[: len(PERSON_COLUMNS)]))
-                found[person.id] = person, self._checked(ImageRow(*row[len(PERSON_COLUMNS) :]))
-        return found
+                people[person.id] = person, self._checked(ImageRow(*row[len(PERSON_COLUMNS) :]))
+        return people
+
+    def vectors(self, people: Sequence[PersonRow]) -> NDArray[np.float16]:
+        """Return the embeddings (N, D) of stored people, as stored."""
+        try:
+            return stored_vectors([person.embedding for person in people], self.embedding_size)
+        except ValueError as error:
+            raise GalleryCorruptError(damaged(self.path, str(error))) from None
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the file and its rows; nothing when all is well."""
+        """Return what is wrong with the file and its rows; empty when all is well."""
         with self._translated():
             integrity = [row[0] for row in self._db.execute("PRAGMA integrity_check")]
             orphans = self._db.execute("PRAGMA foreign_key_check").fetchall()
-        found = [] if integrity == ["ok"] else integrity
-        found += [f"person {row[1]} belongs to no scene" for row in orphans]
-        if found:
-            return found
+        problems = [] if integrity == ["ok"] else integrity
+        problems += [f"person {row[1]} belongs to no scene" for row in orphans]
+        if problems:
+            return problems
         try:
             images = sum(1 for _ in self.images(0))
             people = sum(len(chunk) for chunk in self.people(0))
@@ -280,22 +304,20 @@ class Store:
             return [str(error)]
         state = self.state()
         if (images, people) != (state.images, state.people):
-            found.append(f"holds {images} scenes and {people} people, {state.images} and {state.people} were stored")
-        return found
+            problems.append(f"holds {images} scenes and {people} people, {state.images} and {state.people} were stored")
+        return problems
 
-    def _create(self, meta: Mapping[str, str]) -> None:
+    def _create(self, spec: Spec) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
             for statement in _SCHEMA.split(";"):
                 if statement.strip():
                     self._db.execute(statement)
-            meta = {"format": FORMAT, **meta}
-            meta["checksum"] = meta_checksum(meta)
-            self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta_of(spec).items())
         self._db.execute("COMMIT")
 
     def _checked(self, row: Row) -> Row:
-        """Return a row whose checksum is right."""
+        """Return the row, which must have the right checksum."""
         if not row.intact:
             kind = "person" if isinstance(row, PersonRow) else "scene"
             raise GalleryCorruptError(damaged(self.path, f"{kind} {row.id} differs from what was stored"))
@@ -308,24 +330,20 @@ class Store:
         try:
             yield
         except UNREADABLE as error:
+            if self._closed:
+                raise GalleryError(f"{self.path}: the gallery is closed; open it again") from None
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise GalleryLockedError(f"{file}: another process is writing to it; try again later") from None
             if code == sqlite3.SQLITE_FULL:
-                raise GalleryFullError(f"{file}: the disk is full; what was acknowledged is kept") from None
+                raise GalleryFullError(f"{file}: the disk is full; nothing acknowledged is lost") from None
             if code in _ENVIRONMENT:
                 raise GalleryError(f"{file}: {_ENVIRONMENT[code]} ({error})") from error
             raise GalleryCorruptError(damaged(self.path, str(error))) from None
 
 
-def meta_checksum(meta: Mapping[str, str]) -> str:
-    """Return the checksum over what a gallery says of itself for good."""
-    said = [meta.get(key) for key in ("format", "fingerprint", "weights", "embedding_size")]
-    return str(zlib.crc32(json.dumps(said).encode()))
-
-
 def damaged(gallery: Path, what: str) -> str:
-    """Say that a gallery is damaged, and what to do."""
+    """Return the message that a gallery is damaged, with what to do."""
     return (
         f"{gallery / DATABASE}: damaged, or not a gallery ({what}). Restore a backup, or save what can still be read: "
         f"personsearch gallery rescue {gallery} NEW-GALLERY"

@@ -1,284 +1,80 @@
-"""The index on disk is a cache: whatever happens to it, the gallery is right and says what it did."""
-
-import logging
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from personsearch import Detections, Gallery, Match
-from personsearch.gallery import view as view_module
-from personsearch.gallery.cache import CacheError, CacheNote, read_cache
-from personsearch.gallery.store import DATABASE
-from tests.gallery.toy import DIM, Spec, people
+from personsearch.gallery.cache import Cached, CacheError, CacheNote, has_cache, read_cache, sweep, write_cache
 
-QUERY = people(1, seed=4321).embeddings[0]
-
-
-def fill(path: Path, count: int = 40, first: int = 0) -> None:
-    with Gallery.open(path, Spec()) as gallery:
-        for number in range(first, first + count):
-            gallery.add(f"{number}.jpg", people(number % 6, seed=number), camera=f"c{number % 2}")
-
-
-def found(path: Path) -> list[Match]:
-    with Gallery.open(path, mode="r") as gallery:
-        assert gallery.check() == []
-        return gallery.search(QUERY, k=1000)
+EXACT = Cached(
+    ids=np.array([2, 3, 9]), images=np.array([1, 1, 4]), vectors=np.arange(12, dtype=np.float16).reshape(3, 4)
+)
+LISTS = replace(
+    EXACT,
+    centroids=np.eye(2, 4, dtype=np.float32),
+    lists=np.array([1, 0, 1], dtype=np.int32),
+    nprobe=2,
+    recall=0.985,
+)
 
 
-def caches(path: Path) -> list[Path]:
-    return sorted((path / "index").iterdir()) if (path / "index").exists() else []
+@pytest.mark.parametrize("cached", [EXACT, LISTS], ids=["exact", "inverted lists"])
+def test_what_is_written_is_read(cached: Cached, tmp_path: Path) -> None:
+    note = write_cache(tmp_path, cached, deletions=5)
+    assert (note.people, note.last_person, note.deletions) == (3, 9, 5)
+    assert has_cache(tmp_path, note)
+    read = read_cache(tmp_path, note)
+    for name in ("ids", "images", "vectors", "centroids", "lists"):
+        written, again = getattr(cached, name), getattr(read, name)
+        if written is None:
+            assert again is None
+        else:
+            assert (again.dtype, again.tolist()) == (written.dtype, written.tolist())
+    assert (read.nprobe, read.recall) == (cached.nprobe, cached.recall)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    fill(tmp_path / "g")
-    return tmp_path / "g"
+def test_the_same_cache_is_the_same_file(tmp_path: Path) -> None:
+    notes = {str(write_cache(tmp_path, LISTS, deletions=0)) for _ in range(5)}
+    assert len(notes) == 1
+    assert len(list((tmp_path / "index").iterdir())) == 1
 
 
-def test_closing_leaves_one_cache_and_opening_reads_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    [cache] = caches(path)
-    expected = found(path)
-    read: list[int] = []
-    from personsearch.gallery.store import Store
-
-    people_of = Store.people
-    monkeypatch.setattr(Store, "people", lambda store, after: read.append(after) or people_of(store, after))
-    with Gallery.open(path, mode="r") as gallery:
-        assert gallery.search(QUERY, k=1000) == expected
-    assert read == [max(match.detection_id for match in expected)]  # nothing but what came after
-    assert caches(path) == [cache]
+def test_an_empty_cache(tmp_path: Path) -> None:
+    empty = Cached(ids=EXACT.ids[:0], images=EXACT.images[:0], vectors=EXACT.vectors[:0])
+    note = write_cache(tmp_path, empty, deletions=0)
+    assert (note.people, note.last_person) == (0, 0)
+    assert read_cache(tmp_path, note).vectors.shape == (0, 4)
 
 
-def test_what_came_after_the_cache_is_replayed_and_little_is_not_worth_a_new_one(path: Path) -> None:
-    [cache] = caches(path)
-    fill(path, 2, first=40)
-    assert caches(path) == [cache]
-    assert {match.image_id for match in found(path)} >= {"41.jpg"}
-    fill(path, 40, first=42)
-    [new] = caches(path)
-    assert new != cache
-    assert len(found(path)) == sum(number % 6 for number in range(82))
+def test_a_cache_that_is_missing_or_of_another_state(tmp_path: Path) -> None:
+    note = write_cache(tmp_path, EXACT, deletions=0)
+    other = replace(note, sha256="0" * 64)
+    assert not has_cache(tmp_path, other)
+    with pytest.raises(CacheError, match="missing, or of another state"):
+        read_cache(tmp_path, other)
 
 
-def hurt_truncated(cache: Path, rng: np.random.Generator) -> None:
-    os.truncate(cache, int(rng.integers(cache.stat().st_size)))
+def test_sweeping_leaves_one_cache_or_none(tmp_path: Path) -> None:
+    sweep(tmp_path)  # there is no folder yet
+    write_cache(tmp_path, LISTS, deletions=0)
+    note = write_cache(tmp_path, EXACT, deletions=0)
+    (tmp_path / "index" / "writing-77").write_bytes(b"half a file")
+    sweep(tmp_path, keep=note)
+    assert [path.stem for path in (tmp_path / "index").iterdir()] == [note.sha256[:16]]
+    assert read_cache(tmp_path, note).ids.tolist() == [2, 3, 9]
+    sweep(tmp_path)
+    assert list((tmp_path / "index").iterdir()) == []
 
 
-def hurt_flipped(cache: Path, rng: np.random.Generator) -> None:
-    data = bytearray(cache.read_bytes())
-    data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
-    cache.write_bytes(data)
-
-
-def hurt_deleted(cache: Path, rng: np.random.Generator) -> None:
-    cache.unlink()
-
-
-def hurt_folder_gone(cache: Path, rng: np.random.Generator) -> None:
-    shutil.rmtree(cache.parent)
-
-
-@pytest.mark.parametrize("hurt", [hurt_truncated, hurt_flipped, hurt_deleted, hurt_folder_gone])
-def test_a_cache_that_is_hurt_is_noticed_rebuilt_and_told(
-    hurt: object, path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    expected = found(path)
-    rng = np.random.default_rng(3)
-    for _ in range(25 if hurt in (hurt_truncated, hurt_flipped) else 1):
-        [cache] = caches(path)
-        original = cache.read_bytes()
-        hurt(cache, rng)  # type: ignore[operator]
-        caplog.clear()
-        with caplog.at_level(logging.WARNING, "personsearch"), Gallery.open(path, mode="r") as reader:
-            assert reader.search(QUERY, k=1000) == expected
-            assert any("the cached index is" in problem for problem in reader.check())
-        assert "rebuilding it from the database" in caplog.text
-        with Gallery.open(path) as writer:
-            writer.rebuild()
-            assert writer.check() == []
-        [cache] = caches(path)
-        assert cache.read_bytes() == original
-        assert found(path) == expected
-
-
-def test_the_writer_mends_a_hurt_cache_when_it_closes(path: Path) -> None:
-    [cache] = caches(path)
-    original = cache.read_bytes()
-    cache.write_bytes(original[:-1])
-    with Gallery.open(path) as writer:
-        writer.search(QUERY)
-    assert caches(path)[0].read_bytes() == original
-
-
-def test_the_cache_of_another_generation_is_not_used(path: Path, tmp_path: Path) -> None:
-    """A database restored from a backup does not meet the cache of what came after."""
-    backup = tmp_path / "backup.sqlite"
-    shutil.copy(path / DATABASE, backup)
-    expected = found(path)
-    fill(path, 60, first=100)
-    [later] = caches(path)
-    shutil.copy(backup, path / DATABASE)
-    fill(path, 1, first=500)  # the same detection_ids as the scenes that came later, other people
-    assert later.exists() is False
-    matches = found(path)
-    assert [match for match in matches if match.image_id != "500.jpg"] == expected
-
-
-def test_a_cache_from_another_gallery_is_not_used(path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    fill(tmp_path / "other", 40, first=7)
-    [own], [other] = caches(path), caches(tmp_path / "other")
-    expected = found(path)
-    shutil.copy(other, own)
-    with caplog.at_level(logging.WARNING, "personsearch"), Gallery.open(path, mode="r") as reader:
-        assert reader.search(QUERY, k=1000) == expected
-    assert "the cached index is damaged" in caplog.text
-
-
-def test_erased_people_are_in_no_file(path: Path) -> None:
-    secret = people(5, seed=5).embeddings[3].astype(np.float16).tobytes()
-
-    def on_disk() -> bool:
-        return any(secret in file.read_bytes() for file in path.rglob("*") if file.is_file())
-
-    assert on_disk()
-    with Gallery.open(path) as gallery:
-        assert any(secret in file.read_bytes() for file in caches(path))
-        gallery.remove("5.jpg")
-        assert not on_disk()
-        assert gallery.add("4.jpg", people(1, seed=9), replace=True)
-        assert not caches(path)
-    assert caches(path)
-    assert not on_disk()
-
-
-def test_no_cache_can_be_written_and_nothing_is_lost(
-    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(view_module, "write_cache", full)
-    with caplog.at_level(logging.WARNING, "personsearch"):
-        fill(path, 60, first=100)
-    assert "no cache of the index is left" in caplog.text
-    assert "No space left" in caplog.text
-    assert len(found(path)) == sum(number % 6 for number in [*range(40), *range(100, 160)])
-
-
-def look_alikes(count: int, seed: int, centres: np.ndarray, rng: np.random.Generator) -> Detections:
-    """People gathered closely around some of the centres, as inverted lists need them."""
-    vectors = centres[rng.integers(len(centres), size=count)] + 0.03 * rng.normal(size=(count, DIM))
-    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    return replace(people(count, seed=seed), embeddings=vectors)
-
-
-def test_inverted_lists_are_kept_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("faiss")
-    rng = np.random.default_rng(5)
-    centres = rng.normal(size=(200, DIM))
-    with Gallery.open(tmp_path, Spec()) as gallery:
-        for number in range(40):
-            crowd = look_alikes(100, number, centres, rng)
-            gallery.add(f"{number}.jpg", crowd)
-        exact = gallery.search_batch(crowd.embeddings[:20], 10)
-        told = gallery.rebuild("ivf")
-        assert told.startswith("IVF")
-        assert gallery.check() == []
-    monkeypatch.setattr(view_module, "train_ivf", lambda *_: pytest.fail("trained again"))
-    with Gallery.open(tmp_path) as gallery:
-        assert gallery.info().index == told
-        got = gallery.search_batch(crowd.embeddings[:20], 10)
-        same = [one == other for a, b in zip(got, exact, strict=True) for one, other in zip(a, b, strict=True)]
-        assert np.mean(same) > 0.95
-        gallery.add("new.jpg", people(3, seed=1))
-        gallery.remove("0.jpg")
-        assert gallery.check() == []
-    with Gallery.open(tmp_path, mode="r") as gallery:  # lists survive an erasure, in a new cache
-        assert gallery.info().index.startswith("IVF")
-        assert gallery.check() == []
-    monkeypatch.undo()
-    with Gallery.open(tmp_path) as gallery:
-        assert gallery.rebuild("exact").startswith("exact")
-    with Gallery.open(tmp_path) as gallery:
-        assert gallery.info().index.startswith("exact")
-
-
-def test_many_people_get_inverted_lists_by_themselves(tmp_path: Path) -> None:
-    pytest.importorskip("faiss")
-    rng = np.random.default_rng(5)
-    centres = rng.normal(size=(3000, DIM))
-    with Gallery.open(tmp_path, Spec()) as gallery:
-        for number in range(101):
-            crowd = look_alikes(2000, number, centres, rng)
-            gallery.add(f"{number}.jpg", crowd)
-        assert gallery.info().index == "exact, FAISS"
-    with Gallery.open(tmp_path, mode="r") as gallery:
-        assert gallery.info().index.startswith("IVF")
-        [best] = gallery.search(crowd.embeddings[7], 1)
-        assert (best.image_id, best.box[0]) == ("100.jpg", 7.0)
-
-
-CACHE_WRITER = """
-import sys
-from personsearch import Gallery
-with Gallery.open(sys.argv[1]) as gallery:
-    print("ready", flush=True)
-    while True:
-        gallery.rebuild()
-"""
-
-
-def killed_inside_cache_writing(path: Path, times: int) -> int:
-    """Kill a process that does nothing but write the cache; return how often a half-written file was left."""
-    rng = np.random.default_rng(times)
-    expected = found(path)
-    half_written = 0
-    for _ in range(times):
-        child = subprocess.Popen([sys.executable, "-c", CACHE_WRITER, path], stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        child.stdout.readline()
-        time.sleep(float(rng.uniform(0, 0.15)))
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
-        half_written += any(cache.suffix != ".safetensors" for cache in caches(path))
-        with Gallery.open(path, mode="r") as reader:
-            assert reader.search(QUERY, k=1000) == expected
-        with Gallery.open(path) as writer:
-            writer.rebuild()
-        assert len(caches(path)) == 1
-        assert found(path) == expected
-    return half_written
-
-
-def test_killed_inside_cache_writing(path: Path) -> None:
-    killed_inside_cache_writing(path, 6)
-
-
-@pytest.mark.slow
-def test_killed_inside_cache_writing_many_times(tmp_path: Path) -> None:
-    fill(tmp_path / "g", 2000)
-    assert killed_inside_cache_writing(tmp_path / "g", 60) > 0
-
-
-def test_notes_that_cannot_be_read_are_no_notes() -> None:
+def test_text_that_is_not_a_note() -> None:
     note = CacheNote("ab" * 32, 3, 9, 1)
     assert CacheNote.parse(str(note)) == note
     for text in ("", "nonsense", "[]", "{}", '{"sha256": 3}', str(note).replace("9", '"9"')):
         assert CacheNote.parse(text) is None
 
 
-def test_a_file_whose_hash_is_right_but_whose_content_is_not(tmp_path: Path) -> None:
-    import hashlib
-
+def test_a_file_with_the_right_hash_and_the_wrong_content(tmp_path: Path) -> None:
     (tmp_path / "index").mkdir()
     sha256 = hashlib.sha256(b"no tensors").hexdigest()
     (tmp_path / "index" / f"{sha256[:16]}.safetensors").write_bytes(b"no tensors")

@@ -1,4 +1,4 @@
-"""Processes killed with SIGKILL, many at once, and a disk that is full."""
+"""Processes killed with SIGKILL, many processes at once, and a full disk."""
 
 import json
 import os
@@ -16,29 +16,29 @@ import pytest
 from personsearch import Gallery, PersonSearcher
 from personsearch.errors import GalleryError, GalleryFullError
 from tests.conftest import toy_scene
-from tests.gallery.toy import Spec, people, scene
+from tests.gallery.toy import people, scene, spec
 
 SCENES = 300
 
 WRITE = """
 import sys, time
 from personsearch import Gallery
-from tests.gallery.toy import Spec, scene
-with Gallery.open(sys.argv[1], Spec()) as gallery:
+from tests.gallery.toy import scene, spec
+with Gallery.open(sys.argv[1], spec()) as gallery:
     for number in range(int(sys.argv[2])):
         name = f"{number}.jpg"
         if name not in gallery:
             gallery.add(name, scene(name), camera=f"c{number % 3}", time=float(number))
             print(name, flush=True)
-            time.sleep(0.002)  # so that the run is long enough to be killed in its middle
+            time.sleep(0.002)  # so that the run lasts long enough to be killed in the middle
 """
 
 CHURN = """
 import random, sys, time
 from personsearch import Gallery
-from tests.gallery.toy import Spec, scene
+from tests.gallery.toy import scene, spec
 end, number = time.time() + float(sys.argv[2]), 0
-with Gallery.open(sys.argv[1], Spec()) as gallery:
+with Gallery.open(sys.argv[1], spec()) as gallery:
     while time.time() < end:
         gallery.add(f"{number}.jpg", scene(f"{number}.jpg"), time=time.time())
         if number % 3 == 2:
@@ -51,14 +51,14 @@ READ = """
 import sys, time
 import numpy as np
 from personsearch import Gallery
-from tests.gallery.toy import Spec, people, scene
+from tests.gallery.toy import people, scene, spec
 end, searches, latest = time.time() + float(sys.argv[2]), 0, 0.0
-with Gallery.open(sys.argv[1], Spec(), mode="r") as gallery:
+with Gallery.open(sys.argv[1], spec(), mode="r") as gallery:
     while time.time() < end:
         query = people(1, searches).embeddings[0]
         for match in gallery.search(query, k=20):
             truth = scene(match.image_id)
-            row = [tuple(box) for box in truth.boxes.tolist()].index(match.box)  # raises if it was never true
+            row = [tuple(box) for box in truth.boxes.tolist()].index(match.box)  # raises if that was never stored
             assert abs(float(truth.embeddings[row] @ query) - match.similarity) < 2e-3
             latest = max(latest, match.time)
         searches += 1
@@ -79,7 +79,7 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
 def content(
     path: Path, searcher: PersonSearcher | None = None
 ) -> list[tuple[str, str | None, float | None, list[tuple[float, ...]]]]:
-    """Everything a gallery holds, by scene."""
+    """Everything a gallery holds, by scene; rounded if a network made it."""
     with Gallery.open(path, mode="r") as gallery:
         assert gallery.check() == []
         query = np.eye(gallery.embedding_size, dtype=np.float32)[0] if searcher else people(1, 0).embeddings[0]
@@ -88,7 +88,7 @@ def content(
         known = {match.image_id: (match.camera, match.time) for match in matches}
         for match in matches:
             row = (*match.box, match.similarity)
-            # A network may differ in the last bits of a number when batches fall otherwise.
+            # A network's numbers may differ in the last bits when batches are composed differently.
             by_scene[match.image_id].append(tuple(round(value, 2) for value in row) if searcher else row)
         return [(name, *known.get(name, (None, None)), sorted(rows)) for name, rows in sorted(by_scene.items())]
 
@@ -100,7 +100,7 @@ def finish(path: Path) -> None:
 
 
 def kill_and_check(path: Path, moments: list[float]) -> None:
-    """Kill a writer at each moment after its start; whatever it acknowledged is there, whole, and it can go on."""
+    """Kill a writer at each moment after its start; what it acknowledged is there and whole, and it can continue."""
     acknowledged: set[str] = set()
     for moment in moments:
         child = start(WRITE, path, SCENES)
@@ -109,10 +109,10 @@ def kill_and_check(path: Path, moments: list[float]) -> None:
         acknowledged |= set(child.communicate()[0].split("\n")[:-1])
         if not (path / "gallery.sqlite").exists() or not acknowledged:
             continue
-        there = content(path)
-        assert acknowledged <= {name for name, *_ in there}
-        for name, _, _, rows in there:
-            assert len(rows) == len(scene(name)), f"{name} is half there"
+        stored = content(path)
+        assert acknowledged <= {name for name, *_ in stored}
+        for name, _, _, rows in stored:
+            assert len(rows) == len(scene(name)), f"only part of {name} is stored"
     finish(path)
 
 
@@ -141,7 +141,7 @@ def test_a_hundred_kills(undisturbed: Path, tmp_path: Path) -> None:
 
 
 def many_at_once(path: Path, seconds: float) -> None:
-    Gallery.open(path, Spec()).close()
+    Gallery.open(path, spec()).close()
     writer = start(CHURN, path, seconds)
     readers = [start(READ, path, seconds) for _ in range(8)]
     for child in (writer, *readers):
@@ -164,9 +164,9 @@ def test_one_writer_and_eight_readers_for_minutes(tmp_path: Path) -> None:
 WATCH = """
 import sys, time
 from personsearch import Gallery
-from tests.gallery.toy import Spec, people
+from tests.gallery.toy import people, spec
 query = people(1, 4711).embeddings[0]
-with Gallery.open(sys.argv[1], Spec(), mode="r") as gallery:
+with Gallery.open(sys.argv[1], spec(), mode="r") as gallery:
     gallery.search(query)
     print("watching", flush=True)
     while "new.jpg" not in {match.image_id for match in gallery.search(query, k=1, min_similarity=0.99)}:
@@ -176,7 +176,7 @@ with Gallery.open(sys.argv[1], Spec(), mode="r") as gallery:
 
 
 def test_a_reader_in_another_process_sees_a_new_scene_at_its_next_search(tmp_path: Path) -> None:
-    with Gallery.open(tmp_path / "g", Spec()) as gallery:
+    with Gallery.open(tmp_path / "g", spec()) as gallery:
         for number in range(50):
             gallery.add(f"{number}.jpg", scene(f"{number}.jpg"))
         reader = start(WATCH, tmp_path / "g")
@@ -186,10 +186,10 @@ def test_a_reader_in_another_process_sees_a_new_scene_at_its_next_search(tmp_pat
         committed = time.time()
         out, err = reader.communicate(timeout=60)
         assert reader.returncode == 0, err
-        print(f"seen {float(out) - committed:.3f} s after the commit")  # a reader that polls sees it in its next poll
+        print(f"seen {float(out) - committed:.3f} s after the commit")  # at its next poll
 
 
-# A shell that starts the tests in the background lets them ignore Ctrl-C, and they their children.
+# A shell that starts the tests in the background makes them ignore Ctrl-C, and their children inherit that.
 INDEX = """
 import signal, sys
 from personsearch.cli import main
@@ -199,9 +199,7 @@ main()
 """
 
 
-def test_ctrl_c_in_the_middle_of_an_index_run_leaves_a_gallery_that_goes_on(
-    tiny_searcher: PersonSearcher, tmp_path: Path
-) -> None:
+def test_an_index_run_continues_after_ctrl_c_in_the_middle(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
     weights = tiny_searcher.save_pretrained(tmp_path / "weights")
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -229,7 +227,7 @@ def test_ctrl_c_in_the_middle_of_an_index_run_leaves_a_gallery_that_goes_on(
         time.sleep(0.005)
     _, err = child.communicate(timeout=60)
     assert child.returncode == 130
-    assert "run the same command again to go on" in err
+    assert "run the same command again to" in err
     assert "Traceback" not in err
     with Gallery.open(tmp_path / "g", mode="r") as gallery:
         assert 5 < gallery.num_images < 60
@@ -251,9 +249,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", mount], check=True)
 
 
-def test_a_full_disk_loses_nothing_and_goes_on(small_disk: Path) -> None:
+def test_a_full_disk_loses_nothing_and_adding_continues_when_there_is_room(small_disk: Path) -> None:
     stored: list[str] = []
-    with Gallery.open(small_disk / "g", Spec()) as gallery:
+    with Gallery.open(small_disk / "g", spec()) as gallery:
 
         def fill() -> None:
             for number in range(100_000):
@@ -271,8 +269,8 @@ def test_a_full_disk_loses_nothing_and_goes_on(small_disk: Path) -> None:
         assert gallery.check() == []
 
 
-def test_what_a_reader_can_see_is_json_and_plain(tmp_path: Path) -> None:
-    with Gallery.open(tmp_path, Spec()) as gallery:
+def test_matches_hold_plain_python_values(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path, spec()) as gallery:
         gallery.add("a.jpg", people(2, 3), extra={"deep": [1, {"x": None}]})
         [match, _] = gallery.search(people(2, 3).embeddings[0])
     assert json.loads(json.dumps(match.extra)) == {"deep": [1, {"x": None}]}

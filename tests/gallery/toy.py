@@ -1,24 +1,29 @@
-"""Scenes whose content follows from their name: what any process may expect to find in a toy gallery."""
+"""Scenes whose content follows from their name, so that any process knows what a toy gallery must hold."""
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 
 import numpy as np
 
 from personsearch import Detections
+from personsearch.results import Spec
 
 DIM = 16
 
 
-@dataclass(frozen=True)
-class Spec:
-    """Stands for a searcher's spec."""
+def spec(*, fingerprint: str = "f" * 64, revision: str | None = None) -> Spec:
+    """Return the spec of weights that make toy embeddings."""
+    return Spec(name="toy", revision=revision, fingerprint=fingerprint, embedding_size=DIM)
 
-    name: str = "toy"
-    fingerprint: str = "f" * 64
-    embedding_size: int = DIM
+
+def unit_rows(count: int, dim: int, seed: int, *, spread: float = 1.0, centres: int = 0) -> np.ndarray:
+    """Return random directions (count, dim) float32; with ``centres``, gathered around that many of them."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(count, dim)) * spread
+    if centres:
+        rows += rng.normal(size=(centres, dim))[rng.integers(centres, size=count)]
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def people(n: int, seed: int) -> Detections:
@@ -31,6 +36,6 @@ def people(n: int, seed: int) -> Detections:
 
 
 def scene(name: str) -> Detections:
-    """Return the people of a scene: none to six, by its name."""
+    """Return the people of a scene: zero to six of them, by its name."""
     seed = zlib.crc32(name.encode())
     return people(seed % 7, seed)

@@ -1,6 +1,7 @@
-"""Searching agrees with comparing everybody in numpy, whatever the index and the filters."""
+"""A search agrees with comparing everybody in numpy, whatever the index and the filters."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,19 @@ from hypothesis import strategies as st
 
 from personsearch import Detections, Gallery
 from personsearch.gallery import index as index_module
-from personsearch.gallery import view as view_module
-from tests.gallery.toy import DIM, Spec, people
+from personsearch.gallery import upkeep as upkeep_module
+from tests.gallery.toy import DIM, people, spec
 
-DRAWN = 60
+SCENES = 60
 
 
 def with_twins(number: int) -> Detections:
     """A scene of up to five people; some look exactly like people of other scenes."""
-    found = people(number % 6, seed=number)
-    embeddings = found.embeddings.copy()
-    if len(found) > 2:
+    detections = people(number % 6, seed=number)
+    embeddings = detections.embeddings.copy()
+    if len(detections) > 2:
         embeddings[1] = people(1, seed=1000 + number % 3).embeddings[0]
-    return Detections(boxes=found.boxes, scores=found.scores, embeddings=embeddings, image_size=found.image_size)
+    return replace(detections, embeddings=embeddings)
 
 
 @pytest.fixture(scope="module", params=["numpy", "faiss", "ivf"])
@@ -32,22 +33,21 @@ def gallery(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.importorskip("faiss")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "numpy":
-            for module in (index_module, view_module):
+            for module in (index_module, upkeep_module):
                 patch.setattr(module, "faiss_module", lambda: None)
-        with Gallery.open(tmp_path_factory.mktemp("search") / "g", Spec()) as opened:
-            for number in range(DRAWN):
+        with Gallery.open(tmp_path_factory.mktemp("search") / "g", spec()) as opened:
+            for number in range(SCENES):
                 camera = None if number % 7 == 0 else f"c{number % 3}"
                 time = None if number % 5 == 0 else float(number)
                 opened.add(f"{number}.jpg", with_twins(number), camera=camera, time=time)
             opened.remove(["9.jpg", "28.jpg"])
             if request.param == "ivf":
-                ivf = put_ivf_under(opened)
-                assert "IVF" in ivf
+                assert "IVF" in search_inverted_lists(opened)
             yield opened
 
 
-def put_ivf_under(opened: Gallery) -> str:
-    """Put inverted lists of which all are looked into under the gallery; training would find them no gain here."""
+def search_inverted_lists(opened: Gallery) -> str:
+    """Give the gallery inverted lists and let it probe them all; training would find no gain at this size."""
     from personsearch.gallery.ivf import IVFIndex
 
     view = opened._view
@@ -62,15 +62,14 @@ def put_ivf_under(opened: Gallery) -> str:
 
 
 def oracle(query: np.ndarray, k: int, filters: dict[str, Any]) -> list[tuple[float, int, str]]:
-    """(similarity, detection_id, image_id) by comparing one by one, from what was put in."""
+    """(similarity, detection_id, image_id) by comparing with everybody that was added, one by one."""
     rows = []
     detection_id = 0
-    for number in range(DRAWN):
-        found = with_twins(number)
+    for number in range(SCENES):
         name = f"{number}.jpg"
         camera = None if number % 7 == 0 else f"c{number % 3}"
         time = None if number % 5 == 0 else float(number)
-        stored = found.embeddings.astype(np.float16).astype(np.float64)
+        stored = with_twins(number).embeddings.astype(np.float16).astype(np.float64)
         stored /= np.linalg.norm(stored, axis=1, keepdims=True)
         for similarity in (stored @ query).tolist():
             detection_id += 1
@@ -97,9 +96,9 @@ FILTERS = st.fixed_dictionaries(
     {},
     optional={
         "cameras": st.lists(st.sampled_from(["c0", "c1", "c2", "nowhere"]), max_size=2),
-        "since": st.integers(0, DRAWN),
-        "until": st.integers(0, DRAWN),
-        "exclude_images": st.lists(st.integers(0, DRAWN).map(lambda n: f"{n}.jpg"), max_size=5),
+        "since": st.integers(0, SCENES),
+        "until": st.integers(0, SCENES),
+        "exclude_images": st.lists(st.integers(0, SCENES).map(lambda n: f"{n}.jpg"), max_size=5),
         "min_similarity": st.floats(-0.5, 0.9).map(lambda value: value + 1e-4),
         "one_per_image": st.booleans(),
     },
@@ -135,7 +134,7 @@ def test_twins_are_ranked_by_detection_id(gallery: Gallery) -> None:
 
 def test_an_empty_gallery_and_one_emptied(tmp_path: Path) -> None:
     query = np.eye(DIM, dtype=np.float32)[0]
-    with Gallery.open(tmp_path / "g", Spec()) as gallery:
+    with Gallery.open(tmp_path / "g", spec()) as gallery:
         assert gallery.search(query) == []
         gallery.add("a.jpg", people(2, 1))
         gallery.remove("a.jpg")
@@ -155,7 +154,7 @@ def test_minus_zero_and_whole_numbers_come_back_the_same(tmp_path: Path) -> None
         embeddings=embeddings,
         image_size=(40, 50),
     )
-    with Gallery.open(tmp_path, Spec()) as gallery:
+    with Gallery.open(tmp_path, spec()) as gallery:
         gallery.add("a.jpg", odd, time=-0.0)
         assert gallery.add("a.jpg", odd, time=0) is False
         [match] = gallery.search(embeddings[0])

@@ -1,0 +1,63 @@
+"""What a gallery says of itself: its format, and the weights whose embeddings it holds."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+
+from personsearch.results import Spec
+
+FORMAT = "2"
+
+
+def meta_of(spec: Spec) -> dict[str, str]:
+    """Return the meta rows that describe a new gallery for embeddings of these weights."""
+    meta = {
+        "format": FORMAT,
+        "fingerprint": spec.fingerprint,
+        "weights": spec.name,
+        "embedding_size": str(spec.embedding_size),
+    }
+    meta["checksum"] = _checksum(meta)
+    if spec.revision is not None:
+        meta["revision"] = spec.revision
+        meta["revision_checksum"] = _revision_checksum(meta)
+    return meta
+
+
+def spec_of(meta: Mapping[str, str]) -> Spec:
+    """Return the weights that the meta rows of a gallery describe.
+
+    Raises:
+        ValueError: a row is missing or differs from what was written.
+    """
+    if meta.get("checksum") != _checksum(meta):
+        raise ValueError("the description of its weights has changed")
+    if "revision" in meta and meta.get("revision_checksum") != _revision_checksum(meta):
+        raise ValueError("the revision of its weights has changed")
+    return Spec(
+        name=meta["weights"],
+        revision=meta.get("revision"),
+        fingerprint=meta["fingerprint"],
+        embedding_size=int(meta["embedding_size"]),
+    )
+
+
+def without_revision(meta: Mapping[str, str]) -> dict[str, str]:
+    """Return the meta rows less those of the revision, without which a gallery is still whole."""
+    return {key: value for key, value in meta.items() if not key.startswith("revision")}
+
+
+def _checksum(meta: Mapping[str, str]) -> str:
+    return _crc32(meta, "format", "fingerprint", "weights", "embedding_size")
+
+
+def _revision_checksum(meta: Mapping[str, str]) -> str:
+    # Apart from the other, because the first galleries of this format recorded no revision.
+    return _crc32(meta, "fingerprint", "revision")
+
+
+def _crc32(meta: Mapping[str, str], *keys: str) -> str:
+    values = [meta.get(key) for key in keys]
+    return str(zlib.crc32(json.dumps(values, default=repr).encode()))  # a damaged value may have any type
