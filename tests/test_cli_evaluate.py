@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from personsearch import PersonSearcher
 from personsearch.calibration import read_calibration
+from personsearch.cli import evaluate as command
+from personsearch.datasets import FORMATS
 from personsearch.demo import demo_folder
 from personsearch.evaluation import PRESETS
-from tests.conftest import Run, toy_set
+from personsearch.evaluation.rerank import RERANKERS
+from tests.support import Run, toy_set
 
 STANDARD = f"standard ({PRESETS['standard'].hash})"
 
@@ -44,7 +48,7 @@ def test_a_table_per_protocol_with_its_hash(run: Run, weights: Path, tmp_path: P
     assert "all cameras: mAP" in done.out
     [file] = kept.iterdir()
     looked = file.stat().st_mtime_ns
-    assert "known from an earlier run" in run(*arguments).err.replace("\n", " ")
+    assert "taking what the network saw on an earlier run" in run(*arguments).err.replace("\n", " ")
     assert file.stat().st_mtime_ns == looked
 
 
@@ -68,7 +72,7 @@ def test_calibration_of_the_shipped_weights_on_the_demo(run: Run, tmp_path: Path
         "evaluate", "stl-mrfp-small", scenes, "--queries", demo_folder() / "queries.json", "--calibrate-out", out
     )
     assert done.code == 0, done.err
-    assert "calibration in" in done.err
+    assert f"calibration: {out / 'calibration.json'}" in done.err
     calibration = read_calibration(out)
     assert calibration is not None
     assert calibration.same_pairs > 0
@@ -78,24 +82,45 @@ def test_calibration_of_the_shipped_weights_on_the_demo(run: Run, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--preset", "nonsense"), "no preset 'nonsense'; there are: standard"),
-        (("--rerank", "nonsense"), "no re-ranking is called 'nonsense'; there are"),
-        (("--gallery-sizes", "50,x"), "--gallery-sizes '50,x' must be whole numbers above 0"),
-        (("--gallery-sizes", "50"), "can be looked for in 3 images at most"),
-        (("--format", "csv"), "format 'csv' is none of coco, prw"),
+        (("--preset", "nonsense"), "'nonsense' is not one of 'standard', 'seqnet'"),
+        (("--rerank", "nonsense"), "'nonsense' is not one of 'context'"),
+        (("--format", "csv"), "'csv' is not one of 'coco', 'prw'"),
+        (("--gallery-sizes", "50,x"), "--gallery-sizes '50,x': must be whole numbers above 0"),
+        (("--gallery-sizes", "50"), "can be looked for in at most 3 images"),
         (("--split", "holiday", "--queries", "no.json"), "no.json: cannot be read"),
+        (("--preset", "cross-camera-junk", "--calibrate"), "is not a folder of yours; give one with --calibrate-out"),
+        (("--report", "/dev/null/out"), "--report /dev/null/out: cannot be created (Not a directory)"),
+        (("--calibrate-out", "/dev/null"), "--calibrate-out /dev/null: cannot be created (File exists)"),
     ],
 )
-def test_mistakes_have_one_line(
-    run: Run, weights: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+def test_mistakes_are_reported_before_the_weights_are_loaded(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    done = run("evaluate", weights, toy(tmp_path), *arguments)
+    done = run("evaluate", "no-such-weights", toy(tmp_path), *arguments)
     assert done.code == 2
-    assert message in done.err.replace("\n", " ")
+    assert message in " ".join(done.err.replace("│", " ").split())
     assert "Traceback" not in done.err
 
 
-def test_weights_that_are_no_folder_need_a_place_for_their_calibration(run: Run, tmp_path: Path) -> None:
+def test_help_lists_the_values_of_options(run: Run) -> None:
+    text = run("evaluate", "--help").out
+    assert [preset.value for preset in command.Preset] == list(PRESETS)
+    assert get_args(command.Rerank) == tuple(RERANKERS)
+    assert get_args(command.Format) == tuple(FORMATS)
+    assert all(name in text for name in (*PRESETS, *RERANKERS, *FORMATS))
+
+
+def test_names_are_shown_whole_on_a_narrow_terminal(run: Run, tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+    long = tiny_searcher.save_pretrained(tmp_path / f"weights-{'0123456789' * 9}")
+    done = run("evaluate", long, toy(tmp_path), columns=80)
+    assert done.code == 0
+    table, _ = done.out.split("per cent;")
+    cells = [line[:40].split("  ")[0].strip() for line in table.splitlines()]
+    assert str(long) in "".join(cells)
+    assert "…" not in done.out
+
+
+def test_weights_that_are_not_a_folder_need_a_place_for_their_calibration(run: Run, tmp_path: Path) -> None:
     done = run("evaluate", "stl-mrfp-small", toy(tmp_path), "--calibrate")
     assert done.code == 2
     assert "--calibrate-out FOLDER" in done.err.replace("\n", " ")
@@ -109,4 +134,4 @@ def test_skipped_rows_are_listed(run: Run, weights: Path, tmp_path: Path) -> Non
     assert run("evaluate", weights, annotations).code == 2
     done = run("evaluate", weights, annotations, "--skip-bad")
     assert done.code == 0
-    assert "left out:" in done.err
+    assert "skipped:" in done.err

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -15,37 +17,57 @@ from personsearch.errors import ConfigError
 if TYPE_CHECKING:
     from personsearch.measure.run import Evaluation
 
+# The values are written out, so that --help lists them without loading the registries; a test compares the two.
+Rerank = Literal["context", "context-mean", "k-reciprocal", "expansion", "alpha-expansion", "companions"]
+Format = Literal["coco", "prw", "cuhk-sysu", "mot", "mot-shared", "market"]
+
+
+class Preset(StrEnum):
+    """An enumeration, because typer takes no list of a Literal."""
+
+    STANDARD = "standard"
+    SEQNET = "seqnet"
+    ALIGNPS = "alignps"
+    STL_AUTHOR = "stl-author"
+    STRICT = "strict"
+    CROSS_CAMERA_FRAMES = "cross-camera-frames"
+    CROSS_CAMERA_JUNK = "cross-camera-junk"
+
 
 def evaluate(
     weights: Annotated[str, typer.Argument(help="Name of weights, org/repo, or a folder (./folder).")],
-    dataset: Annotated[str, typer.Argument(help="Folder or file of the set: COCO-style, PRW, CUHK-SYSU, MOT, Market.")],
-    queries: Annotated[str | None, typer.Option(help="A file, or a protocol of the set (G50, mini...).")] = None,
+    dataset: Annotated[str, typer.Argument(help="Folder of the set, or a COCO-style json file.")],
+    queries: Annotated[str | None, typer.Option(help="A file, or a protocol of the set: G50, mini ...")] = None,
     split: Annotated[str, typer.Option(help="Part of the set.")] = "test",
-    format: Annotated[str | None, typer.Option(help="Format of the set; default: told by its files.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of the images; default: the set's.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out malformed rows and say which.")] = False,
+    format: Annotated[Format | None, typer.Option(help="Format of the set; default: recognised by its files.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images; default: the set's own.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip malformed rows and files, and list them.")] = False,
     any_counts: Annotated[
-        bool, typer.Option("--any-counts", help="Take an official set whose counts are not the published ones.")
+        bool, typer.Option("--any-counts", help="Accept an official set whose counts are not the published ones.")
     ] = False,
-    preset: Annotated[list[str] | None, typer.Option(help="Protocol; may be repeated. Default: standard.")] = None,
-    rerank: Annotated[str | None, typer.Option(help="Also a row with this re-ranking method.")] = None,
+    preset: Annotated[list[Preset] | None, typer.Option(help="Protocol; repeatable. Default: standard.")] = None,
+    rerank: Annotated[Rerank | None, typer.Option(help="Add a row with this re-ranking method.")] = None,
     baselines: Annotated[
-        bool, typer.Option("--baselines", help="Also an untrained network and colour histograms.")
+        bool, typer.Option("--baselines", help="Add rows of an untrained network and of colour histograms.")
     ] = False,
-    truth: Annotated[bool, typer.Option("--truth", help="Also annotated boxes in place of detections.")] = False,
-    reid: Annotated[bool, typer.Option("--reid", help="Also re-identification on annotated boxes.")] = False,
-    coco: Annotated[bool, typer.Option("--coco", help="Also COCO's average precision of the detections.")] = False,
+    truth: Annotated[
+        bool, typer.Option("--truth", help="Add a row with the annotated boxes in place of detections.")
+    ] = False,
+    reid: Annotated[bool, typer.Option("--reid", help="Also measure re-identification on annotated boxes.")] = False,
+    coco: Annotated[bool, typer.Option("--coco", help="Also measure COCO's average precision of detections.")] = False,
     gallery_sizes: Annotated[
-        str | None, typer.Option(help="Also mAP in galleries of these sizes, e.g. 50,100,500.")
+        str | None, typer.Option(help="Also measure mAP in galleries of these sizes, e.g. 50,100,500.")
     ] = None,
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Fit what a similarity means; stored with the weights' folder.")
+        bool, typer.Option("--calibrate", help="Fit what a similarity means, and store it in the weights' folder.")
     ] = False,
     calibrate_out: Annotated[
-        Path | None, typer.Option(help="Folder for calibration.json, where the weights are no folder.")
+        Path | None, typer.Option(help="Store the calibration in this folder instead; implies --calibrate.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write results.json and report.html into this folder.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run the network anew and keep nothing.")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Run the network again, and keep nothing of what it sees.")
+    ] = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -54,11 +76,13 @@ def evaluate(
     What the network saw is kept, so that another protocol takes seconds.
     """
     from personsearch.datasets import load_dataset
+    from personsearch.evaluation.gallery_sizes import usual_sizes
     from personsearch.measure.cache import default_folder
     from personsearch.measure.report import require_libraries, write_report
-    from personsearch.measure.run import Plan, run_evaluation, usual_sizes
+    from personsearch.measure.run import Plan, run_evaluation
 
-    place = calibrate_out or (_own_folder(weights) if calibrate else None)
+    # Everything is checked before the network is loaded: it may run for hours, and a mistake should not cost them.
+    calibration_folder = calibrate_out or (_own_folder(weights) if calibrate else None)
     sizes = _sizes(gallery_sizes)
     if report is not None:
         require_libraries()
@@ -72,16 +96,20 @@ def evaluate(
         check_counts=not any_counts,
     )
     plan = Plan(
-        presets=tuple(preset or ["standard"]),
+        presets=tuple(one.value for one in preset or [Preset.STANDARD]),
         rerank=rerank,
         baselines=baselines,
         truth=truth,
         reid=reid,
         coco=coco,
         gallery_sizes=sizes or (usual_sizes(loaded) if report is not None else ()),
-        calibrate=place is not None,
+        calibrate=calibration_folder is not None,
         open_set=report is not None and bool(loaded.queries),
     )
+    plan.check(loaded)
+    for option, folder in (("--calibrate-out", calibrate_out), ("--report", report)):
+        if folder is not None:
+            _require_folder(option, folder)
     evaluation = run_evaluation(
         searcher_for(weights, device),
         loaded,
@@ -89,10 +117,11 @@ def evaluate(
         cache_dir=None if no_cache else default_folder(),
         progress=False if as_json else None,
     )
-    if place is not None and evaluation.calibration is not None:
-        err.print(f"calibration in {escape(str(evaluation.calibration.save(place)))}")
+    if calibration_folder is not None and evaluation.calibration is not None:
+        path = evaluation.calibration.save(calibration_folder)
+        err.print(f"calibration: {escape(str(path))}", soft_wrap=True)
     if report is not None:
-        err.print(f"report in {escape(str(write_report(report, evaluation)))}")
+        err.print(f"report: {escape(str(write_report(report, evaluation)))}", soft_wrap=True)
     if as_json:
         print_json(evaluation.to_dict())
     else:
@@ -112,19 +141,17 @@ def _print(evaluation: Evaluation) -> None:
         out.print(table)
     for size in sorted({point.size for point in evaluation.sizes}):
         points = [point for point in evaluation.sizes if point.size == size]
-        told = ", ".join(f"{escape(point.name)} {_percent(point.mean_average_precision)}" for point in points)
-        out.print(f"mAP in galleries of {size} images, {main.label}: {told}")
+        figures = ", ".join(f"{escape(point.name)} {_percent(point.mean_average_precision)}" for point in points)
+        out.print(f"mAP in galleries of {size} images, {main.label}: {figures}")
     for rule, result in evaluation.reid.items():
         figures = f"mAP {_percent(result.mean_average_precision)}, top-1 {_percent(result.top1)}"
-        out.print(f"re-identification on annotated boxes, {rule}: {figures} of {result.queries} queries")
+        out.print(f"re-identification on annotated boxes, {rule}: {figures} over {result.queries} queries")
     if evaluation.coco:
-        told = ", ".join(f"{name} {_percent(value)}" for name, value in evaluation.coco.items())
-        out.print(f"COCO: {told}")
+        out.print("COCO: " + ", ".join(f"{name} {_percent(value)}" for name, value in evaluation.coco.items()))
     counted = f"{main.queries} queries" if main.search is not None else "no queries"
     out.print(f"per cent; {escape(main.dataset)}: {main.scenes} scenes, {counted}")
-    skipped = evaluation.dataset.accounting.skipped
-    for problem in skipped:
-        err.print(f"[yellow]left out:[/] {escape(str(problem))}")
+    for problem in evaluation.dataset.accounting.skipped:
+        err.print(f"[yellow]skipped:[/] {escape(str(problem))}")
 
 
 def _percent(value: float) -> str:
@@ -137,14 +164,27 @@ def _sizes(text: str | None) -> tuple[int, ...]:
     except ValueError:
         sizes = (0,)
     if any(size < 1 for size in sizes):
-        raise ConfigError(f"--gallery-sizes {text!r} must be whole numbers above 0, e.g. 50,100,500")
+        raise ConfigError(f"--gallery-sizes {text!r}: must be whole numbers above 0, e.g. 50,100,500")
     return sizes
 
 
 def _own_folder(weights: str) -> Path:
-    if not weights.startswith((".", "/", "~")):
+    from personsearch.weights.names import Folder, parse_name
+
+    name = parse_name(weights)
+    if not isinstance(name, Folder):
         raise ConfigError(
-            f"--calibrate stores calibration.json beside the weights, and {weights} is no folder of yours; "
-            "say where with --calibrate-out FOLDER"
+            f"--calibrate stores calibration.json beside the weights, but {weights} is not a folder of yours; "
+            "give one with --calibrate-out FOLDER"
         )
-    return Path(weights).expanduser()
+    return name.path
+
+
+def _require_folder(option: str, folder: Path) -> None:
+    """Create a folder to write into, or say why there is none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{option} {folder}: cannot be created ({error.strerror}); give another folder") from None
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"{option} {folder}: cannot be written to; give another folder")
