@@ -1,7 +1,7 @@
 """What a similarity means: the probability of "same person", and thresholds that keep false matches rare.
 
-A calibration is fitted on annotated pairs (``personsearch.evaluation.calibration``) and lies beside the weights as
-``calibration.json``. It belongs to these weights alone, and holds for scenes like those it was fitted on.
+A calibration is fitted to annotated pairs (``personsearch.evaluation.fit_calibration``) and stored beside the weights
+as ``calibration.json``. It belongs to these weights alone, and holds for scenes like those it was fitted to.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """Where to cut so that strangers are seldom taken for the same person.
+    """The similarity from which strangers are rarely taken for the same person.
 
     Attributes:
-        rate: share of the pairs of different people that lie at or above ``similarity``: a comparison's false-match
-            rate, not a search's.
-        similarity: keep matches of at least this; None = there were too few pairs to tell.
-        low: lower end of its 95 % interval, from a bootstrap over identities.
-        high: upper end.
+        rate: share of the pairs of different people that lie at or above ``similarity``: the false-match rate of one
+            comparison, not of a search.
+        similarity: keep matches of at least this; None = there were too few pairs to say.
+        low: lower end of its 95 % interval, from a bootstrap over people.
+        high: upper end of that interval.
         true_match_rate: share of the pairs of the same person at or above ``similarity``.
     """
 
@@ -51,12 +51,12 @@ class Calibration:
 
     Attributes:
         weights: fingerprint of the weights whose similarities these are.
-        dataset: name of the set it was fitted on.
+        dataset: name of the set it was fitted to.
         digest: ``Dataset.digest`` of that set.
-        identities: labelled people in the pairs.
-        same_pairs: pairs of one person.
-        different_pairs: pairs of two people.
-        similarities: knots, strictly rising; below the first and above the last the map is constant.
+        identities: how many labelled people are in the pairs.
+        same_pairs: how many pairs are of one person.
+        different_pairs: how many pairs are of two people.
+        similarities: the knots, strictly rising; below the first and above the last the map is constant.
         probabilities: at the knots, rising, above 0 and below 1.
         thresholds: by falling rate.
     """
@@ -78,19 +78,19 @@ class Calibration:
 
     @property
     def prior(self) -> float:
-        """Share of same-person pairs among the pairs it was fitted on."""
+        """Share of same-person pairs among the pairs that it was fitted to."""
         return self.same_pairs / (self.same_pairs + self.different_pairs)
 
     def probability(self, similarity: ArrayLike, *, prior: float | None = None) -> NDArray[np.float64]:
-        """Return the probability that two people of this similarity are one.
+        """Return the probability that two people of this similarity are the same person.
 
         Args:
-            similarity: any shape.
-            prior: share of same-person pairs among the pairs that are compared, 0..1 exclusive; default that of the
-                set it was fitted on. Another share changes the odds in proportion (Bayes' rule).
+            similarity: of any shape.
+            prior: share of same-person pairs among the pairs that are compared, between 0 and 1; default: that of the
+                set it was fitted to. Another share changes the odds in proportion (Bayes' rule).
 
         Returns:
-            The same shape.
+            Probabilities of the same shape.
 
         Raises:
             ConfigError: the prior is not between 0 and 1.
@@ -99,7 +99,7 @@ class Calibration:
         if prior is None:
             return np.asarray(probability)
         if not 0 < prior < 1:
-            raise ConfigError(f"prior must lie between 0 and 1, got {prior}")
+            raise ConfigError(f"prior must be between 0 and 1, got {prior}")
         odds = probability / (1 - probability) * (prior / (1 - prior)) / (self.prior / (1 - self.prior))
         return np.asarray(odds / (1 + odds))
 
@@ -107,7 +107,7 @@ class Calibration:
         """Return the threshold of a false-match rate.
 
         Raises:
-            ConfigError: the calibration has none for this rate; says which it has.
+            ConfigError: the calibration has no threshold for this rate; lists the rates that have one.
         """
         usable = [threshold for threshold in self.thresholds if threshold.similarity is not None]
         have = ", ".join(f"{threshold.rate:g}" for threshold in usable) or "none"
@@ -116,14 +116,14 @@ class Calibration:
                 if threshold.similarity is None:
                     raise ConfigError(
                         f"false-match rate {rate:g}: the calibration on {self.dataset} had too few pairs of different "
-                        f"people ({self.different_pairs}) to tell it; rates it has: {have}. "
+                        f"people ({self.different_pairs}) for it; rates it has: {have}. "
                         "Calibrate on a larger set, or give min_similarity"
                     )
                 return threshold
-        raise ConfigError(f"false-match rate {rate:g} is not in the calibration; rates it has: {have}")
+        raise ConfigError(f"false-match rate {rate:g}: not in the calibration; rates it has: {have}")
 
     def fill(self, matches: Sequence[Match]) -> list[Match]:
-        """Return the matches with their ``probability``."""
+        """Return the matches with their ``probability`` filled in."""
         values = self.probability([match.similarity for match in matches]).tolist()
         return [replace(match, probability=value) for match, value in zip(matches, values, strict=True)]
 
@@ -132,7 +132,7 @@ class Calibration:
         return (json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n").encode()
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``calibration.json`` into the folder of the weights; whole or not at all. Returns its path."""
+        """Write ``calibration.json`` into the folder of the weights, whole or not at all; return its path."""
         path = Path(folder) / CALIBRATION_FILE
         write_durably(path, self.to_json())
         return path
@@ -141,10 +141,10 @@ class Calibration:
 def stricter(
     min_similarity: float | None, max_false_match_rate: float | None, calibration: Calibration | None
 ) -> float | None:
-    """Return the higher of a similarity and the threshold of a false-match rate; None where neither is asked for.
+    """Return the higher of a similarity and the threshold of a false-match rate; None where neither is given.
 
     Raises:
-        ConfigError: a rate is asked for and there is no calibration, or it lacks this rate.
+        ConfigError: a rate is given, but there is no calibration, or it has no threshold for this rate.
     """
     if max_false_match_rate is None:
         return min_similarity
@@ -164,7 +164,7 @@ def read_calibration(folder: str | Path, fingerprint: str | None = None) -> Cali
 
     Args:
         folder: of the weights.
-        fingerprint: of the weights, which it must belong to; None = whatever it belongs to.
+        fingerprint: of the weights that it must belong to; None = of any.
 
     Raises:
         WeightsMismatchError: the file is damaged, or belongs to other weights.
@@ -193,17 +193,17 @@ def parse_calibration(text: str | bytes, where: str) -> Calibration:
         where: its name, for messages.
 
     Raises:
-        WeightsMismatchError: a key is missing or unknown, or a value makes no sense.
+        WeightsMismatchError: a key is missing or unknown, or a value is not valid.
     """
     try:
         data = json.loads(text)
-    except ValueError as error:  # also of bytes that are no text
+    except ValueError as error:  # bytes that are not text raise it too
         raise WeightsMismatchError(f"{where}: not valid JSON ({error}); delete it, or calibrate again") from None
     try:
         return _from(data)
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise WeightsMismatchError(f"{where}: no calibration ({what}); delete it, or calibrate again") from None
+        raise WeightsMismatchError(f"{where}: not a calibration ({what}); delete it, or calibrate again") from None
 
 
 def _from(data: Any) -> Calibration:
@@ -221,23 +221,23 @@ def _from(data: Any) -> Calibration:
 
 
 def _problem(calibration: Calibration) -> str:
-    """Say what makes no sense; nothing where all is well."""
+    """Return what is wrong; "" where nothing is."""
     texts = (calibration.weights, calibration.dataset, calibration.digest)
     counts = (calibration.identities, calibration.same_pairs, calibration.different_pairs)
     if not all(isinstance(text, str) for text in texts):
-        return "weights, dataset and digest must be texts"
+        return "weights, dataset and digest must be strings"
     if not all(type(count) is int and count > 0 for count in counts):
         return "identities, same_pairs and different_pairs must be whole numbers above 0"
     x, y = calibration.similarities, calibration.probabilities
     if not x or len(x) != len(y) or not _numbers(*x, *y):
-        return "similarities and probabilities must be equally many numbers"
+        return "similarities and probabilities must be lists of numbers of equal length"
     if not (np.diff(x) > 0).all() or not (np.diff(y) >= 0).all() or not 0 < y[0] <= y[-1] < 1:
-        return "similarities must rise, and probabilities between 0 and 1 with them"
+        return "similarities must rise, and probabilities must rise with them between 0 and 1"
     for threshold in calibration.thresholds:
         values = (threshold.similarity, threshold.low, threshold.high, threshold.true_match_rate)
         known = [value for value in values if value is not None]
         if not _numbers(threshold.rate, *known) or not 0 < threshold.rate < 1 or len(known) not in (0, len(values)):
-            return "a threshold must have a rate between 0 and 1, and either all its numbers or none"
+            return "a threshold must have a rate between 0 and 1, and either all of its numbers or none"
     return ""
 
 

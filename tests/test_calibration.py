@@ -10,31 +10,12 @@ from hypothesis import strategies as st
 from personsearch import Match
 from personsearch.calibration import (
     CALIBRATION_FILE,
-    Calibration,
-    Threshold,
     parse_calibration,
     read_calibration,
     stricter,
 )
 from personsearch.errors import ConfigError, WeightsMismatchError
-
-
-def calibration(weights: str = "f" * 64) -> Calibration:
-    """0.1 at 0.2, 0.5 at 0.4, 0.9 at 0.6; one pair in ten is of one person."""
-    return Calibration(
-        weights=weights,
-        dataset="toys/test",
-        digest="d" * 64,
-        identities=5,
-        same_pairs=100,
-        different_pairs=900,
-        similarities=(0.2, 0.4, 0.6),
-        probabilities=(0.1, 0.5, 0.9),
-        thresholds=(
-            Threshold(rate=1e-2, similarity=0.4999, low=0.45, high=0.55, true_match_rate=0.8),
-            Threshold(rate=1e-3),
-        ),
-    )
+from tests.toy_calibration import calibration
 
 
 def test_probability_by_hand() -> None:
@@ -48,7 +29,7 @@ def test_another_prior_by_bayes() -> None:
     assert calibration().probability(0.6, prior=0.5) == pytest.approx(81 / 82)
     assert calibration().probability(0.4, prior=0.1) == pytest.approx(0.5)
     for prior in (0, 1, float("nan")):
-        with pytest.raises(ConfigError, match="prior must lie between 0 and 1"):
+        with pytest.raises(ConfigError, match="prior must be between 0 and 1"):
             calibration().probability(0.4, prior=prior)
 
 
@@ -63,7 +44,7 @@ def test_thresholds_are_had_by_rate() -> None:
     assert calibration().threshold(0.01).similarity == 0.4999
     with pytest.raises(ConfigError, match=r"0\.001: the calibration on toys/test had too few pairs .*\(900\).*: 0\.01"):
         calibration().threshold(1e-3)
-    with pytest.raises(ConfigError, match=r"0\.05 is not in the calibration; rates it has: 0\.01"):
+    with pytest.raises(ConfigError, match=r"0\.05: not in the calibration; rates it has: 0\.01"):
         calibration().threshold(0.05)
 
 
@@ -103,13 +84,13 @@ def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
         ({"similarities": [0.2, 0.2, 0.6]}, "similarities must rise"),
         ({"probabilities": [0.1, 0.9, 0.5]}, "similarities must rise"),
         ({"probabilities": [0.0, 0.5, 0.9]}, "similarities must rise"),
-        ({"probabilities": [0.1, 0.5]}, "equally many numbers"),
-        ({"probabilities": [0.1, 0.5, "0.9"]}, "equally many numbers"),
-        ({"similarities": [], "probabilities": []}, "equally many numbers"),
+        ({"probabilities": [0.1, 0.5]}, "numbers of equal length"),
+        ({"probabilities": [0.1, 0.5, "0.9"]}, "numbers of equal length"),
+        ({"similarities": [], "probabilities": []}, "numbers of equal length"),
         ({"similarities": 3}, "similarities must be a list"),
         ({"same_pairs": 0}, "whole numbers above 0"),
-        ({"weights": None}, "must be texts"),
-        ({"thresholds": [{"rate": 0.1, "similarity": 0.4}]}, "either all its numbers or none"),
+        ({"weights": None}, "must be strings"),
+        ({"thresholds": [{"rate": 0.1, "similarity": 0.4}]}, "either all of its numbers or none"),
         ({"thresholds": [{"rate": 2}]}, "rate between 0 and 1"),
         ({"thresholds": [{"rat": 0.1}]}, "rat"),
         ({"more": 1}, "more"),
@@ -117,14 +98,14 @@ def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
 )
 def test_values_that_make_no_sense_are_named(change: dict[str, object], message: str) -> None:
     data = json.loads(calibration().to_json()) | change
-    with pytest.raises(WeightsMismatchError, match=rf"x\.json: no calibration .*{message}.*delete it"):
+    with pytest.raises(WeightsMismatchError, match=rf"x\.json: not a calibration .*{message}.*delete it"):
         parse_calibration(json.dumps(data), "x.json")
 
 
 def test_missing_keys_and_damage_are_named(tmp_path: Path) -> None:
     data = json.loads(calibration().to_json())
     for key in data:
-        with pytest.raises(WeightsMismatchError, match=r"x\.json: no calibration"):
+        with pytest.raises(WeightsMismatchError, match=r"x\.json: not a calibration"):
             parse_calibration(json.dumps({k: v for k, v in data.items() if k != key}), "x.json")
     for text in (b"[]", b"null", b"{", b"\xff\xfe\xfa", b""):
         with pytest.raises(WeightsMismatchError, match=r"x\.json"):

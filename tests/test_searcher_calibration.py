@@ -10,8 +10,8 @@ from personsearch.calibration import CALIBRATION_FILE, read_calibration
 from personsearch.errors import ConfigError, WeightsMismatchError
 from personsearch.models import ModelConfig, build
 from personsearch.weights.files import load_network, save_folder
-from tests.conftest import Run, toy_scene
-from tests.test_calibration import calibration
+from tests.support import Run, toy_scene
+from tests.toy_calibration import calibration
 
 PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
 
@@ -27,7 +27,7 @@ def test_it_is_loaded_and_saved_with_the_weights(calibrated: PersonSearcher, tmp
     assert calibrated.calibration == calibration(calibrated.spec.fingerprint)
     again = PersonSearcher.from_pretrained(calibrated.save_pretrained(tmp_path / "copy"), device="cpu")
     assert again.calibration == calibrated.calibration
-    assert again.spec.fingerprint == calibrated.spec.fingerprint  # a calibration is no part of it
+    assert again.spec.fingerprint == calibrated.spec.fingerprint  # which a calibration is not part of
 
 
 def test_it_follows_the_weights_into_another_dtype(calibrated: PersonSearcher, tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_search_with_probabilities_and_rates(calibrated: PersonSearcher, tmp_pat
         calibrated.search(tmp_path / "g", scene, max_false_match_rate=1e-3)
 
     asked = ("search", tmp_path / "g", scene, "--weights", tmp_path / "weights", "--device", "cpu")
-    told = run(*asked, "--max-false-match-rate", "0.01", "-k", "20", "--json")
-    assert [row["detection_id"] for row in json.loads(told.out)] == [match.detection_id for match in sure]
+    printed = run(*asked, "--max-false-match-rate", "0.01", "-k", "20", "--json")
+    assert [row["detection_id"] for row in json.loads(printed.out)] == [match.detection_id for match in sure]
     assert "probability" in run(*asked).out
     refused = run(*asked, "--max-false-match-rate", "0.5")
     assert refused.code == 2

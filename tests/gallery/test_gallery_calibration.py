@@ -9,7 +9,7 @@ import pytest
 from personsearch import Detections, Gallery
 from personsearch.errors import ConfigError, GalleryMismatchError
 from tests.gallery.toy import DIM, spec
-from tests.test_calibration import calibration
+from tests.toy_calibration import calibration
 
 
 @pytest.fixture
