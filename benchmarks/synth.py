@@ -1,12 +1,12 @@
-"""What a synthetic frame costs: each stage on one core, frames per second by workers, memory over many frames.
+"""Measure what a synthetic frame costs: each stage on one core, frames per second by workers, memory over many frames.
 
     python benchmarks/synth.py
-    python benchmarks/synth.py --prototype FOLDER     # an earlier generator's make_mini.py, beside ours in one run
+    python benchmarks/synth.py --prototype FOLDER     # also time an earlier generator's make_mini.py in the same run
     python benchmarks/synth.py --memory 10000
 
-Stages are means over the frames of one camera in each kind of place; the first frame of each, which compiles shaders
-and sews clothes, is left out and told apart. Where other work runs on the machine, the processor time of the same
-frames says more than the time by the clock; drawing in software happens on the same core.
+Stages are means over the frames of one camera in each kind of place. The first frame of each, which compiles shaders
+and builds clothes, is left out and reported separately. Where other programs run on the machine, the processor time of
+these frames is more reliable than the elapsed time; software rendering runs on the same core.
 """
 
 from __future__ import annotations
@@ -30,11 +30,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from personsearch.synth import load_recipe, make
 from personsearch.synth.frame import draw_frame, open_stage
 from personsearch.synth.labels import annotation_rows
-from personsearch.synth.making import make
 from personsearch.synth.plan import plan
-from personsearch.synth.recipe import load_recipe
 from personsearch.synth.sensor import develop, encode_jpeg, sensor_for
 
 RECIPE = "street-small"
@@ -42,7 +41,7 @@ STAGES = ("build", "pose", "draw", "measure", "labels", "sensor", "encode")
 
 
 def stages(per_kind: int) -> None:
-    """Print milliseconds of each stage."""
+    """Print the milliseconds of each stage."""
     recipe = load_recipe(RECIPE)
     begin = time.perf_counter()
     jobs = plan(recipe)
@@ -79,21 +78,20 @@ def stages(per_kind: int) -> None:
         renderer = stage.renderer.device
         stage.close()
     print(f"{renderer}; {platform.machine()}, {os.cpu_count()} cores; {recipe.width}x{recipe.height}")
-    print(f"plan of {frames} frames: {planned:.1f} s; open a place and draw its first frame: "
+    print(f"planning {frames} frames: {planned:.1f} s; opening a place and drawing its first frame: "
           f"{statistics.mean(opened):.2f} s")  # fmt: skip
     print("| stage | ms per frame |\n| --- | --- |")
     for name in STAGES:
         print(f"| {name} | {1000 * statistics.mean(seconds[name]):.1f} |")
-    shown = ("pose", "draw", "measure", "labels")
     total = 1000 * sum(statistics.mean(seconds[name]) for name in STAGES)
-    some = 1000 * sum(statistics.mean(seconds[name]) for name in shown)
-    print(f"| all | {total:.0f} |\n\npose, draw, measure and labels: {some:.0f} ms; "
+    drawing = 1000 * sum(statistics.mean(seconds[name]) for name in ("pose", "draw", "measure", "labels"))
+    print(f"| all | {total:.0f} |\n\npose, draw, measure and labels: {drawing:.0f} ms; "
           f"{statistics.mean(people):.1f} people seen per frame (median {statistics.median(people):.0f})")  # fmt: skip
-    print(f"processor time: {1000 * processor / len(people):.0f} ms per frame, {processor / clock:.0%} of the clock's")
+    print(f"processor time: {1000 * processor / len(people):.0f} ms per frame, {processor / clock:.0%} of elapsed time")
 
 
 def throughput() -> None:
-    """Print frames per second against the number of workers, everything included."""
+    """Print frames per second by number of workers, everything included."""
     recipe = load_recipe(RECIPE, ["train.frames=10", "test.frames=10"])
     print("\n| workers | frames/s |\n| --- | --- |")
     frames = sum(len(job.frames) for job in plan(recipe))
@@ -107,7 +105,7 @@ def throughput() -> None:
 
 
 def memory(count: int) -> None:
-    """Print the resident memory of one process while it draws ``count`` frames of ever new people."""
+    """Print the resident memory of one process while it draws ``count`` frames with ever new people."""
     recipe = load_recipe(RECIPE)
     jobs, drawn = plan(recipe), 0
     while drawn < count:
@@ -125,7 +123,7 @@ def memory(count: int) -> None:
 
 
 def prototype(folder: Path) -> None:
-    """Print how long the earlier generator takes for 48 frames (four cameras of 12), its own log's last line."""
+    """Print how long the earlier generator takes for 48 frames (four cameras of 12), with the last line of its log."""
     with tempfile.TemporaryDirectory() as out:
         begin, earlier = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         before = earlier.ru_utime + earlier.ru_stime
@@ -138,11 +136,11 @@ def prototype(folder: Path) -> None:
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the measurements that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--per-kind", type=int, default=12, help="frames of each kind of place for the stages")
-    parser.add_argument("--memory", type=int, metavar="FRAMES", help="only watch the memory")
-    parser.add_argument("--prototype", type=Path, help="folder with make_mini.py")
+    parser.add_argument("--per-kind", type=int, default=12, help="frames per kind of place for the stages")
+    parser.add_argument("--memory", type=int, metavar="FRAMES", help="only measure memory, over this many frames")
+    parser.add_argument("--prototype", type=Path, help="folder that holds make_mini.py")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     if options.memory:

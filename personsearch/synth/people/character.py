@@ -1,4 +1,4 @@
-"""A person ready to be posed: all parts of an identity in one vertex array."""
+"""A person ready to be posed: all parts of an identity in one set of vertex arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from personsearch.synth.people.pose import Pose, bone_matrices, skinned, walking
 from personsearch.synth.people.things import thing_parts
 from personsearch.synth.people.wearer import Part, Uniforms, measure, vertices_of
 
-#: COCO's 17 keypoints: the bone whose joint each is; face points are vertices, see ``_face_points``.
+#: Bones whose joints are the body points of COCO's 17 keypoints; for the five face points see ``_face_points``.
 KEYPOINT_BONES = (
     *("upperarm_l", "upperarm_r", "lowerarm_l", "lowerarm_r", "hand_l", "hand_r"),
     *("thigh_l", "thigh_r", "calf_l", "calf_r", "foot_l", "foot_r"),
@@ -30,11 +30,11 @@ class Slice:
 
     Attributes:
         material: name of a file in ``shaders/materials``.
-        defines: constants the material is compiled with.
+        defines: constants with which the material is compiled.
         uniforms: values of the material's uniforms.
         picture: (H, W, 4) uint8 RGBA, or None.
-        worn: whether its pixels are the person's.
-        first: first index in ``Character.triangles``'s flat list.
+        worn: whether its pixels belong to the person.
+        first: its first index in the flattened ``Character.triangles``.
         count: number of indices.
     """
 
@@ -49,11 +49,11 @@ class Slice:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Character:
-    """One person's mesh in the rest pose.
+    """One person's mesh in the rest pose, with n vertices, t triangles and B bones.
 
     Attributes:
-        identity: who it is.
-        thing: what is carried or pushed, "" = nothing.
+        identity: the person.
+        thing: what they carry or push; "" = nothing.
         joints: (B, 3) metres.
         face: (5, 3) float32: nose, left eye, right eye, left ear, right ear.
         positions: (n, 3) float32.
@@ -63,7 +63,7 @@ class Character:
         weights: (n, B + 3) float32.
         triangles: (t, 3) int32.
         slices: the parts.
-        worn_vertices: the leading vertices that belong to the person; things come after them.
+        worn_vertices: how many leading vertices belong to the person; those of carried things follow.
     """
 
     identity: Identity
@@ -91,11 +91,11 @@ class Posed:
 
 
 def build_character(identity: Identity, thing: str = "") -> Character:
-    """Sew the clothes of an identity and put them in one mesh.
+    """Build an identity's body, clothes and belongings as one mesh.
 
     Args:
-        identity: who.
-        thing: umbrella, pram, bicycle, trolley, or "" for none.
+        identity: the person.
+        thing: what they carry or push: umbrella, pram, bicycle, trolley or "".
     """
     wearer = measure(identity.build)
     pieces = [
@@ -129,25 +129,25 @@ def build_character(identity: Identity, thing: str = "") -> Character:
 
 
 def pose_of(character: Character, *, phase: float, speed: float, act: int) -> Pose:
-    """Return what the person does at this moment of a walk.
+    """Return the pose of a person at one moment of a passage.
 
     Args:
-        character: who.
-        phase: 0..1 in the cycle of two steps.
-        speed: metres per second.
-        act: seed of what this passage is like: telephoning, looking around ...
+        character: the person.
+        phase: position in the cycle of two steps, 0..1.
+        speed: metres per second; below 0.2 the person stands.
+        act: seed of what the person does in this passage (telephones, looks around ...).
     """
     identity = character.identity
     rng = np.random.default_rng([identity.seed, act, 76])
     hands: dict[str, str] = {}
-    drawn, standing = rng.random(), speed < 0.2
+    chance, standing = rng.random(), speed < 0.2
     free = "r" if identity.bag.kind == "handbag" and identity.bag.side == "l" else "l"
     habits = (("phone", 0.08), ("ear", 0.05), ("pocket", 0.10), ("hips", 0.04 if standing else 0.0))
     for habit, share in habits:
-        if drawn < share:
+        if chance < share:
             hands[free] = habit
             break
-        drawn -= share
+        chance -= share
     if not hands and standing and rng.random() < 0.12:
         hands = {"l": "crossed", "r": "crossed"}
     if not hands and identity.bag.kind == "backpack" and rng.random() < 0.12:
@@ -168,13 +168,13 @@ def pose_of(character: Character, *, phase: float, speed: float, act: int) -> Po
 def placed(
     character: Character, pose: Pose, position: tuple[float, float], heading: float, floor: float = 0.0
 ) -> Posed:
-    """Pose a character and put it into the world, its lowest point of skin and clothes on the ground.
+    """Pose a character and place it in the world, with the lowest point of skin and clothes on the ground.
 
     Args:
-        character: who.
+        character: the person.
         pose: see ``pose_of``.
         position: x, z, metres.
-        heading: radians.
+        heading: direction the person faces, radians.
         floor: height of the ground there, metres.
     """
     matrices, joints = bone_matrices(character.joints, pose)
@@ -188,7 +188,7 @@ def placed(
     points = np.concatenate([face, body]).astype(np.float32)
     things = np.arange(len(positions)) >= character.worn_vertices
     moved = positions @ turn.T + shift
-    moved[things, 1] += sole  # what stands on the ground or hangs from a hand is not lifted with the soles
+    moved[things, 1] += sole  # what stands on the ground or hangs from a hand is not raised with the soles
     return Posed(character=character, positions=moved, normals=normals @ turn.T, keypoints=points @ turn.T + shift)
 
 
@@ -207,7 +207,7 @@ def _dense(part: Part) -> Array:
 
 
 def _triangles(parts: list[Part]) -> NDArray[np.int32]:
-    """Return the triangles of all parts, numbered through."""
+    """Return the triangles of all parts, numbered consecutively."""
     starts = np.cumsum([0, *(len(part.positions) for part in parts)])
     joint = [part.triangles + start for part, start in zip(parts, starts[:-1], strict=True)]
     return np.concatenate(joint).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Statues and mannequins: human shapes that are nobody, hard negatives for a detector."""
+"""Statues and mannequins: human shapes that are not people, as hard negatives for a detector."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from personsearch.synth.people.character import Posed, Slice, build_character, p
 from personsearch.synth.people.identity import sample_identity
 from personsearch.synth.world.types import Figure, Rgb
 
-#: Uniforms that are colours of a person.
+#: Uniforms that hold colours of a person, or how much of one shows.
 _COLOURS = (
     *("base", "second", "third", "lip_colour", "hair_colour", "brow_colour", "trim", "strap_colour", "iris"),
     *("beard", "scalp"),
@@ -19,13 +19,13 @@ _SKIN = ("lip_colour", "hair_colour", "brow_colour", "iris")
 
 
 def posed_figure(figure: Figure) -> Posed:
-    """Return a figure as it stands in its world."""
+    """Build a figure and place it in its world."""
     identity = sample_identity(figure.seed)
     if figure.kind == "mannequin":
         head = replace(identity.head, hair="bald", beard=0.0, glasses=False, hat="")
         identity = replace(identity, head=head, bag=replace(identity.bag, kind=""), scarf=None)
     character = build_character(identity)
-    recolour = _of_stone if figure.kind == "statue" else _of_plastic
+    recolour = _as_stone if figure.kind == "statue" else _as_mannequin
     slices = tuple(recolour(part, figure.colour) for part in character.slices)
     character = replace(character, slices=slices)
     pose = pose_of(character, phase=0.1, speed=0.0, act=figure.seed)
@@ -33,8 +33,8 @@ def posed_figure(figure: Figure) -> Posed:
     return placed(character, pose, (x, z), figure.heading, floor=y)
 
 
-def _of_stone(part: Slice, colour: Rgb) -> Slice:
-    """One material all over; what is cut away stays cut away."""
+def _as_stone(part: Slice, colour: Rgb) -> Slice:
+    """Give a part one plain colour, keeping its cut-outs."""
     shade = np.asarray(colour, np.float32)
     plain = {name: shade for name in _COLOURS if name in part.uniforms and name not in ("beard", "scalp")}
     flat: dict[str, float] = {name: 0.0 for name in ("beard", "scalp") if name in part.uniforms}
@@ -45,8 +45,8 @@ def _of_stone(part: Slice, colour: Rgb) -> Slice:
     return replace(part, defines=defines, uniforms=uniforms, picture=None)
 
 
-def _of_plastic(part: Slice, colour: Rgb) -> Slice:
-    """Dressed as the person, but skin, lips, brows and eyes are of one colour."""
+def _as_mannequin(part: Slice, colour: Rgb) -> Slice:
+    """Give skin, lips, brows and eyes one plain colour, keeping the clothes."""
     if part.material not in ("skin", "eye"):
         return part
     shade = np.asarray(colour, np.float32)

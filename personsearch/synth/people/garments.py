@@ -1,7 +1,7 @@
 """Clothes, cut out of the body's helper meshes.
 
-Sleeves, hems and necklines are no edges of the mesh: the material ``cloth`` cuts them per pixel at the arm, leg and
-height given in ``cut``, so that lengths vary continuously and edges are clean.
+Sleeves, hems and necklines are not edges of the mesh. The material ``cloth`` cuts them pixel by pixel at the arm, leg
+and height values in ``cut``, so that lengths vary continuously and edges are clean.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from personsearch.synth.people.wearer import (
     Part,
     Uniforms,
     Wearer,
-    hung,
+    draped,
+    inflated,
     rumpled,
-    swollen,
     vertices_of,
     with_loose_arms,
     with_loose_legs,
@@ -30,10 +30,11 @@ from personsearch.synth.people.wearer import (
 
 PATTERN_NUMBERS: dict[str, int] = {name: number for number, name in enumerate(get_args(Pattern))}
 STRAPS = {"": 0, "backpack": 1, "crossbody": 2}
+#: A bound that cuts nothing away.
 EVERYWHERE = 9.0
-#: Metres of air and padding between body and cloth.
+#: Metres of padding and air between body and cloth.
 PADDING = {"puffer": 0.05, "coat": 0.03, "jacket": 0.026, "dress": 0.008, "tank": 0.006, "blouse": 0.014}
-#: Metres by which the neckline lies above the neck joint.
+#: Height of the neckline above the neck joint, metres.
 NECKLINE = {"tank": -0.03, "tshirt": 0.005, "dress": -0.03, "puffer": 0.06, "coat": 0.05, "jacket": 0.05, "shirt": 0.04}
 
 
@@ -48,10 +49,10 @@ def neckline(top: Top, wearer: Wearer) -> float:
 
 
 def top_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
-    """Return what is worn above the waist, with the lower parts of coats, dresses and loose shirts."""
+    """Return what is worn above the waist, including the lower parts of coats, dresses and loose shirts."""
     top, where = identity.top, regions()
     tights, off = vertices_of("tights"), padding(identity.top, wearer)
-    positions = swollen(wearer, tights, np.where(where.leg[tights] > 0.3, 0.3, 1.0) * (0.004 + 0.4 * off))
+    positions = inflated(wearer, tights, np.where(where.leg[tights] > 0.3, 0.3, 1.0) * (0.004 + 0.4 * off))
     trunk = tights[(where.arm[tights] < 0.15) & (wearer.vertices[tights, 1] > wearer.crotch - 0.02)]
 
     def air(height: Array) -> NDArray[np.floating]:
@@ -59,7 +60,7 @@ def top_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
         return np.asarray(share * off * (0.5 + 0.6 * top.looseness))
 
     taper = 0.25 + 0.5 * (1 - top.looseness)
-    positions[trunk] = hung(positions[trunk], wearer.spine_z, wearer.chest, taper, air)
+    positions[trunk] = draped(positions[trunk], wearer.spine_z, wearer.chest, taper, air)
     least = 0.03 if top.cut == "dress" else (0.040 + 0.018 * top.looseness + 0.6 * off) * wearer.scale
     positions = with_loose_arms(wearer, positions, off * (0.5 + 0.5 * top.looseness), least)
     rumple = 0.004 * top.looseness + 0.06 * off
@@ -83,14 +84,14 @@ def top_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
         down = (_leg_height(wearer, top.length), wearer.waist + 0.02)
         ease = 0.02 + off if top.cut == "coat" else 0.012
         parts.append(_skirt(identity, wearer, down, top.flare, ease, defines, plain))
-    elif not top.tucked:  # over the hips cloth falls in one piece; cut from the tights it would follow each leg
+    elif not top.tucked:  # over the hips the cloth is one piece; cut from the tights it would follow each leg
         down = (_hem(top, wearer), wearer.waist + 0.02)
         parts.append(_skirt(identity, wearer, down, 1.0, 0.012 + 0.8 * off, defines, plain))
     return parts
 
 
 def bottom_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
-    """Return trousers or a skirt; nothing where bare legs come out of a dress."""
+    """Return trousers or a skirt; nothing where a dress leaves the legs bare."""
     bottom, where = identity.bottom, regions()
     defines, uniforms = _defines(bottom.fabric, 0), _cloth_uniforms(bottom.fabric, identity.seed + 5)
     if bottom.cut == "skirt":
@@ -100,7 +101,7 @@ def bottom_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
     if bottom.cut == "bare":
         return []
     tights = vertices_of("tights")
-    positions = swollen(wearer, tights, 0.004)
+    positions = inflated(wearer, tights, 0.004)
     loose = _leg_looseness(bottom)
     if loose > 0:
         flare = 0.55 if bottom.cut == "wide" else 0.12 * loose
@@ -108,7 +109,9 @@ def bottom_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
         positions = with_loose_legs(wearer, positions, 0.004 + 0.012 * loose, least, flare)
         positions = rumpled(wearer, positions, tights, 0.005 * loose, 26, identity.seed % 13)
     high = wearer.waist + 0.02
-    if identity.top.cut == "coat":  # the coat hides what is above its hem, and nothing pokes through
+    if (
+        identity.top.cut == "coat"
+    ):  # the coat hides everything above its hem; leaving it out keeps it from poking through
         high = _leg_height(wearer, identity.top.length) + 0.12
     uniforms |= {"cut": (EVERYWHERE, bottom.length, -EVERYWHERE, high), "wrinkles": 0.25 + 0.5 * loose}
     keep = (where.leg < bottom.length + 0.3) & (where.arm <= 0) & (wearer.vertices[:, 1] < high + 0.1)
@@ -118,7 +121,7 @@ def bottom_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
 def shoe_parts(shoes: Shoes, wearer: Wearer) -> list[Part | None]:
     """Return both shoes as one part."""
     where, tights = regions(), vertices_of("tights")
-    positions = swollen(wearer, tights, np.where(where.leg[tights] > 1.9, 0.011, 0.013))
+    positions = inflated(wearer, tights, np.where(where.leg[tights] > 1.9, 0.011, 0.013))
     foot = tights[where.leg[tights] > 1.7]
     positions[foot, 1] = np.maximum(positions[foot, 1], -0.016)  # a flat sole
     uniforms = {
@@ -133,12 +136,12 @@ def shoe_parts(shoes: Shoes, wearer: Wearer) -> list[Part | None]:
 
 
 def leg_shown_from(bottom: Bottom) -> float:
-    """Return from where along the leg the skin is seen: 0 hip, 1 knee, 2 ankle."""
+    """Return the point along the leg below which skin shows: 0 hip, 1 knee, 2 ankle."""
     return max(bottom.length - 0.06, 0.0) if bottom.cut not in ("skirt", "bare") else 0.0
 
 
 def chest_print(seed: int, size: int = 128) -> NDArray[np.uint8]:
-    """Draw a print: shapes, letters, a blurred picture or bars. (size, size, 4) uint8 RGBA."""
+    """Draw a print: shapes, letters, a blurred picture or bars. Returns (size, size, 4) uint8 RGBA."""
     rng = np.random.default_rng([seed, 75])
     image = Image.new("RGBA", (size, size), (0, 0, 0, 0))
     draw = ImageDraw.Draw(image)
@@ -185,7 +188,7 @@ def _cloth_uniforms(fabric: Fabric, seed: int) -> Uniforms:
 
 
 def _trim(top: Top, wearer: Wearer) -> Uniforms:
-    """What runs down or across the front: a zip or placket, an opening, a print, the border of two colours."""
+    """Return what runs down or across the front: a zip, an opening, a print, the border between two colours."""
     return {
         "zip_width": 0.007 if top.front == "zip" else 0.0,
         "front_opening": 0.05 if top.front == "open" else 0.0,
@@ -228,7 +231,7 @@ def _inner_shirt(top: Top, wearer: Wearer, low: float) -> Part | None:
     fabric = Fabric(pattern="plain", colours=(top.inner, top.inner, top.inner), scale=10.0)
     uniforms = {**_cloth_uniforms(fabric, 3), "cut": (0.15, EVERYWHERE, bottom, high), "wrinkles": 0.3}
     keep = (where.arm < 0.2) & (wearer.vertices[:, 1] > bottom - 0.1)
-    positions = swollen(wearer, tights, 0.007)
+    positions = inflated(wearer, tights, 0.007)
     return wearer.part("tights", positions, keep, "cloth", defines=_defines(fabric, 0), uniforms=uniforms)
 
 
@@ -241,10 +244,10 @@ def _skirt(
     defines: tuple[tuple[str, int], ...],
     uniforms: Uniforms,
 ) -> Part | None:
-    """Return cloth around both legs, ``down`` (lower edge, upper edge): a skirt, or the lower part of a top."""
+    """Return cloth around both legs, a skirt or the lower part of a top; ``down`` is its lower and upper edge."""
     ring = vertices_of("skirt")
     low, high = down
-    positions = swollen(wearer, ring, ease)
+    positions = inflated(wearer, ring, ease)
     lowered = np.clip((wearer.waist - positions[ring, 1]) / (wearer.waist - low + 1e-3), 0, 1.2)
     wider = 1 + (flare - 1) * lowered
     positions[ring, 0] *= 1 + (wider - 1) * 0.6

@@ -8,15 +8,15 @@ from personsearch.synth.geometry import Array, linear
 from personsearch.synth.people.body import Indices, asset, regions
 from personsearch.synth.people.garments import leg_shown_from, neckline
 from personsearch.synth.people.identity import Head, Identity
-from personsearch.synth.people.wearer import Part, Uniforms, Wearer, rigid_part, swollen, vertices_of
+from personsearch.synth.people.wearer import Part, Uniforms, Wearer, inflated, rigid_part, vertices_of
 from personsearch.synth.shapes import ellipsoid, tube
 
 CAP_HAIR = {"bald": 0.0, "crop": 0.005, "short": 0.012, "bob": 0.010, "long": 0.010, "bun": 0.010, "pony": 0.010}
-"""Metres by which hair on the scalp stands off the skin."""
+"""Distance of scalp hair from the skin, metres."""
 
 
 def skin_part(identity: Identity, wearer: Wearer) -> Part | None:
-    """Return the skin where no garment covers it, with its face."""
+    """Return the skin that no garment covers, with the face."""
     mesh, where, head = asset(), regions(), identity.head
     leg, high = leg_shown_from(identity.bottom), neckline(identity.top, wearer) - 0.035
     region = wearer.region()
@@ -42,7 +42,7 @@ def skin_part(identity: Identity, wearer: Wearer) -> Part | None:
 
 
 def eye_parts(head: Head, wearer: Wearer) -> list[Part | None]:
-    """Return both eyeballs: white, iris and pupil."""
+    """Return both eyeballs, with white, iris and pupil."""
     parts = []
     for name in ("left_eye", "right_eye"):
         middle, radius = _eye(wearer, name), float(np.ptp(wearer.vertices[vertices_of(name), 0]) / 2)
@@ -53,7 +53,7 @@ def eye_parts(head: Head, wearer: Wearer) -> list[Part | None]:
 
 
 def hair_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
-    """Return the hair: layers on the scalp, and what hangs or is tied."""
+    """Return the hair: layers on the scalp, and hair that hangs or is tied."""
     head, scale = identity.head, wearer.scale
     if head.hair == "bald":
         return []
@@ -65,11 +65,11 @@ def hair_parts(identity: Identity, wearer: Wearer) -> list[Part | None]:
     parts: list[Part | None] = []
     for layer, share in enumerate((0.55, 1.0)):
         grown = thickness * share * np.clip(where.hairline / 0.12, 0.1, 1)
-        if head.hair == "short" and not covered:  # fuller on top, fuller on one side of the parting
+        if head.hair == "short" and not covered:  # fuller on top and on one side of the parting
             side = np.clip(wearer.vertices[:, 0] * head.parting / 0.06, -1, 1)
             grown *= np.where(where.height_in_head > 0.75, 1.3 + 0.9 * head.hair_length + 0.35 * side, 1)
         skin = vertices_of("body")
-        positions = swollen(wearer, skin, grown[skin])
+        positions = inflated(wearer, skin, grown[skin])
         uniforms = _hair_uniforms(identity, layer)
         parts.append(wearer.part("body", positions, scalp, "hair", uniforms=uniforms))
     crown = float(wearer.vertices[: mesh.body_vertices, 1].max())
@@ -88,7 +88,7 @@ def hat_parts(head: Head, wearer: Wearer) -> list[Part | None]:
     where, skin = regions(), vertices_of("body")
     high = where.height_in_head > {"beanie": 0.64, "cap": 0.72, "brim": 0.74}[head.hat]
     off = np.where(where.height_in_head > 0.85, 1.3, 1.0) * {"beanie": 0.019, "cap": 0.017, "brim": 0.02}[head.hat]
-    positions = swollen(wearer, skin, off[skin])
+    positions = inflated(wearer, skin, off[skin])
     edge = float(wearer.vertices[skin][high[skin], 1].min())
     colour: Uniforms = {"base": linear(head.hat_colour), "gloss": 0.03, "ribs": 90.0 if head.hat == "beanie" else 0.0}
     parts = [wearer.part("body", positions, high & (where.head > 0.6), "solid", uniforms=colour)]
@@ -143,7 +143,7 @@ def _hair_uniforms(identity: Identity, layer: int) -> Uniforms:
 
 
 def _hanging(identity: Identity, wearer: Wearer, ends: float) -> Part | None:
-    """Return the helper mesh for long hair, open before the face."""
+    """Return the helper mesh for long hair, open in front of the face."""
     hair: Indices = vertices_of("hair")
     eye = _eye(wearer, "left_eye")
     face = (0.075 * wearer.scale, float(eye[1]) - 0.035 * wearer.scale, 0.105 * wearer.scale, float(eye[2]) - 0.062)
@@ -151,7 +151,7 @@ def _hanging(identity: Identity, wearer: Wearer, ends: float) -> Part | None:
     region = wearer.region()
     region[:, 3] = 1
     keep = np.ones(len(wearer.vertices), bool)
-    return wearer.part("hair", swollen(wearer, hair, 0.006), keep, "hair", region=region, uniforms=uniforms)
+    return wearer.part("hair", inflated(wearer, hair, 0.006), keep, "hair", region=region, uniforms=uniforms)
 
 
 def _tied(identity: Identity, wearer: Wearer, crown: float) -> list[Part | None]:
@@ -171,5 +171,5 @@ def _tied(identity: Identity, wearer: Wearer, crown: float) -> list[Part | None]
 
 
 def _with_hair_region(part: Part) -> Part:
-    part.region[:, 3] = 1  # well above the hairline: nothing is thinned out
+    part.region[:, 3] = 1  # as if well above the hairline: nothing is thinned out
     return part

@@ -1,4 +1,4 @@
-"""Who somebody is: body, hair, clothes and bag, as a pure function of a seed, printable as JSON."""
+"""Identities: body, hair, clothes and bag as a pure function of a seed, printable as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from personsearch.synth.people.palette import Rgb, dyed, pick
 from personsearch.synth.people.pose import Gait
 
 GROUP = 4
-"""Seeds 4n .. 4n + 3 are one group; where look-alikes are wanted, some groups are look-alikes."""
+"""Seeds 4n .. 4n + 3 form one group; where look-alikes are wanted, the members of some groups look alike."""
 
 Pattern = Literal[
     "plain", "stripes", "pinstripes", "plaid", "dots", "camouflage", "two_tone", "checks", "marl", "gradient",
@@ -35,7 +35,7 @@ PATTERN_SCALE: dict[Pattern, tuple[float, float]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Fabric:
-    """Cloth: a pattern of up to three sRGB colours, ``scale`` repeats per metre."""
+    """Cloth with a pattern of up to three sRGB colours and ``scale`` repeats per metre."""
 
     pattern: Pattern
     colours: tuple[Rgb, Rgb, Rgb]
@@ -49,16 +49,16 @@ class Top:
     Attributes:
         cut: tshirt, longsleeve, shirt, blouse, tank, jacket, puffer, coat or dress.
         fabric: its cloth.
-        sleeve: where sleeves end: 0 shoulder, 1 elbow, 2 wrist.
+        sleeve: where the sleeves end: 0 shoulder, 1 elbow, 2 wrist.
         looseness: 0 tight .. 1 loose.
-        hem: metres above the crotch at which a short top ends.
-        tucked: into the bottom.
+        hem: height above the crotch at which a short top ends, metres.
+        tucked: whether it is tucked into the bottom.
         length: where a coat or dress ends: 0 hip, 1 knee, 2 ankle.
-        flare: how much a coat or dress widens, 1 = not.
+        flare: how much a coat or dress widens; 1 = straight.
         front: closed, zip (a contrasting line) or open (the inner shirt shows).
-        inner: colour of the shirt below a jacket, coat or shirt.
-        print_size: metres, of a print on the chest; 0 = none.
-        print_seed: what the print shows.
+        inner: sRGB of the inner shirt, under a jacket, coat or shirt.
+        print_size: size of the print on the chest, metres; 0 = no print.
+        print_seed: seed of the print.
     """
 
     cut: str
@@ -80,11 +80,11 @@ class Bottom:
     """What is worn below the waist.
 
     Attributes:
-        cut: trousers, wide, cropped, shorts, leggings, skirt or bare (below a dress).
+        cut: trousers, wide, cropped, shorts, leggings, skirt or bare (under a dress).
         fabric: its cloth.
         looseness: 0 tight .. 1 loose.
         length: where it ends: 0 hip, 1 knee, 2 ankle.
-        flare: of a skirt, 1 = straight.
+        flare: how much a skirt widens; 1 = straight.
     """
 
     cut: str
@@ -96,7 +96,7 @@ class Bottom:
 
 @dataclass(frozen=True, kw_only=True)
 class Shoes:
-    """Shoes, or boots that reach up to ``height`` (1 knee, 2 ankle), with a sole of another colour."""
+    """Shoes, or boots, that reach up to ``height`` (1 knee, 2 ankle); ``colour`` and ``sole`` are sRGB."""
 
     colour: Rgb
     sole: Rgb
@@ -110,13 +110,13 @@ class Head:
     Attributes:
         hair: bald, crop, short, bob, long, bun or pony.
         hair_colour: sRGB.
-        hair_length: 0..1 within the style.
+        hair_length: 0..1 within the hair style.
         parting: -1 right .. 1 left.
         beard: 0 none .. 1 full.
-        brow: sRGB of the brows.
-        iris: sRGB.
-        glasses: whether glasses are worn.
-        hat: "", cap, beanie or brim.
+        brow: sRGB of the eyebrows.
+        iris: sRGB of the irises.
+        glasses: whether the person wears glasses.
+        hat: cap, beanie, brim or "".
         hat_colour: sRGB.
     """
 
@@ -134,7 +134,7 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True)
 class Bag:
-    """A bag: "" (none), backpack, crossbody, shoulder or handbag, on the ``side`` l or r; ``size`` 1 = medium."""
+    """A bag of kind backpack, crossbody, shoulder, handbag or "", on ``side`` l or r; ``size`` 1 = medium."""
 
     kind: str
     colour: Rgb
@@ -144,7 +144,7 @@ class Bag:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """One person. ``scarf`` is its colour, or None."""
+    """One person. ``skin`` and ``scarf`` are sRGB; ``scarf`` is None if there is none."""
 
     seed: int
     build: Build
@@ -167,9 +167,9 @@ def sample_identity(seed: int, *, look_alikes: float = 0.0, patterns: bool = Tru
 
     Args:
         seed: any integer >= 0.
-        look_alikes: share of the groups of four seeds that look alike: in half of them all wear one uniform, in the
-            other half one outfit with one thing changed. Bodies, faces and ways of walking stay each person's own.
-        patterns: False = plain cloth without prints (to measure what patterns are worth).
+        look_alikes: share of the groups of four seeds who look alike. In half of them all wear the same clothes, in
+            the other half one thing is changed for each. Bodies, faces and gaits remain individual.
+        patterns: False = plain cloth without prints, to measure what patterns contribute.
         bags: False = nobody carries a bag.
 
     Returns:
@@ -195,7 +195,7 @@ def sample_identity(seed: int, *, look_alikes: float = 0.0, patterns: bool = Tru
 
 
 def other_outfit(identity: Identity) -> Identity:
-    """Return the same person on another day: with or without a coat, another bag or none (clothes change)."""
+    """Return the same person on another day: a coat put on or taken off, another bag or none."""
     rng = np.random.default_rng([identity.seed, 72])
     top = identity.top
     if top.cut in ("coat", "jacket", "puffer"):

@@ -1,4 +1,4 @@
-"""Colours of clothes, skin and hair, as often as they are worn. All sRGB 0..1."""
+"""Colours of clothes, skin and hair, and how often they occur. All are sRGB 0..1."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ COLOURS: dict[str, Rgb] = {
     "cream": (0.93, 0.89, 0.78),
 }
 
-# How often each is worn, of a hundred or so. Street clothes are mostly dark and plain.
+# Weights of the colours; they sum to about 100. Street clothes are mostly dark and plain.
 TOPS = {
     "black": 14, "white": 12, "grey": 7, "dark grey": 5, "light grey": 4, "navy": 8, "denim": 3, "light denim": 3,
     "beige": 4, "khaki": 2, "olive": 3, "brown": 2, "camel": 2, "red": 6, "maroon": 3, "pink": 4, "hot pink": 2,
@@ -89,7 +89,7 @@ def pick(rng: np.random.Generator, weights: Mapping[Key, float]) -> Key:
 
 
 def varied(rng: np.random.Generator, colour: Rgb) -> Rgb:
-    """Return a colour near ``colour``: another dye, another number of washes."""
+    """Return a colour near ``colour``, as if from another dye or after more washes."""
     hue, saturation, value = colorsys.rgb_to_hsv(*colour)
     hue = (hue + rng.normal(0, 0.025)) % 1
     saturation = float(np.clip(saturation * np.exp(rng.normal(0, 0.2)) + rng.normal(0, 0.02), 0, 1))
@@ -98,18 +98,18 @@ def varied(rng: np.random.Generator, colour: Rgb) -> Rgb:
 
 
 def dyed(rng: np.random.Generator, weights: Mapping[str, float]) -> Rgb:
-    """Draw the colour of a garment."""
+    """Draw a colour by weight and vary it, as for a garment."""
     return varied(rng, COLOURS[pick(rng, weights)])
 
 
 def skin_tone(rng: np.random.Generator, darkness: float) -> Rgb:
-    """Return a skin colour; ``darkness`` 0 light .. 7 dark, varied."""
+    """Draw a skin colour around ``darkness`` (0 light .. 7 dark)."""
     tone = float(np.clip(darkness + rng.normal(0, 0.7), 0, 7))
     lower = min(6, int(tone))
     return rounded(SKIN[lower] + (SKIN[lower + 1] - SKIN[lower]) * (tone - lower))
 
 
 def rounded(colour: object) -> Rgb:
-    """Return a colour with three decimals, as identities are printed and compared."""
+    """Round a colour to three decimals, so that identities can be printed and compared."""
     red, green, blue = (round(float(part), 3) for part in colour)  # type: ignore[attr-defined]
     return red, green, blue

@@ -1,7 +1,7 @@
-"""Poses: the cycle of a walk, standing, what hands do, and the bones' matrices that follow.
+"""Poses: walking, standing, what the hands do, and the matrices of the bones.
 
-A pose is a dict from bone name to (3, 3) rotation about the world's axes, applied at the bone's joint on top of its
-parent's. All rest frames are the identity, so there are no roll conventions.
+A pose maps bone names to (3, 3) rotations about the world's axes, applied at the bone's joint on top of its parent's
+rotation. All rest frames are the identity, so no roll conventions are needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from personsearch.synth.people.body import CARRIERS, SIDES, asset
 Matrix = NDArray[np.float64]
 Pose = dict[str, Matrix]
 
-#: Flexion in degrees at points of the cycle (0 = heel of this leg touches the ground), as gait laboratories plot them.
+#: Points of the cycle (0 = this leg's heel strikes the ground) and flexion there in degrees, as in gait analysis.
 HIP = ((0, 0.15, 0.5, 0.62, 0.85), (26, 20, -14, -6, 28))
 KNEE = ((0, 0.14, 0.4, 0.55, 0.72, 0.95), (4, 16, 6, 22, 58, 4))
 ANKLE = ((0, 0.08, 0.45, 0.63, 0.8), (2, -6, 10, -16, 2))
@@ -30,10 +30,10 @@ class Gait:
     """How a person walks.
 
     Attributes:
-        stride: length of the steps, 1 = as in the curves.
-        arm_swing: 1 = as usual.
-        lean: forwards, radians.
-        elbow: bend, radians.
+        stride: length of the steps; 1 = as in the curves.
+        arm_swing: 1 = average.
+        lean: forward lean of the trunk, radians.
+        elbow: bend of the elbow, radians.
     """
 
     stride: float
@@ -42,7 +42,7 @@ class Gait:
     elbow: float
 
 
-#: Directions of upper arm and forearm, for the person's left (x grows outwards), y up, z forwards.
+#: Directions of the upper arm and forearm of the left side: x outwards, y up, z forwards.
 HANDS = {
     "phone": ((0.25, -1, 0.25), (-0.35, 0.55, 1.0)),
     "ear": ((0.35, -1, 0.3), (-0.15, 1.0, 0.35)),
@@ -83,7 +83,7 @@ def _curves() -> tuple[Matrix, Matrix, Matrix]:
 
 
 def _shortest_arc(a: Matrix, b: Matrix) -> Matrix:
-    """Return the rotation that turns direction ``a`` to direction ``b``."""
+    """Return the rotation from direction ``a`` to direction ``b``."""
     a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
     x, y, z = np.cross(a, b)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
@@ -102,12 +102,12 @@ def walking(
     """Return the pose of a walking or standing person.
 
     Args:
-        gait: how this person walks.
-        joints: (B, 3) metres, of this person's body.
-        phase: 0..1 in the cycle of two steps.
+        gait: how the person walks.
+        joints: (B, 3) metres, the joints of the person's body.
+        phase: position in the cycle of two steps, 0..1.
         speed: metres per second; below 0.2 the person stands.
-        hands: what the left ("l") and the right ("r") hand do, keys of ``HANDS``; otherwise they swing.
-        look: where the head turns: to the left and down, radians.
+        hands: what the left ("l") and right ("r") hand do, as keys of ``HANDS``; other hands swing.
+        look: turn of the head to the left and down, radians.
     """
     mesh, hands = asset(), hands or {}
     stands = speed < 0.2
@@ -143,7 +143,7 @@ def walking(
 
 
 def bone_matrices(joints: Matrix, pose: Pose) -> tuple[Array, Matrix]:
-    """Return (B + 3, 3, 4) float32 matrices from the rest pose to the pose, and (B, 3) where the joints are then.
+    """Return (B + 3, 3, 4) float32 matrices from the rest pose to the pose, and the (B, 3) posed joints.
 
     The last three matrices are those of ``CARRIERS``.
     """
@@ -176,7 +176,7 @@ def skinned(weights: Array, matrices: Array, positions: Array, normals: Array) -
         normals: (V, 3) float32 in the rest pose.
 
     Returns:
-        Positions and normals, (V, 3) float32. Normals turn with the blended matrix; they are not exactly unit length.
+        Positions and normals, (V, 3) float32. Blended matrices turn the normals, so they are not exactly unit length.
     """
     blended = (weights @ matrices.reshape(len(matrices), 12)).reshape(-1, 3, 4)
     turn = blended[:, :, :3]

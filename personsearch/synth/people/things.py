@@ -1,4 +1,4 @@
-"""Things carried or pushed for a while: umbrella, pram, bicycle, trolley. Their pixels are not the person's."""
+"""Things that people carry or push: umbrella, pram, bicycle, trolley. Their pixels do not belong to the person."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _wheel(x: float, y: float, z: float, radius: float, thickness: float = 0.02,
 
 def _umbrella(wearer: Wearer) -> tuple[str, list[Solid]]:
     hand = wearer.joint("hand_r")
-    over = wearer.scale * 0.72  # the canopy is above the head when the hand is before the chest
+    over = wearer.scale * 0.72  # with the hand in front of the chest, the canopy is above the head
     top = hand + (0.05, over, -0.05)
     rings, ribs = 5, 16
     angle = np.linspace(0, 2 * np.pi, ribs, endpoint=False)

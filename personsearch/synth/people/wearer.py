@@ -1,4 +1,4 @@
-"""A body as a tailor measures it, and the operations that turn its surface into cloth."""
+"""A body with a tailor's measurements, and operations that turn its surface into cloth."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Uniforms = dict[str, Any]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Part:
-    """A piece of a person made of one material, in the rest pose.
+    """A piece of a person made of one material, in the rest pose, with n vertices and t triangles.
 
     Attributes:
         material: name of a file in ``shaders/materials``.
-        defines: constants the material is compiled with, e.g. ``PATTERN``.
+        defines: constants with which the material is compiled, e.g. ``PATTERN``.
         positions: (n, 3) float32 metres.
-        rest: (n, 3) float32: the point of the body's surface below, which cuts and patterns follow.
+        rest: (n, 3) float32: the point of the body's surface underneath, which cuts and patterns follow.
         region: (n, 4) float32: arm, leg, front (z of the body's normal) or lips, height above the hairline.
         bone_indices: (n, 4).
         bone_weights: (n, 4) float32.
         triangles: (t, 3).
         uniforms: values of the material's uniforms.
         picture: (H, W, 4) uint8 RGBA print, or None.
-        worn: whether its pixels are the person's; a pram's or an umbrella's are not.
+        worn: whether its pixels belong to the person; those of a pram or an umbrella do not.
     """
 
     material: str
@@ -52,15 +52,15 @@ class Wearer:
     """Measurements of one body in its rest pose; heights in metres above the soles.
 
     Attributes:
-        vertices: (V, 3) float32, the skin and the helpers for cloth and hair.
+        vertices: (V, 3) float32 metres: the skin and the helper meshes for cloth and hair.
         normals: (V, 3) float32.
-        joints: (B, 3).
-        scale: height / 1.7 m.
-        crotch: height.
-        waist: height.
-        chest: height.
-        neck: height.
-        spine_z: where the trunk's axis is.
+        joints: (B, 3) metres.
+        scale: body height / 1.7 m.
+        crotch: height of the crotch.
+        waist: height of the waist.
+        chest: height of the chest.
+        neck: height of the neck joint.
+        spine_z: z of the trunk's axis, metres.
     """
 
     vertices: Array
@@ -74,7 +74,7 @@ class Wearer:
     spine_z: float
 
     def joint(self, bone: str) -> NDArray[np.float64]:
-        """Return (3,) metres: where a bone begins."""
+        """Return (3,) metres: the start of a bone."""
         return np.asarray(self.joints[asset().bone(bone)])
 
     def part(
@@ -86,21 +86,25 @@ class Wearer:
         *,
         rest: Array | None = None,
         region: Array | None = None,
-        **more: Any,
+        defines: tuple[tuple[str, int], ...] = (),
+        uniforms: Uniforms | None = None,
+        picture: NDArray[np.uint8] | None = None,
     ) -> Part | None:
         """Cut a part out of the mesh.
 
         Args:
             name: which triangles: body, tights, skirt, hair, left_eye, right_eye.
-            positions: (V, 3) the body's vertices, moved to where this part has them.
-            keep: (V,) a triangle is kept whose corners all are.
-            material: of the part.
+            positions: (V, 3) float32: the body's vertices, moved to where this part has them.
+            keep: (V,) bool; a triangle is kept if all its corners are.
+            material: see ``Part``.
             rest: (V, 3); default: the body's own vertices.
             region: (V, 4); default: arm, leg, front, height above the hairline.
-            **more: ``defines``, ``uniforms``, ``picture``.
+            defines: see ``Part``.
+            uniforms: see ``Part``.
+            picture: see ``Part``.
 
         Returns:
-            The part, or None where nothing of it is left.
+            The part, or None where nothing is left of it.
         """
         mesh = asset()
         triangles = mesh.triangles[name]
@@ -118,7 +122,9 @@ class Wearer:
             bone_indices=mesh.bone_indices[used],
             bone_weights=mesh.bone_weights[used],
             triangles=renumbered[triangles],
-            **more,
+            defines=defines,
+            uniforms=uniforms or {},
+            picture=picture,
         )
 
     def region(self) -> Array:
@@ -129,7 +135,7 @@ class Wearer:
 
 @cache
 def vertices_of(name: str) -> Indices:
-    """Return the indices of the vertices that a set of triangles uses."""
+    """Return the vertices that a named set of triangles uses, as sorted indices."""
     indices = np.unique(asset().triangles[name])
     indices.setflags(write=False)
     return indices
@@ -161,14 +167,14 @@ def measure(build: Build) -> Wearer:
     )
 
 
-def swollen(wearer: Wearer, vertices: Indices, by: float | NDArray[np.floating]) -> Array:
-    """Return all vertices, those named moved outwards by ``by`` metres."""
+def inflated(wearer: Wearer, vertices: Indices, by: float | NDArray[np.floating]) -> Array:
+    """Return all vertices (V, 3), with the given ones moved outwards along their normals by ``by`` metres."""
     positions = wearer.vertices.copy()
     positions[vertices] += wearer.normals[vertices] * np.reshape(by, (-1, 1))
     return positions
 
 
-def hung(
+def draped(
     points: Array,
     axis_z: float,
     chest: float,
@@ -176,18 +182,18 @@ def hung(
     ease: Callable[[Array], Array],
     bins: tuple[int, int] = (40, 24),
 ) -> Array:
-    """Let cloth fall instead of cling: below the chest the radius shrinks by at most ``taper`` per metre.
+    """Let cloth hang instead of cling: below the chest its radius shrinks by at most ``taper`` per metre.
 
     Args:
-        points: (N, 3) of the trunk.
-        axis_z: the trunk's axis stands at x = 0 and this z.
-        chest: height below which cloth falls.
+        points: (N, 3) float32, points of the trunk.
+        axis_z: z of the trunk's axis, which stands at x = 0, metres.
+        chest: height below which the cloth hangs, metres.
         taper: 0 = straight down, 1 = clings.
-        ease: metres of air as a function of height.
-        bins: steps of height and angle in which the radius is measured.
+        ease: returns metres of air for given heights.
+        bins: numbers of steps of height and angle in which the radius is measured.
 
     Returns:
-        (N, 3), moved outwards only.
+        (N, 3) float32; points are only moved outwards.
     """
     across = points[:, [0, 2]] - (0, axis_z)
     radius, angle = np.hypot(*across.T), np.arctan2(across[:, 0], across[:, 1])
@@ -197,7 +203,7 @@ def hung(
     row, column = (points[:, 1] - low) / step - 0.5, (angle + np.pi) / (2 * np.pi) * columns - 0.5
     table = np.zeros(bins)
     np.maximum.at(table, (np.round(row).astype(int).clip(0, rows - 1), np.round(column).astype(int) % columns), radius)
-    for _ in range(3):  # bins without a vertex take their neighbours'
+    for _ in range(3):  # empty bins take their neighbours' radius
         table = np.where(table == 0, np.maximum(np.roll(table, 1, 1), np.roll(table, -1, 1)), table)
     for i in range(rows - 2, -1, -1):
         table[i] = np.where(table[i] == 0, table[i + 1], table[i])
@@ -220,7 +226,7 @@ def hung(
 
 
 def with_loose_arms(wearer: Wearer, positions: Array, ease: float, least: float) -> Array:
-    """Widen sleeves: every point is ``ease`` further from the arm's bone and at least ``least`` metres away."""
+    """Widen sleeves: every point moves ``ease`` metres away from the arm's bone, to at least ``least`` metres."""
     positions, tights, arm = positions.copy(), vertices_of("tights"), regions().arm
     for side, sign in SIDES:
         shoulder, elbow, wrist = (wearer.joint(f"{name}_{side}") for name in ("upperarm", "lowerarm", "hand"))
@@ -238,7 +244,7 @@ def with_loose_arms(wearer: Wearer, positions: Array, ease: float, least: float)
 
 
 def with_loose_legs(wearer: Wearer, positions: Array, ease: float, least: float, flare: float) -> Array:
-    """Widen trouser legs: at least ``least`` metres from the bone, at the ankle 1 + ``flare`` times as much."""
+    """Widen trouser legs to at least ``least`` metres from the bone, 1 + ``flare`` times as much at the ankle."""
     positions, tights, leg = positions.copy(), vertices_of("tights"), regions().leg
     for side, sign in SIDES:
         bones = [wearer.joint(f"{name}_{side}") for name in ("foot", "calf", "thigh")]
@@ -254,7 +260,7 @@ def with_loose_legs(wearer: Wearer, positions: Array, ease: float, least: float,
         away *= ((wanted - radius) * share / radius)[:, None]
         positions[on, 0] += away[:, 0]
         positions[on, 2] += away[:, 1]
-        positions[on, 0] = sign * np.maximum(positions[on, 0] * sign, 0.006)  # the legs stay apart
+        positions[on, 0] = sign * np.maximum(positions[on, 0] * sign, 0.006)  # keeps the legs apart
     return positions
 
 
@@ -276,7 +282,7 @@ def rigid_part(
     *,
     worn: bool = True,
 ) -> Part:
-    """Return a stiff thing that moves with one bone; ``positions`` (n, 3) in the rest pose."""
+    """Return a stiff part that moves with one bone; ``positions`` are (n, 3) metres in the rest pose."""
     count = len(positions)
     indices, weights = np.zeros((count, 4), np.int64), np.zeros((count, 4), np.float32)
     indices[:, 0], weights[:, 0] = asset().bone(bone), 1

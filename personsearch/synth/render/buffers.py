@@ -1,4 +1,4 @@
-"""What lies in the graphics memory: meshes of the world and characters."""
+"""Meshes of the world and of characters in graphics memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class WorldMesh:
 
 
 class CharacterMesh:
-    """A character's vertices: what never changes, uploaded once, and its pose, uploaded for every frame."""
+    """A character in graphics memory: fixed data, uploaded once, and its pose, uploaded for every frame."""
 
     def __init__(self, context: Any, programs: Programs, character: Character, *, lamps: bool) -> None:
         still = np.concatenate([character.rest, character.region], axis=1).astype("f4")

@@ -19,15 +19,15 @@ SYSTEM_PACKAGES = "libegl1 libgl1-mesa-dri libgl1 libegl-mesa0"
 
 @cache
 def open_context() -> Any:
-    """Open the process's OpenGL context, without a window.
+    """Open the OpenGL context of this process, without a window.
 
-    There is one for all: what the collector frees late would otherwise be freed in whatever context is current then.
+    A process has only one: otherwise objects that the garbage collector frees late could be freed in the wrong context.
 
     Raises:
         MissingExtraError: moderngl is not installed.
-        RenderError: there is no EGL; the message names the system packages.
+        RenderError: there is no OpenGL through EGL; the message names the system packages.
     """
-    # One thread per process: processes share the work, and llvmpipe gains nothing from more.
+    # One thread per process: the work is shared among processes, and llvmpipe gains nothing from more threads.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     try:
         import moderngl
@@ -46,14 +46,14 @@ def open_context() -> Any:
 
 @cache
 def source(name: str) -> str:
-    """Read a file of ``shaders``."""
+    """Read a file from ``shaders``."""
     return (resources.files("personsearch") / f"synth/shaders/{name}").read_text(encoding="utf-8")
 
 
 class Programs:
-    """Compiles a program for each material and set of constants, once.
+    """Compiles one program for each material and set of constants.
 
-    Software rendering executes every branch of a shader, so what a material does not do must not be in its program.
+    Software rendering executes every branch of a shader, so a program must not contain what its material does not do.
     """
 
     def __init__(self, context: Any) -> None:
@@ -61,13 +61,13 @@ class Programs:
         self._programs: dict[tuple[object, ...], Any] = {}
 
     def colour(self, material: str, *, people: bool, defines: Defines = (), lamps: bool = False) -> Any:
-        """Return the program that draws a material as it looks."""
+        """Return the program that draws the appearance of a material."""
         if lamps:
             defines = (*defines, ("LAMPS", MAX_LAMPS))
         return self._program(material, "main.glsl", people, defines)
 
     def mask(self, material: str, *, people: bool, defines: Defines = ()) -> Any:
-        """Return the program that draws where a material is."""
+        """Return the program that draws only where a material is."""
         return self._program(material, "mask.glsl", people, defines)
 
     def sky(self) -> Any:
@@ -94,17 +94,17 @@ class Programs:
 
 @cache
 def programs() -> Programs:
-    """Return the process's programs: every place needs the same, and compiling takes longer than drawing a frame."""
+    """Return the programs of this process; they are shared, as compiling takes longer than drawing a frame."""
     return Programs(open_context())
 
 
 def assign(program: Any, values: dict[str, Any]) -> None:
-    """Set the uniforms that the program uses; the compiler drops those it does not."""
+    """Set those uniforms that the program uses; the compiler has dropped the others."""
     for name, value in values.items():
-        uniform = program.get(name, None)  # asking `in` would go through all of them
+        uniform = program.get(name, None)  # `in` would search them one by one
         if uniform is not None:
             if isinstance(value, np.ndarray) and value.ndim == 2:
-                data = value.T if value.shape == (4, 4) else value  # OpenGL keeps matrices by columns
+                data = value.T if value.shape == (4, 4) else value  # OpenGL stores matrices by column
                 uniform.write(np.ascontiguousarray(data, np.float32).tobytes())
             elif isinstance(value, (int, float)):
                 uniform.value = value
@@ -113,19 +113,19 @@ def assign(program: Any, values: dict[str, Any]) -> None:
 
 
 def texture(context: Any, pixels: NDArray[np.uint8], *, repeat: bool = False) -> Any:
-    """Upload a (H, W, C) uint8 picture; v = 0 is its first row."""
+    """Upload a (H, W, C) uint8 picture as a texture; its first row is at v = 0."""
     import moderngl
 
     height, width, channels = pixels.shape
-    made = context.texture((width, height), channels, np.ascontiguousarray(pixels).tobytes(), alignment=1)
-    made.build_mipmaps()
-    made.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
-    made.repeat_x = made.repeat_y = repeat
-    return made
+    uploaded = context.texture((width, height), channels, np.ascontiguousarray(pixels).tobytes(), alignment=1)
+    uploaded.build_mipmaps()
+    uploaded.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+    uploaded.repeat_x = uploaded.repeat_y = repeat
+    return uploaded
 
 
 def noise_pixels(size: int = 256, seed: int = 1) -> NDArray[np.uint8]:
-    """Return (size, size, 4) uint8 noise that tiles: coarse, fine, and the slopes in x and y of a bumpy surface."""
+    """Return (size, size, 4) uint8 tileable noise: coarse, fine, and the x and y slopes of a bumpy surface."""
     rng = np.random.default_rng(seed)
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
     frequency[0, 0] = 1

@@ -1,4 +1,4 @@
-"""Draws people in a world: the picture, whose every pixel is, and each person alone."""
+"""Draw people in a world: the picture, the owner of every pixel, and each person alone."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ from personsearch.synth.world.types import MAX_LAMPS, Light
 
 Pixels = NDArray[np.uint8]
 SHADOW_SIZE = 1024
-SHADOW_REACH = 16.0  # metres around the middle of the view that have shadows
+#: Metres around the middle of the view in which there are shadows.
+SHADOW_REACH = 16.0
+#: Characters that stay in graphics memory.
 CHARACTERS_KEPT = 48
-MARGIN = 1  # a person alone is drawn this many pictures beyond each edge
+#: How far beyond each edge a person is drawn when alone, in sizes of the picture.
+MARGIN = 1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Picture:
-    """A drawn frame: ``image`` (H, W, 3) uint8 RGB, ``owner`` (H, W) uint8: 0 = nobody, i + 1 = the i-th person."""
+    """A drawn frame: ``image`` is (H, W, 3) uint8 RGB, ``owner`` (H, W) uint8 with 0 = nobody, i + 1 = person i."""
 
     image: Pixels
     owner: Pixels
 
 
 class Renderer:
-    """Draws pictures of one size. Not to be shared between processes or threads."""
+    """Draws pictures of one size. It must not be shared between processes or threads."""
 
     def __init__(self, width: int, height: int) -> None:
         import moderngl
@@ -58,11 +61,17 @@ class Renderer:
 
     @property
     def device(self) -> str:
-        """What draws, as OpenGL names it."""
+        """The rendering device, as named by OpenGL."""
         return str(self._context.info["GL_RENDERER"])
 
     def set_world(self, meshes: Sequence[Mesh], *, lamps: bool, seed: int) -> None:
-        """Upload a world, in place of the one before; ``lamps`` says whether any of its lights has lamps."""
+        """Upload a world in place of the current one.
+
+        Args:
+            meshes: the triangles of the world.
+            lamps: whether any of its lights has lamps.
+            seed: seed of the world; the clouds follow from it.
+        """
         for mesh in self._world:
             mesh.release()
         for character in self._characters.values():
@@ -83,11 +92,11 @@ class Renderer:
         """Draw a frame.
 
         Args:
-            camera: its size must be the renderer's.
-            light: of the world.
-            people: at most 254.
-            figures: statues and mannequins; their pixels are nobody's.
-            gain: factor on all light: the exposure.
+            camera: must have the renderer's picture size.
+            light: the light of the session.
+            people: at most 254 people.
+            figures: statues and mannequins; their pixels belong to nobody.
+            gain: factor on all light, as exposure.
         """
         bodies = [self._uploaded(person) for person in (*people, *figures)]
         sunlight = self._sunlight(camera, light)
@@ -106,7 +115,7 @@ class Renderer:
                 ready.add(id(program))
                 assign(program, shared)
 
-        # Nearest things first, so that what they hide is never shaded: people, the world, the sky.
+        # The nearest things come first, so that what they hide is never shaded: people, the world, the sky.
         for index, body in enumerate(bodies):
             for part, program, array, _, _, picture in body.parts:
                 prepare(program)
@@ -128,11 +137,11 @@ class Renderer:
         return Picture(image=np.ascontiguousarray(pixels[..., :3]), owner=np.ascontiguousarray(pixels[..., 3]))
 
     def alone(self, camera: Camera, person: Posed) -> tuple[float, tuple[float, float, float, float] | None]:
-        """Draw a person of the last frame with nothing else.
+        """Draw a person of the last frame without anything else.
 
         Returns:
-            How many pixels the person covers, those outside the picture (up to one picture away) too; and the box
-            x1, y1, x2, y2 around them in pixels of the picture, None where there are none.
+            The number of pixels that the person covers, including those up to one picture size outside the picture;
+            and the box x1, y1, x2, y2 around these pixels in pixels of the picture, None where there are none.
         """
         width, height = self._size
         pixels, depth = camera.project(person.positions[: person.character.worn_vertices])
@@ -141,14 +150,14 @@ class Renderer:
             return 0.0, None
         low = np.floor(pixels.min(0)).clip((-width, -height), (2 * width, 2 * height)).astype(int) - 1
         high = np.ceil(pixels.max(0)).clip((-width, -height), (2 * width, 2 * height)).astype(int) + 1
-        # Somebody so near that even this canvas is too small is drawn at half or a quarter of the size.
+        # Somebody too close for this canvas is drawn at half the size, or at a quarter ...
         shrink = 1
         while ((high - low) / shrink > self._alone_size).any():
             shrink *= 2
         size = -(-(high - low) // shrink)
         frames = 2 * MARGIN + 1
         widened = np.diag([1 / frames, 1 / frames, 1, 1]) @ camera.matrix()
-        bottom = height - high[1]  # OpenGL counts from below
+        bottom = height - high[1]  # OpenGL counts rows from the bottom
         corner = (-(low[0] + MARGIN * width) // shrink, -(bottom + MARGIN * height) // shrink)
         self._alone.viewport = (*corner, frames * width // shrink, frames * height // shrink)
         self._alone.use()
@@ -170,7 +179,7 @@ class Renderer:
         return count, (float(x1), float(y1), float(x2), float(y2))
 
     def release(self) -> None:
-        """Free everything; the renderer cannot be used after it."""
+        """Free all resources; the renderer cannot be used afterwards."""
         self.set_world([], lamps=False, seed=0)
         for framebuffer in (self._frame, self._alone, self._shadows, self._world_shadows):
             for attached in (*framebuffer.color_attachments, framebuffer.depth_attachment):
@@ -186,7 +195,7 @@ class Renderer:
         depth = self._context.depth_texture((SHADOW_SIZE, SHADOW_SIZE))
         depth.compare_func = ""
         depth.filter = (moderngl.NEAREST, moderngl.NEAREST)
-        # The colours are never read: copy_framebuffer() copies depth only along with a colour.
+        # The colours are never read, but copy_framebuffer() copies the depth only together with a colour.
         unused = self._context.texture((SHADOW_SIZE, SHADOW_SIZE), 1)
         return self._context.framebuffer([unused], depth)
 
@@ -203,7 +212,7 @@ class Renderer:
         return mesh
 
     def _sunlight(self, camera: Camera, light: Light) -> NDArray[np.float64]:
-        """Return the (4, 4) matrix from the world to the sun's picture of it."""
+        """Return the (4, 4) matrix from the world to the shadow map, the view from the sun."""
         eye, target = np.array(camera.eye), np.array(camera.target)
         ahead = (target - eye) * (1, 0, 1)
         middle = eye * (1, 0, 1) + ahead / max(np.linalg.norm(ahead), 1e-6) * 11
@@ -222,7 +231,7 @@ class Renderer:
         self._context.enable_only(self._depth_test)
         self._context.depth_func = self._depth_equal
         key = sunlight.tobytes()
-        if key != self._shadow_of:  # a camera that stands still has the world's shadows drawn once
+        if key != self._shadow_of:  # the world's shadows are drawn once for a fixed camera and light
             self._shadow_of = key
             self._world_shadows.use()
             self._world_shadows.clear(depth=1.0)

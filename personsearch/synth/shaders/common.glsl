@@ -1,7 +1,7 @@
-// What every visible surface shares. A material's file defines
-//   void surface(inout Surface s)   changes what the surface is made of at this point
+// Shared by all visible surfaces. The file of a material defines
+//   void surface(inout Surface s)   sets the properties of the surface at this point
 //   bool hidden()                   (people only) true where a garment or the skin is cut away
-// and reads the inputs and uniforms below. A uniform of its own must be declared in the material's file.
+// and may read the inputs and uniforms below. It declares any other uniforms itself.
 
 in vec3 position;   // world, metres
 in vec3 normal;     // world
@@ -27,9 +27,9 @@ struct Surface {
     vec3 base;        // linear reflectance
     vec3 normal;
     float openness;   // 1 = open to the sky, 0 = in a fold
-    float gloss;      // strength of the highlight
-    float mirror;     // 0..1: how much of the sky it mirrors at grazing angles (wet ground, glass, paint)
-    vec3 glow;        // light of its own
+    float gloss;      // strength of highlights
+    float mirror;     // 0..1: how strongly it mirrors the sky at grazing angles (wet ground, glass, paint)
+    vec3 glow;        // emitted light
 };
 
 float random(vec2 cell) { return fract(sin(dot(cell, vec2(127.1, 311.7))) * 43758.5453); }

@@ -1,4 +1,4 @@
-// Lights what the material's surface() says. Comes after common.glsl and the material's file.
+// Lights the surface that the material's surface() describes. Comes after common.glsl and the material's file.
 
 void main() {
 #ifdef PEOPLE

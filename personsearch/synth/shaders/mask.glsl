@@ -1,4 +1,4 @@
-// Draws where something is, not what it looks like: shadows, and a person alone.
+// Draws where something is, not what it looks like: for shadows, and for a person alone.
 
 void main() {
 #ifdef PEOPLE

@@ -14,8 +14,8 @@ def build_world(kind: str, seed: int, *, lighting: bool = True) -> World:
 
     Args:
         kind: one of ``KINDS``.
-        seed: the place follows from kind and seed.
-        lighting: False = the same neutral daylight in all sessions, also indoors.
+        seed: any integer >= 0; the place is a pure function of kind and seed.
+        lighting: False = the same neutral daylight in all sessions, indoors too.
     """
     world = BUILDERS[kind](seed)
     return world if lighting else replace(world, lights=(NEUTRAL, NEUTRAL))

@@ -1,4 +1,4 @@
-"""Flat pictures without people: advertisements and shop signs, drawn with Pillow."""
+"""Flat pictures without people, drawn with Pillow: advertisements and shop signs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Pixels = NDArray[np.uint8]
 Part = tuple[float, float, float, float]
 LETTERS = list("ABCDEFGHIKLMNOPRSTUVWXYZ")
 SIGNS = 8
-"""Signs in one picture of signs."""
+"""Number of signs in a picture of signs."""
 
 
 def advertisement(rng: np.random.Generator, size: int = 160) -> Pixels:
-    """Draw an advertisement: a gradient, shapes, words that mean nothing. (size, size, 4) uint8 RGBA."""
+    """Draw an advertisement of a gradient, shapes and nonsense words; return (size, size, 4) uint8 RGBA."""
     paper, ink = _two_colours(rng)
     rise = np.linspace(0, 1, size)[:, None, None]
     ground = np.array(paper) * (1 - rise * rng.uniform(0, 0.6)) + 255 * rise * rng.uniform(0, 0.3)
@@ -31,7 +31,7 @@ def advertisement(rng: np.random.Generator, size: int = 160) -> Pixels:
 
 
 def signs(rng: np.random.Generator, width: int = 256, height: int = 40) -> Pixels:
-    """Draw ``SIGNS`` shop signs, one below the other. (SIGNS * height, width, 4) uint8 RGBA."""
+    """Draw ``SIGNS`` shop signs, one below the other; return (SIGNS * height, width, 4) uint8 RGBA."""
     image = Image.new("RGB", (width, height * SIGNS))
     draw = ImageDraw.Draw(image)
     for row in range(SIGNS):
@@ -43,7 +43,7 @@ def signs(rng: np.random.Generator, width: int = 256, height: int = 40) -> Pixel
 
 
 def sign(row: int) -> Part:
-    """Return where a sign is in the picture of ``signs``: x1, y1, x2, y2, 0..1."""
+    """Return x1, y1, x2, y2 (0..1) of one sign in the picture of ``signs``."""
     return 0.0, (row + 0.04) / SIGNS, 1.0, (row + 0.96) / SIGNS
 
 
@@ -53,7 +53,7 @@ def word(rng: np.random.Generator) -> str:
 
 
 def _two_colours(rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return a colour and one that can be read on it."""
+    """Return a background colour and a colour that is legible on it."""
     paper = rng.integers(20, 235, 3)
     light = paper @ (0.3, 0.6, 0.1) > 120
     ink = rng.integers(0, 60, 3) if light else rng.integers(200, 256, 3)

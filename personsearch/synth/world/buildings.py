@@ -1,4 +1,4 @@
-"""What surrounds a place: rows of houses with shops, doors, balconies and roofs, and a skyline behind them."""
+"""The surroundings of a place: rows of houses with shops, doors, balconies and roofs, and a skyline behind them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from personsearch.synth.world.site import Site
 from personsearch.synth.world.types import Figure, Rgb
 
 SIDES = (0.0, -np.pi / 2, np.pi, np.pi / 2)
-"""Turns of the rows north (-z), east, south and west of the middle."""
+"""Headings of the rows to the north (-z), east, south and west of the middle."""
 OPENING = 2.75
-"""Height of shop windows and doors with what is above them, metres."""
+"""Height of shop windows and doors including their lintels, metres."""
 SHOP_DEPTH = 1.1
 _STONE = (0.62, 0.60, 0.56)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _House:
-    """Measures of a house, metres, and its colours."""
+    """A house: its dimensions in metres and its colours."""
 
     bays: int
     bay: float
@@ -50,9 +50,9 @@ def rows_of_houses(site: Site, distances: Sequence[float], *, sides: Sequence[in
 
     Args:
         site: the place.
-        distances: from the middle to the fronts on the north, east, south and west side, metres.
+        distances: from the middle to the fronts on the north, east, south and west sides, metres.
         sides: which sides have houses.
-        most: storeys above the ground floor.
+        most: greatest number of storeys above the ground floor.
     """
     for side in sides:
         # A row ends where it meets the rows to its left and right.
@@ -68,7 +68,7 @@ def rows_of_houses(site: Site, distances: Sequence[float], *, sides: Sequence[in
 
 
 def skyline(site: Site, radius: float = 54.0, *, low: float = 9.0, high: float = 26.0) -> None:
-    """Close the horizon with houses, so that no gap shows where the ground ends."""
+    """Close the horizon with houses, so that no gap shows at the end of the ground."""
     count = 26
     width = 2 * np.pi * radius / count + 1
     for number in range(count):
@@ -81,14 +81,14 @@ def skyline(site: Site, radius: float = 54.0, *, low: float = 9.0, high: float =
 
 
 def shop_window(site: Site, frame: Frame, width: float, *, light: bool = True, mannequins: float = 0.55) -> None:
-    """Add a niche behind a front (z = 0 of the frame): a back wall, a platform, goods, perhaps mannequins.
+    """Add a shop window behind a front (z = 0 of the frame): back wall, platform, goods, perhaps mannequins.
 
     Args:
         site: the place.
-        frame: the niche's middle, on the ground, at the front.
+        frame: has its origin on the ground at the front, in the middle of the window.
         width: metres.
-        light: whether a lamp shines in it.
-        mannequins: probability that it has some.
+        light: whether it is lit.
+        mannequins: probability that it has mannequins.
     """
     rng = site.rng
     back, floor, depth = tinted(rng, (0.8, 0.78, 0.74)), 0.35, SHOP_DEPTH
@@ -132,7 +132,7 @@ def shop_window(site: Site, frame: Frame, width: float, *, light: bool = True, m
 def wall_panel(
     frame: Frame, middle: tuple[float, float, float], width: float, height: float, colour: Rgb, material: str
 ) -> None:
-    """Add an upright rectangle that looks towards +z of the frame."""
+    """Add an upright rectangle that faces +z of the frame."""
     frame.add(quad(upright(middle, width, height)[[3, 2, 1, 0]]), colour, material)
 
 
@@ -197,7 +197,7 @@ def _roof(rng: np.random.Generator, frame: Frame, house: _House, depth: float) -
 
 
 def _windows(frame: Frame, house: _House) -> None:
-    """Add windows one by one, to a front whose material has none."""
+    """Add separate windows to a front whose material has none."""
     wide, high = house.bay * (0.36 + 0.12 * house.seed), house.storey * 0.52
     for storey in range(house.storeys):
         y = house.base + (storey + 0.52) * house.storey
@@ -247,7 +247,7 @@ def _ground_floor(site: Site, frame: Frame, house: _House) -> None:
 
 
 def _bay(site: Site, frame: Frame, where: tuple[float, float], *, shop: bool, door: bool, colour: Rgb) -> None:
-    """Fill one opening of the ground floor; ``where`` = its middle along the front and its width."""
+    """Fill one opening of the ground floor; ``where`` is its middle along the front and its width."""
     rng, (x, wide) = site.rng, where
     if door:
         leaf = painted(rng, DOORS)

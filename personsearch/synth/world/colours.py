@@ -1,4 +1,4 @@
-"""Colours of walls, cars, stone and leaves. All drawn colours are linear RGB."""
+"""Colours of walls, cars, stone and leaves. The functions return linear RGB."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tinted(rng: np.random.Generator, srgb: Rgb) -> Rgb:
 
 
 def natural(rng: np.random.Generator, srgb: Rgb) -> Rgb:
-    """Return a colour near ``srgb`` as leaves, bark, stone and soil vary: in lightness, hardly in hue."""
+    """Return a colour near ``srgb`` that varies as leaves, bark, stone and soil do: in lightness, hardly in hue."""
     return as_rgb(np.minimum(linear(srgb) * np.exp(rng.normal(0, 0.13)) * rng.uniform(0.94, 1.06, 3), 0.95))
 
 

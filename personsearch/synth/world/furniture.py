@@ -1,4 +1,4 @@
-"""Street furniture. Everything says where nobody can walk."""
+"""Street furniture. Every piece blocks the ground that it occupies."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from personsearch.synth.world.colours import DARK, STEEL, any_colour, natural, t
 from personsearch.synth.world.mesh_builder import Frame
 from personsearch.synth.world.plants import tufts
 from personsearch.synth.world.site import Site
-from personsearch.synth.world.types import Figure, Lamp
+from personsearch.synth.world.types import Figure, Lamp, Rgb
 
-Rgb = tuple[float, float, float]
 Add = Callable[[Site, float, float, float], None]
-"""Adds a thing at x, z with a heading."""
+"""Adds a piece of furniture at x, z with a heading."""
 _WOOD: Rgb = (0.47, 0.35, 0.24)
 _STONE: Rgb = (0.60, 0.58, 0.54)
 WARM, COLD = (1.0, 0.72, 0.42), (0.85, 0.95, 1.0)
 
 
 def bench(site: Site, x: float, z: float, heading: float) -> None:
-    """Add a bench with slats; people sit down looking to its heading."""
+    """Add a slatted bench that faces its heading."""
     rng, frame = site.rng, site.frame(x, z, heading)
     wood, iron = tinted(rng, _WOOD), tinted(rng, (0.22, 0.23, 0.23))
     length = rng.uniform(1.5, 2.0)
@@ -43,7 +42,7 @@ def bench(site: Site, x: float, z: float, heading: float) -> None:
     site.block_line(across[0], across[1], 0.4, 0.9)
 
 
-def bin_(site: Site, x: float, z: float, heading: float) -> None:
+def litter_bin(site: Site, x: float, z: float, heading: float) -> None:
     """Add a litter bin."""
     rng, frame = site.rng, site.frame(x, z, heading)
     body, lid = tinted(rng, (0.18, 0.30, 0.24) if rng.random() < 0.6 else (0.32, 0.32, 0.34)), DARK
@@ -70,7 +69,7 @@ def bollards(site: Site, x: float, z: float, heading: float) -> None:
 
 
 def planter(site: Site, x: float, z: float, heading: float) -> None:
-    """Add a trough with leaves and flowers."""
+    """Add a planter with leaves and perhaps flowers."""
     rng, frame = site.rng, site.frame(x, z, heading)
     wide, high = rng.uniform(0.9, 1.8), rng.uniform(0.45, 0.7)
     frame.box((0, high / 2, 0), (wide, high, 0.6), natural(rng, _STONE), "wall", faces=(0, 1, 2, 3, 4))
@@ -85,7 +84,7 @@ def planter(site: Site, x: float, z: float, heading: float) -> None:
 
 
 def cafe_table(site: Site, x: float, z: float, heading: float, *, parasol: bool = True) -> None:
-    """Add a table with two chairs; if there may be a ``parasol``, there often is."""
+    """Add a table with two chairs and, if ``parasol`` allows it, often a parasol."""
     rng, frame = site.rng, site.frame(x, z, heading)
     top, seat = tinted(rng, _WOOD), tinted(rng, (0.35, 0.34, 0.33))
     site.builder.cylinder((x, 0, z), 0.035, 0.72, STEEL, "wall", sides=6)
@@ -105,7 +104,7 @@ def cafe_table(site: Site, x: float, z: float, heading: float, *, parasol: bool 
 
 
 def board(site: Site, x: float, z: float, heading: float) -> None:
-    """Add an advertisement with two sides on a foot."""
+    """Add a free-standing board with an advertisement on each side."""
     frame = site.frame(x, z, heading)
     frame.box((0, 0.2, 0), (1.1, 0.4, 0.16), STEEL, "paint")
     frame.box((0, 1.38, 0), (1.34, 1.95, 0.14), DARK, "paint")
@@ -116,7 +115,7 @@ def board(site: Site, x: float, z: float, heading: float) -> None:
 
 
 def low_wall(site: Site, x: float, z: float, heading: float) -> None:
-    """Add a wall of bricks or stone, 0.5 to 0.9 m high."""
+    """Add a wall of brick or stone, 0.5 to 0.9 m high."""
     rng, frame = site.rng, site.frame(x, z, heading)
     length, high = rng.uniform(2.5, 5.5), rng.uniform(0.5, 0.9)
     if rng.random() < 0.6:
@@ -143,7 +142,7 @@ def railing(site: Site, x: float, z: float, heading: float) -> None:
 
 
 def bike_rack(site: Site, x: float, z: float, heading: float) -> None:
-    """Add hoops with a bicycle or two."""
+    """Add three hoops for bicycles, some of them in use."""
     rng, frame = site.rng, site.frame(x, z, heading)
     for number in range(3):
         across = (number - 1) * 0.8
@@ -156,7 +155,7 @@ def bike_rack(site: Site, x: float, z: float, heading: float) -> None:
 
 
 def sign_post(site: Site, x: float, z: float, heading: float) -> None:
-    """Add a post with a round or square sign without writing."""
+    """Add a post with a round or rectangular sign without text."""
     rng, frame = site.rng, site.frame(x, z, heading)
     high = rng.uniform(2.3, 2.9)
     site.builder.cylinder((x, 0, z), 0.035, high, (0.45, 0.45, 0.46), "wall", sides=6)
@@ -194,7 +193,7 @@ def kiosk(site: Site, x: float, z: float, heading: float) -> None:
 
 
 def bus_shelter(site: Site, x: float, z: float, heading: float) -> None:
-    """Add a bus shelter: a roof on posts, panes behind, a bench, an advertisement at one end."""
+    """Add a bus shelter: a roof on posts, a glazed back, a bench, an advertisement at one end."""
     rng, frame = site.rng, site.frame(x, z, heading)
     metal, wide = tinted(rng, (0.26, 0.27, 0.29)), 3.6
     frame.box((0, 2.4, 0.1), (wide + 0.3, 0.12, 1.6), metal, "wall")
@@ -263,11 +262,11 @@ def statue(site: Site, x: float, z: float, heading: float) -> None:
 
 
 OUTDOORS: dict[str, tuple[float, float, Add]] = {
-    "bench": (4, 1.2, bench), "bin": (3, 0.5, bin_), "bollards": (2, 2.4, bollards), "planter": (3, 1.1, planter),
+    "bench": (4, 1.2, bench), "bin": (3, 0.5, litter_bin), "bollards": (2, 2.4, bollards), "planter": (3, 1.1, planter),
     "table": (3, 1.2, cafe_table), "wall": (1.5, 2.8, low_wall), "railing": (1, 3.0, railing),
     "bikes": (1.5, 1.6, bike_rack), "sign": (2, 0.4, sign_post), "kiosk": (0.7, 2.2, kiosk), "board": (2, 1.0, board),
 }  # fmt: skip
-"""How often a thing stands in a street, how many metres it needs around its middle, and what adds it."""
+"""By name: weight, metres needed around the middle, and the function that adds it. For places outdoors."""
 INDOORS: dict[str, tuple[float, float, Add]] = {
     **{name: OUTDOORS[name] for name in ("bench", "bin", "planter", "railing", "kiosk", "board")},
     "table": (3, 1.2, partial(cafe_table, parasol=False)),
@@ -278,7 +277,7 @@ INDOORS: dict[str, tuple[float, float, Add]] = {
 def furnish(
     site: Site, count: int, area: tuple[float, float, float, float], things: dict[str, tuple[float, float, Add]]
 ) -> None:
-    """Add furniture where there is room for it and for people to pass."""
+    """Add up to ``count`` pieces of furniture where there is room for them and for people to pass."""
     names = list(things)
     shares = np.array([things[name][0] for name in names])
     for _ in range(count):
@@ -290,7 +289,7 @@ def furnish(
 
 
 def _bicycle(frame: Frame, across: float, paint: Rgb) -> None:
-    """Add a bicycle that leans on nothing; its wheels are hoops."""
+    """Add an upright bicycle whose wheels are plain hoops."""
     turn = np.linspace(0, 2 * np.pi, 13)
     for along in (-0.5, 0.5):
         wheel = [(across, 0.34 + 0.33 * np.cos(angle), along + 0.33 * np.sin(angle)) for angle in turn]

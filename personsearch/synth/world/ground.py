@@ -1,4 +1,4 @@
-"""What people walk on: many kinds of ground, carriageways, paths."""
+"""What people walk on: ground of many kinds, carriageways, paths."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from personsearch.synth.world.site import Area, Site
 from personsearch.synth.world.types import Rgb
 
 REACH = 64.0
-"""Metres from the middle to where the ground ends, behind the skyline."""
-#: How often, material, sRGB, least and greatest number of slabs or bricks per metre (1: the pattern has its own size).
+"""Distance from the middle to the end of the ground, behind the skyline, metres."""
+#: Weight, material, sRGB, fewest and most slabs or bricks per metre (1, 1 = the pattern has its own size).
 _KINDS: dict[str, tuple[float, str, Rgb, tuple[float, float]]] = {
     "asphalt": (2, "asphalt", (0.36, 0.36, 0.37), (1, 1)),
     "concrete": (2, "asphalt", (0.55, 0.54, 0.52), (1, 1)),
@@ -30,7 +30,7 @@ _KINDS: dict[str, tuple[float, str, Rgb, tuple[float, float]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Covering:
-    """A kind of ground: material, linear colour, slabs per metre, seed of its pattern."""
+    """A kind of ground: material, linear colour, slabs per metre, seed of the pattern."""
 
     material: str
     colour: Rgb
@@ -39,7 +39,7 @@ class Covering:
 
 
 def covering(rng: np.random.Generator, *, but: str = "") -> Covering:
-    """Draw a kind of ground of another material than ``but``."""
+    """Draw a random kind of ground of any material except ``but``."""
     name = pick(rng, {name: row[0] for name, row in _KINDS.items() if row[1] != but})
     _, material, colour, scales = _KINDS[name]
     return Covering(
@@ -48,12 +48,12 @@ def covering(rng: np.random.Generator, *, but: str = "") -> Covering:
 
 
 def cover(site: Site, area: Area, kind: Covering, *, y: float = 0.0) -> None:
-    """Cover an area x1, z1, x2, z2 with it, at height ``y`` (coverings on coverings lie a little higher)."""
+    """Cover an area x1, z1, x2, z2 at height ``y``; a covering on top of another must lie a little higher."""
     site.builder.ground(area, kind.colour, kind.material, y=y, seed=kind.seed, scale=kind.scale, cell=16)
 
 
 def whole_ground(site: Site, kind: Covering) -> None:
-    """Cover all of the ground with it."""
+    """Cover the whole ground."""
     cover(site, (-REACH, -REACH, REACH, REACH), kind)
 
 
@@ -65,13 +65,13 @@ def path(site: Site, line: ArrayLike, width: float, kind: Covering, *, y: float 
 
 
 def carriageway(site: Site, z: float, width: float, *, zebra: float | None) -> None:
-    """Lay a road along x with kerbs, a gutter, lane marks and manholes.
+    """Lay a road along x with kerbs, gutters, lane markings and manholes.
 
     Args:
         site: the place.
-        z: the road's middle, metres.
+        z: middle of the road, metres.
         width: metres.
-        zebra: x of the middle of a zebra crossing; None = none.
+        zebra: x of the middle of a zebra crossing, metres; None = no crossing.
     """
     rng, half = site.rng, width / 2
     asphalt = Covering(material="asphalt", colour=natural(rng, (0.30, 0.30, 0.31)), scale=1.0, seed=rng.random())
@@ -96,7 +96,7 @@ def carriageway(site: Site, z: float, width: float, *, zebra: float | None) -> N
 
 
 def repairs(site: Site, ground: Covering, area: Area) -> None:
-    """Add patches a little darker than the ground, where it has been opened, and drain covers."""
+    """Add drain covers and, on asphalt, slightly darker patches where it has been repaired."""
     rng = site.rng
     for _ in range(rng.integers(0, 4) if ground.material == "asphalt" else 0):
         x, z = rng.uniform(area[:2], area[2:])

@@ -19,12 +19,12 @@ from personsearch.synth.world.types import Lamp, Rgb, World
 
 WALLS_OF = {"arcade": ("shops", "shops", "shops", "glass"), "station": ("glass", "plain", "shops", "plain"),
             "lobby": ("glass", "plain", "glass", "plain")}  # fmt: skip
-"""What the four walls of each kind of hall are, before they are shuffled."""
+"""The four walls of each kind of hall, before they are shuffled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Room:
-    """Measures of a hall, metres, and its colours."""
+    """A hall: its dimensions in metres and its colours."""
 
     half_x: float
     half_z: float
@@ -35,7 +35,7 @@ class _Room:
 
 
 def hall(seed: int) -> World:
-    """A hall: polished floor, pillars, lights in the ceiling, shop fronts with mannequins, glass fronts."""
+    """Build a hall: polished floor, pillars, ceiling lights, shop fronts with mannequins, glass fronts."""
     rng = np.random.default_rng([seed, 84])
     site = Site(rng)
     half_x, half_z = (float(half) for half in rng.uniform(13.2, 17, 2))
@@ -63,7 +63,7 @@ def _floor(site: Site, room: _Room) -> None:
     colour = tinted(rng, COLOURS[pick(rng, colours)])
     tiles = Covering(material="paving", colour=colour, scale=float(rng.uniform(0.8, 2.4)), seed=float(rng.random()))
     cover(site, (-x, -z, x, z), tiles)
-    if rng.random() < 0.6:  # a frame or a strip of darker tiles
+    if rng.random() < 0.6:  # a border or a strip of darker tiles
         dark = Covering(material="paving", colour=as_rgb(np.array(colour) * 0.55), scale=tiles.scale, seed=tiles.seed)
         if rng.random() < 0.5:
             for side in (-1, 1):
@@ -80,7 +80,7 @@ def _walls(site: Site, room: _Room, kinds: list[str]) -> None:
         middle = rotation_y(turn) @ (0, 0, -distance)
         frame = site.frame(middle[0], middle[2], turn, shadow=False)
         {"shops": _shops, "glass": _glass, "plain": _plain}[kind](site, frame, room, length)
-    if "glass" in kinds:  # what is seen outside
+    if "glass" in kinds:  # the view outside
         outside = Covering(material="asphalt", colour=natural(site.rng, (0.46, 0.45, 0.44)), scale=1.0, seed=0.3)
         x, z = room.half_x + 0.1, room.half_z + 0.1
         for area in ((-REACH, -REACH, REACH, -z), (-REACH, z, REACH, REACH), (-REACH, -z, -x, z), (x, -z, REACH, z)):
@@ -92,7 +92,7 @@ def _walls(site: Site, room: _Room, kinds: list[str]) -> None:
 
 
 def _shops(site: Site, frame: Frame, room: _Room, length: float) -> None:
-    """Add shop windows and entrances along a wall, with signs above; perhaps a gallery over them."""
+    """Add shop windows and entrances along a wall with signs above them, and perhaps a gallery."""
     rng, pier = site.rng, 0.5
     count = round(length / rng.uniform(4.2, 5.5))
     width = length / count
@@ -125,7 +125,7 @@ def _shops(site: Site, frame: Frame, room: _Room, length: float) -> None:
 
 
 def _glass(site: Site, frame: Frame, room: _Room, length: float) -> None:
-    """Add a front of panes that cannot be seen, in a frame of steel, and a sill."""
+    """Add a glass front: only its steel frame and its sill are drawn, the panes are invisible."""
     steel, step = tinted(site.rng, (0.30, 0.31, 0.33)), length / round(length / site.rng.uniform(1.8, 2.8))
     frame.box((0, 0.14, 0), (length, 0.28, 0.3), room.trim, "wall", faces=(2, 3, 4))
     for y in (2.6, room.height - 0.2):
@@ -135,7 +135,7 @@ def _glass(site: Site, frame: Frame, room: _Room, length: float) -> None:
 
 
 def _plain(site: Site, frame: Frame, room: _Room, length: float) -> None:
-    """Add a wall with a tiled or painted lower part, doors, advertisements and machines."""
+    """Add a wall, perhaps with a tiled lower part, with doors, advertisements and vending machines."""
     rng, low = site.rng, 1.2
     wall_panel(frame, (0, room.height / 2, 0), length, room.height, room.wall, "wall")
     if rng.random() < 0.6:
@@ -143,16 +143,16 @@ def _plain(site: Site, frame: Frame, room: _Room, length: float) -> None:
         frame.box((0, low / 2, 0.02), (length, low, 0.04), tile, "tiles", seed=rng.random(), scale=4.0, faces=(2, 4))
     frame.box((0, 0.08, 0.04), (length, 0.16, 0.08), room.trim, "wall", faces=(2, 4))
     for x in np.arange(-length / 2 + 2.5, length / 2 - 2, rng.uniform(3.4, 4.6)):
-        thing = rng.random()
-        if thing < 0.4:
+        chance = rng.random()
+        if chance < 0.4:
             frame.box((x, 1.75, 0.05), (1.42, 2.02, 0.08), DARK, "paint", faces=(0, 1, 2, 4))
             site.hang(frame, (x, 1.75, 0.1), 1.3, 1.9)
-        elif thing < 0.55:
+        elif chance < 0.55:
             leaf = painted(rng, {"grey": 2, "dark grey": 1, "white": 1, "camel": 1})
             frame.box((x, 1.1, 0.06), (1.9, 2.25, 0.1), room.trim, "wall", faces=(0, 1, 2, 4))
             for side in (-0.45, 0.45):
                 wall_panel(frame, (x + side, 1.08, 0.12), 0.86, 2.1, leaf, "wall")
-        elif thing < 0.75:
+        elif chance < 0.75:
             _machine(site, frame, x)
 
 
@@ -170,7 +170,7 @@ def _machine(site: Site, frame: Frame, x: float) -> None:
 
 
 def _ceiling(site: Site, room: _Room) -> None:
-    """Add the ceiling, its beams and lights; six of them are the place's lamps."""
+    """Add the ceiling with beams and light fittings, and the six lamps that light the place."""
     rng, builder, y = site.rng, site.builder, room.height
     size = (2 * room.half_x, 0.2, 2 * room.half_z)
     tint = as_rgb(rng.uniform(0.6, 0.8) * np.ones(3))
@@ -214,7 +214,7 @@ def _pillars(site: Site, room: _Room) -> None:
 
 
 def _hanging_sign(site: Site, room: _Room) -> None:
-    """Add a sign that hangs from the ceiling above all heads."""
+    """Add a sign that hangs from the ceiling, above everyone's head."""
     rng = site.rng
     x, z = rng.uniform(-7, 7, 2)
     frame = site.frame(x, z, float(rng.integers(2) * np.pi / 2), shadow=False)

@@ -1,4 +1,4 @@
-"""Moods of light, outdoors and indoors."""
+"""The light of places, outdoors in several moods and indoors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ NEUTRAL = Light(
     ground=(0.26, 0.26, 0.25),
     fog=(0.58, 0.6, 0.64),
 )
-"""The same plain daylight everywhere: what a set without random lighting has."""
+"""Plain daylight, the only light of sets without random lighting."""
 
-#: Mood: how often, the sun's height in degrees, its light, the sky's, the ground's.
+#: By mood: weight, elevation of the sun in degrees, light of the sun, of the sky and of the ground.
 _MOODS: dict[str, tuple[float, tuple[float, float], Rgb, Rgb, Rgb]] = {
     "sunny": (4, (30, 70), (1.15, 1.08, 0.95), (0.42, 0.52, 0.68), (0.22, 0.20, 0.17)),
     "hazy": (2, (25, 60), (0.80, 0.76, 0.68), (0.52, 0.56, 0.62), (0.25, 0.24, 0.22)),
@@ -28,19 +28,20 @@ _MOODS: dict[str, tuple[float, tuple[float, float], Rgb, Rgb, Rgb]] = {
     "night": (1.5, (50, 60), (0.0, 0.0, 0.0), (0.030, 0.034, 0.055), (0.02, 0.02, 0.025)),
 }
 MOODS = tuple(_MOODS)
-"""Moods of light outdoors."""
-_DUSK_LAMPS = 0.35  # lamps are switched on before they are needed
+"""Moods of outdoor light."""
+#: Brightness of lamps at dusk relative to night: they are on, but hardly needed yet.
+_DUSK_LAMPS = 0.35
 
 
 def sessions(rng: np.random.Generator, lamps: tuple[Lamp, ...]) -> tuple[Light, ...]:
-    """Draw two or three outdoor lights, all of different moods."""
+    """Draw two or three outdoor lights of different moods."""
     shares = np.array([row[0] for row in _MOODS.values()])
     names = rng.choice(MOODS, rng.integers(2, 4), replace=False, p=shares / shares.sum())
     return tuple(mood_light(rng, str(name), lamps) for name in names)
 
 
 def mood_light(rng: np.random.Generator, mood: str, lamps: tuple[Lamp, ...]) -> Light:
-    """Draw an outdoor light of a mood; ``lamps`` shine at dusk and at night."""
+    """Draw an outdoor light of a mood; ``lamps`` are on at dusk and at night."""
     _, heights, sun, sky, ground = _MOODS[mood]
     height, turn = np.radians(rng.uniform(*heights)), rng.uniform(0, 2 * np.pi)
     level, tint = rng.uniform(0.85, 1.2), rng.uniform(0.92, 1.08, 3)
@@ -62,7 +63,7 @@ def mood_light(rng: np.random.Generator, mood: str, lamps: tuple[Lamp, ...]) -> 
 
 
 def indoor_sessions(rng: np.random.Generator, lamps: tuple[Lamp, ...]) -> tuple[Light, ...]:
-    """Draw two lights of a hall: with all lamps, and dimmed, with half of them."""
+    """Draw the two lights of a hall: with all lamps, and dimmed with half of them."""
     return _indoor(rng, lamps, dimmed=False), _indoor(rng, lamps, dimmed=True)
 
 

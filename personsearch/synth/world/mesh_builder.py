@@ -1,4 +1,4 @@
-"""Collects the triangles of a world by material."""
+"""Collect the triangles of a world by material."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from personsearch.synth.world.types import Rgb
 
 Pixels = NDArray[np.uint8]
 Point = tuple[float, float, float]
-#: Drawn last, because nearer things hide most of them: the renderer need not shade what is hidden.
+#: Materials drawn last: nearer things hide most of them, and what is hidden need not be shaded.
 _BACKGROUND = ("brickwall", "facade", "tiles", "asphalt", "gravel", "paving", "bricks", "grass")
 _LEVEL = ("asphalt", "gravel", "paving", "bricks", "grass")
 
 
 class _Part(NamedTuple):
-    """A solid and what it was added with; placed only when all are known, because numpy is quicker at many at once."""
+    """A solid and how it was added; solids are placed together at the end, which is faster in numpy."""
 
     solid: Solid
     colour: NDArray[np.floating]
@@ -32,10 +32,10 @@ class _Part(NamedTuple):
 
 
 class MeshBuilder:
-    """Adds solids; ``meshes()`` gives them back, one mesh per material and picture.
+    """Collects solids; ``meshes()`` returns them as one mesh per material and picture.
 
-    Every colour is linear RGB: (3,), or (V, 3) one per vertex. ``heading`` turns a solid about y before it is moved
-    to its place. u and v are metres along the surface from its lower left corner, times ``scale``.
+    Colours are linear RGB: (3,), or (V, 3) for one per vertex. ``heading`` turns a solid about y before it is moved to
+    its place. u and v are metres along the surface from its lower left corner, multiplied by ``scale``.
     """
 
     def __init__(self) -> None:
@@ -47,19 +47,19 @@ class MeshBuilder:
         heading: float = 0.0, seed: float = 0.0, scale: ArrayLike = 1.0, uv: NDArray[np.floating] | None = None,
         picture: Pixels | None = None, shadow: bool = True,
     ) -> None:  # fmt: skip
-        """Add a solid of ``shapes``.
+        """Add a solid from ``shapes``.
 
         Args:
             solid: positions, normals, triangles.
-            colour: linear RGB.
-            material: a file of ``shaders/materials``.
-            at: where its origin goes.
+            colour: linear RGB, (3,) or (V, 3).
+            material: name of a file in ``shaders/materials``.
+            at: where its origin is placed, metres.
             heading: radians.
-            seed: 0..1, of the material's pattern.
-            scale: of u and v.
-            uv: (V, 2), instead of metres.
-            picture: of the material ``picture``.
-            shadow: whether it casts one; level ground never does.
+            seed: seed 0..1 of the material's pattern.
+            scale: factor on u and v.
+            uv: (V, 2), in place of metres.
+            picture: (H, W, 4) uint8 RGBA for the material ``picture``.
+            shadow: whether it casts a shadow; ground never does.
         """
         key = 0 if picture is None else id(picture)
         if picture is not None:
@@ -101,7 +101,7 @@ class MeshBuilder:
         self, area: tuple[float, float, float, float], colour: ArrayLike, material: str, *, y: float = 0.0,
         seed: float = 0.0, scale: float = 1.0, cell: float = 8.0,
     ) -> None:  # fmt: skip
-        """Add level ground; u and v are the world's x and z times ``scale``."""
+        """Add level ground; u and v are the world's x and z, multiplied by ``scale``."""
         solid = ground_patch(area, y=y, cell=cell)
         self.add(solid, colour, material, seed=seed, uv=solid[0][:, [0, 2]] * scale)
 
@@ -111,9 +111,9 @@ class MeshBuilder:
         """Hang up a picture.
 
         Args:
-            corners: (4, 3): top left, top right, bottom right, bottom left as a reader sees them.
+            corners: (4, 3) metres: top left, top right, bottom right, bottom left as seen by a viewer.
             pixels: (H, W, 4) uint8 RGBA.
-            part: x1, y1, x2, y2 of the picture, 0..1, y down.
+            part: x1, y1, x2, y2 of the part of the picture to show, 0..1, y down.
         """
         x1, y1, x2, y2 = part
         uv = np.array([[x1, y2], [x2, y2], [x2, y1], [x1, y1]])
@@ -121,7 +121,7 @@ class MeshBuilder:
         self.add(solid, (1.0, 1.0, 1.0), "picture", uv=uv, picture=pixels, shadow=False)
 
     def meshes(self) -> tuple[Mesh, ...]:
-        """Return what was added, the nearest things first as far as the material tells."""
+        """Return the meshes; those whose material is usually near the camera come first."""
         return tuple(
             _merged(key, parts, self._pictures.get(key[1]))
             for key, parts in sorted(self._parts.items(), key=lambda item: _rank(item[0][0]))
@@ -129,7 +129,7 @@ class MeshBuilder:
 
 
 class Frame:
-    """A place and a heading in which things are built: x to the right, y up, z towards the one who looks at them."""
+    """A local frame to build in: x to the right, y up, z towards the viewer."""
 
     def __init__(
         self, builder: MeshBuilder, x: float, z: float, heading: float = 0.0, y: float = 0.0, *, shadow: bool = True
@@ -138,16 +138,16 @@ class Frame:
         self._turn = rotation_y(heading)
 
     def turned(self, at: ArrayLike, by: float) -> Frame:
-        """Return a frame whose origin is at a point of this one, turned by ``by`` radians."""
+        """Return a frame with its origin at a point of this one, turned by ``by`` radians."""
         x, y, z = (float(value) for value in self.at(at))
         return Frame(self.builder, x, z, self.heading + by, y, shadow=self.shadow)
 
     def at(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Return (..., 3) points of the frame in the world."""
+        """Convert (..., 3) points of the frame to the world."""
         return np.asarray(np.asarray(points, np.float64) @ self._turn.T + self.origin)
 
     def add(self, solid: Solid, colour: ArrayLike, material: str = "plaster", *, at: ArrayLike = (0, 0, 0)) -> None:
-        """Add a solid of ``shapes``."""
+        """Add a solid from ``shapes``."""
         self.builder.add(solid, colour, material, at=self.at(at), heading=self.heading, shadow=self.shadow)
 
     def box(
@@ -170,18 +170,18 @@ class Frame:
         self, middle: Point, width: float, height: float, pixels: Pixels,
         part: tuple[float, float, float, float] = (0, 0, 1, 1),
     ) -> None:  # fmt: skip
-        """Hang up a picture that looks towards +z of the frame."""
+        """Hang up a picture that faces +z of the frame."""
         self.builder.picture(self.at(upright(middle, width, height)), pixels, part=part)
 
 
 def upright(middle: Point, width: float, height: float) -> NDArray[np.float64]:
-    """Return the (4, 3) corners of an upright rectangle that faces +z: from the top left, as a reader goes."""
+    """Return the (4, 3) corners of an upright rectangle that faces +z, clockwise from its top left."""
     corners = [(-1, 1), (1, 1), (1, -1), (-1, -1)]
     return np.array([(middle[0] + x * width / 2, middle[1] + y * height / 2, middle[2]) for x, y in corners])
 
 
 def shaded(colour: Rgb, by: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return (V, 3): the colour, darker or lighter at each vertex, at most 1."""
+    """Return (V, 3): the colour multiplied by a factor at each vertex, clipped to 0..1."""
     return np.asarray(np.clip(np.asarray(colour) * np.asarray(by)[:, None], 0, 1))
 
 
@@ -219,7 +219,7 @@ _BLACK, _ONE = np.zeros(3), np.ones(2)
 
 
 def _turned(points: Array, heading: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn each of (V, 3) points about y by its own angle, as ``rotation_y`` does."""
+    """Turn each of (V, 3) points about y by its own angle, like ``rotation_y``."""
     c, s, (x, y, z) = np.cos(heading), np.sin(heading), points.T
     return np.stack([c * x + s * z, y, c * z - s * x], axis=1)
 
@@ -227,7 +227,7 @@ def _turned(points: Array, heading: NDArray[np.float64]) -> NDArray[np.float64]:
 def _metres(
     positions: Array, normals: Array, starts: NDArray[np.integer], counts: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """Return (V, 2) metres along the plane x-y, z-y or x-z nearest to the surface, from each part's lowest corner."""
+    """Return (V, 2) metres from each part's lowest corner, in the plane x-y, z-y or x-z closest to the surface."""
     lowest = np.repeat(np.minimum.reduceat(positions, starts), counts, axis=0)
     local = positions.astype(np.float64) - lowest
     axis, rows = np.abs(normals).argmax(axis=1), np.arange(len(local))

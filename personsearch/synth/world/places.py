@@ -1,4 +1,4 @@
-"""The three kinds of places outdoors."""
+"""The three kinds of outdoor places."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from personsearch.synth.world.types import MAX_LAMPS, World
 from personsearch.synth.world.vehicles import parked_row
 
 WALKABLE: Area = (-12.5, -12.5, 12.5, 12.5)
-_ROAD = -11.0  # z of its middle
+#: z of the middle of a street's road, metres.
+_ROAD = -11.0
 
 
 def street(seed: int) -> World:
-    """A street: a carriageway with parked cars on one side, a wide pavement, houses along both."""
+    """Build a street: a road with parked cars, a wide pavement, houses along both sides."""
     rng = np.random.default_rng([seed, 81])
     site = Site(rng)
     pavement = covering(rng)
@@ -65,7 +66,7 @@ def street(seed: int) -> World:
 
 
 def plaza(seed: int) -> World:
-    """A square: patterned ground, trees, furniture, a statue or a fountain, houses around."""
+    """Build a square: patterned ground, trees, furniture, perhaps a statue or a fountain, houses around it."""
     rng = np.random.default_rng([seed, 82])
     site = Site(rng)
     ground = covering(rng)
@@ -85,8 +86,8 @@ def plaza(seed: int) -> World:
         z, step = rng.uniform(5, 11) * rng.choice([-1, 1]), rng.uniform(5, 7.5)
         spots = [(float(x), float(z)) for x in np.arange(-13, 14, step) if site.is_free(x, z, 1.2)]
     else:
-        found = [site.spot((-14, -14, 14, 14), 1.6, middle=4) for _ in range(rng.integers(1, 6))]
-        spots = [spot for spot in found if spot is not None]
+        candidates = [site.spot((-14, -14, 14, 14), 1.6, middle=4) for _ in range(rng.integers(1, 6))]
+        spots = [spot for spot in candidates if spot is not None]
     for x, z in spots:
         plants.tree(site, x, z, kind)
     for _ in range(MAX_LAMPS):
@@ -106,7 +107,7 @@ def plaza(seed: int) -> World:
 
 
 def park(seed: int) -> World:
-    """A park: lawns, winding paths, trees, bushes, hedges, flower beds, perhaps a pond; houses far behind."""
+    """Build a park: lawn, winding paths, trees, bushes, hedges, flower beds, perhaps a pond; houses in the distance."""
     rng = np.random.default_rng([seed, 83])
     site = Site(rng)
     lawn = Covering(material="grass", colour=natural(rng, (0.40, 0.47, 0.27)), scale=1.0, seed=float(rng.random()))
@@ -156,7 +157,7 @@ def _lamps_along(site: Site, z: float) -> None:
 
 
 def _pattern(site: Site, ground: Covering) -> None:
-    """Lay bands, a frame or a middle of another covering."""
+    """Lay bands, a border or a central area of another covering, or nothing; and add repairs."""
     rng, other = site.rng, covering(site.rng, but=ground.material)
     kind = rng.integers(4)
     if kind == 0:
@@ -187,7 +188,7 @@ def _fountain(site: Site, x: float, z: float) -> None:
 
 
 def _pond(site: Site, x: float, z: float) -> None:
-    """Add a pond with a rim of stone."""
+    """Add a pond with a stone rim and reeds."""
     radius = site.rng.uniform(2.4, 3.2)
     site.builder.cylinder((x, 0, z), radius, 0.06, natural(site.rng, (0.52, 0.50, 0.45)), "wall", sides=22)
     site.builder.add(disc(radius - 0.3, sides=22), (0.02, 0.035, 0.035), "water", at=(x, 0.07, z))
@@ -199,7 +200,7 @@ def _pond(site: Site, x: float, z: float) -> None:
 
 
 def _path_furniture(site: Site, points: NDArray[np.float64], width: float) -> None:
-    """Add benches, bins and lamps along a path, and keep the path itself free."""
+    """Add benches, bins and lamps along a path and keep the path itself clear."""
     rng, out = site.rng, width / 2 + 0.6
     for x, z in points[np.abs(points).max(1) < 16]:
         site.reserve((x - out, z - out, x + out, z + out))
@@ -215,7 +216,7 @@ def _path_furniture(site: Site, points: NDArray[np.float64], width: float) -> No
             furniture.bench(site, float(place[0]), float(place[1]), float(np.arctan2(*(-side * across))))
         if rng.random() < 0.4:
             beside = place + across[::-1] * 1.6
-            furniture.bin_(site, float(beside[0]), float(beside[1]), 0.0)
+            furniture.litter_bin(site, float(beside[0]), float(beside[1]), 0.0)
 
 
 def _greenery(site: Site) -> None:

@@ -17,14 +17,14 @@ LEAVES: dict[str, Rgb] = {
     "round": (0.40, 0.49, 0.25), "tall": (0.38, 0.47, 0.28), "spreading": (0.45, 0.51, 0.25),
     "conifer": (0.25, 0.36, 0.27),
 }  # fmt: skip
-#: Radius of the crown across and up, height of its middle above the fork; times the tree's size.
+#: Horizontal and vertical radius of the crown, height of its middle above the fork; for a tree of size 1.
 _CROWNS = {"round": (1.7, 1.6, 1.35), "tall": (1.25, 2.2, 1.75), "spreading": (2.2, 1.4, 1.2)}
 
 
 def tufts(rng: np.random.Generator, shell: NDArray[np.floating], middle: NDArray[np.floating], size: float) -> Solid:
     """Return one ragged triangle of leaves at each (N, 3) point of a crown's shell.
 
-    Their normals point away from the crown's middle, so that light falls on the crown as on one round thing.
+    Their normals point away from the crown's middle, so that the crown is lit like a single round body.
     """
     count = len(shell)
     outward = shell - middle
@@ -39,14 +39,14 @@ def tufts(rng: np.random.Generator, shell: NDArray[np.floating], middle: NDArray
 
 
 def tree(site: Site, x: float, z: float, kind: str = "round", *, detail: float = 1.0) -> None:
-    """Add a tree: a trunk that forks, and leaves around the branches' ends.
+    """Add a tree: a trunk that forks, and leaves around the ends of its branches.
 
     Args:
         site: the place.
         x: metres.
         z: metres.
         kind: one of ``KINDS_OF_TREES``.
-        detail: share of the leaves; less far away.
+        detail: share of the leaves to draw; fewer are enough in the distance.
     """
     if kind == "conifer":
         _conifer(site, x, z, detail)
@@ -111,7 +111,7 @@ def hedge(site: Site, start: tuple[float, float], end: tuple[float, float], heig
 
 
 def flower_bed(site: Site, x: float, z: float) -> None:
-    """Add a round bed of flowers in a stone ring."""
+    """Add a round flower bed in a stone ring."""
     rng, radius = site.rng, site.rng.uniform(0.8, 1.5)
     site.builder.cylinder((x, 0, z), radius, 0.22, natural(rng, (0.6, 0.58, 0.54)), "wall", sides=14)
     site.builder.cylinder((x, 0, z), radius - 0.12, 0.24, linear((0.30, 0.24, 0.18)), "gravel", sides=14)
@@ -128,7 +128,7 @@ def flower_bed(site: Site, x: float, z: float) -> None:
 
 
 def row_of_trees(site: Site, area: Area, count: int, kinds: tuple[str, ...]) -> None:
-    """Scatter trees in the background of the place, with few leaves each, because they are far away."""
+    """Scatter trees in the background, with few leaves because they are far away."""
     for _ in range(count):
         x, z = (float(value) for value in site.rng.uniform(area[:2], area[2:]))
         tree(site, x, z, str(site.rng.choice(kinds)), detail=0.35)
@@ -138,11 +138,11 @@ def _clump(
     site: Site, middle: NDArray[np.float64], radii: NDArray[np.float64], crown: tuple[NDArray[np.float64], float],
     leaf: Rgb, seed: float, leaves: int, *, rings: int, around: int,
 ) -> None:  # fmt: skip
-    """Add a dented ball of leaves with tufts around it; ``crown`` = middle and height of the whole, for its shade."""
+    """Add an uneven ball of leaves with tufts around it; ``crown`` (its middle and height) determines the shading."""
     rng = site.rng
     positions, normals, triangles = ellipsoid(radii, around=around, rings=rings)
     dented = positions * (1 + 0.1 * rng.normal(size=(len(positions), 1)))
-    # The poles are many vertices in one place: they must stay together.
+    # Each pole consists of many vertices in one place, which must stay together.
     dented[:around], dented[-around:] = positions[:around], positions[-around:]
     tone = rng.uniform(0.85, 1.15)
 

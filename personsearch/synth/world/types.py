@@ -1,4 +1,4 @@
-"""What a world is made of, for those who plan walks in it and those who draw it."""
+"""The records that make up a world, for planning walks in it and for drawing it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rgb = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Lamp:
-    """A lamp that shines downwards and around: position in metres, linear colour at one metre."""
+    """A lamp that shines down and sideways: position in metres, linear colour at one metre."""
 
     position: tuple[float, float, float]
     colour: Rgb
@@ -27,15 +27,15 @@ class Light:
     """The light of one session.
 
     Attributes:
-        name: sunny, hazy, overcast, low, dusk, night, indoor.
+        name: sunny, hazy, overcast, rain, low, dusk, night, indoor, indoor dim or neutral.
         sun_direction: unit vector towards the sun (indoors: towards the ceiling lights).
         sun: linear colour of the direct light; (0, 0, 0) where there is none.
         sky: ambient light from above.
         ground: ambient light from below.
         fog: colour of the haze and of the horizon.
-        fog_density: per metre.
+        fog_density: density of the haze, per metre.
         lamps: at most ``MAX_LAMPS``.
-        wetness: 0 dry .. 1 rain-wet ground that mirrors the sky and the lamps.
+        wetness: 0 dry .. 1 wet ground that mirrors the sky and the lamps.
     """
 
     name: str
@@ -54,14 +54,14 @@ MAX_LAMPS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A hard negative for the detector: a human shape that is nobody.
+    """A hard negative for the detector: a human shape that is not a person.
 
     Attributes:
-        kind: ``statue`` (stone or bronze all over) or ``mannequin`` (dressed, plain skin, no face).
-        seed: the identity whose shape and clothes it has.
-        position: of its feet, metres; on a plinth or behind a shop window.
+        kind: ``statue`` (stone or bronze all over) or ``mannequin`` (dressed, with plain skin and no hair).
+        seed: seed of the identity whose shape and clothes it has.
+        position: x, y, z of its feet, metres; it stands on a plinth or in a shop window.
         heading: radians.
-        colour: linear RGB of stone, bronze or plastic.
+        colour: linear RGB of the stone, bronze or plastic.
     """
 
     kind: str
@@ -76,8 +76,8 @@ class Poster:
     """A picture of a person on a wall or a board: another hard negative.
 
     Attributes:
-        seed: the identity shown, and the poster's design.
-        corners: (4, 3) float32 metres: top left, top right, bottom right, bottom left as a reader sees them.
+        seed: seed of the person shown and of the poster's design.
+        corners: (4, 3) float32 metres: top left, top right, bottom right, bottom left as seen by a viewer.
     """
 
     seed: int
@@ -91,16 +91,16 @@ class World:
     Attributes:
         kind: one of ``KINDS``.
         seed: the world is a pure function of kind and seed.
-        meshes: what stands there, one or a few per material.
+        meshes: the triangles, one or a few meshes per material.
         figures: statues and mannequins.
-        posters: boards that show people.
-        obstacles: (N, 5) float32: x, z, radius, bottom, top. Upright cylinders that nobody walks into, that no camera
-            stands in and that block the view between ``bottom`` and ``top``. Those whose bottom is above 2.2 m (tree
-            crowns) only block the view.
-        walkable: x1, z1, x2, z2: where people walk.
-        bounds: x1, z1, x2, z2: where cameras stand; indoors, the room.
-        ceiling: metres, or None outdoors.
-        lights: the sessions' lights, two or more, of different moods.
+        posters: pictures of people.
+        obstacles: (N, 5) float32: x, z, radius, bottom, top in metres. Upright cylinders that nobody walks into, that
+            no camera stands in and that block the view between ``bottom`` and ``top``. Those whose bottom is above
+            2.2 m (tree crowns) only block the view.
+        walkable: x1, z1, x2, z2 of the area in which people walk, metres.
+        bounds: x1, z1, x2, z2 of the area in which cameras stand, metres; indoors, the room.
+        ceiling: height of the ceiling, metres; None outdoors.
+        lights: two or more lights of different moods for the sessions.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Cars and vans that are parked."""
+"""Parked cars and vans."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from personsearch.synth.world.mesh_builder import Frame
 from personsearch.synth.world.site import Site
 from personsearch.synth.world.types import Rgb
 
-#: Cross-sections of a car's body from the rear (-1) to the front (1) bumper: where, half width (of 1), lower and upper
-#: edge, metres.
+#: Cross-sections of a car's body from the rear (-1) to the front (1) bumper: position, half width relative to the
+#: widest, height of the lower and upper edge in metres.
 _BODY = (
     (-1.0, 0.74, 0.42, 0.66), (-0.975, 0.93, 0.30, 0.86), (-0.82, 1.0, 0.25, 0.96), (-0.4, 1.0, 0.22, 0.95),
     (0.2, 1.0, 0.22, 0.94), (0.42, 1.0, 0.22, 0.92), (0.62, 0.99, 0.24, 0.83), (0.85, 0.96, 0.26, 0.74),
@@ -27,7 +27,7 @@ _HALF_WIDTH = 0.88
 _TYRE = 0.31
 _BLACK: Rgb = (0.004, 0.004, 0.005)
 _GLASS: Rgb = (0.025, 0.03, 0.035)
-#: Rear lower, rear upper, front upper, front lower end of the windows, in half lengths.
+#: Rear lower, rear upper, front upper and front lower corner of the windows, in half lengths.
 _CABINS = {
     "hatchback": (-0.93, -0.74, 0.14, 0.46),
     "saloon": (-0.72, -0.42, 0.10, 0.42),
@@ -36,7 +36,7 @@ _CABINS = {
 
 
 def car(site: Site, x: float, z: float, heading: float) -> None:
-    """Add a parked car or, one in seven, a van. Heading 0: its bonnet points to +x."""
+    """Add a parked car or, one time in seven, a van. With heading 0 its bonnet points to +x."""
     rng = site.rng
     paint = painted(rng, CARS)
     frame = site.frame(x, z, heading)
@@ -54,7 +54,7 @@ def car(site: Site, x: float, z: float, heading: float) -> None:
 
 
 def parked_row(site: Site, start: float, end: float, z: float, *, share: float) -> None:
-    """Add cars one behind another along x; ``share`` = how many of the places are taken."""
+    """Add parked cars one behind another along x; ``share`` of the spaces are taken."""
     x = start
     while x < end:
         if site.rng.random() < share:
@@ -119,7 +119,7 @@ def _van(frame: Frame, half: float, paint: Rgb) -> None:
 
 
 def _lights(frame: Frame, half: float, front: float, rear: float) -> None:
-    """Add lamps at these heights, number plates and the dark lower edge of the bumpers."""
+    """Add front and rear lamps at the given heights, number plates and dark lower bumpers."""
     for side in (-1, 1):
         lamp = frame.at((half * 0.945, front - 0.07, side * 0.64))
         frame.builder.blob(
@@ -153,7 +153,7 @@ def _hull(sections: tuple[tuple[float, float, float, float], ...], half: float) 
 
 
 def _hull_of(sections: list[tuple[float, float, float, float]]) -> Solid:
-    """Return the skin over cross-sections (x, half width, lower edge, upper edge), each a rounded box."""
+    """Return the skin over rounded cross-sections (x, half width, lower edge, upper edge)."""
     turn = np.linspace(0, 2 * np.pi, 10, endpoint=False) + np.pi / 10
 
     def boxy(value: NDArray[np.float64]) -> NDArray[np.float64]:

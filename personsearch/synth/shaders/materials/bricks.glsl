@@ -1,4 +1,4 @@
-// Bricks in a running bond, on walls and on the ground; u and v count bricks' lengths and half lengths.
+// Bricks in a running bond, on walls and on the ground; u counts bricks, v pairs of courses.
 
 void surface(inout Surface s) {
     vec2 at = vec2(region.x, region.y * 2.0);

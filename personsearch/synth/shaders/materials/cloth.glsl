@@ -1,4 +1,4 @@
-// Clothes. PATTERN and STRAP are compiled in: software rendering would run every branch.
+// Clothes. PATTERN and STRAP are compiled in, because software rendering executes every branch.
 
 uniform vec3 base, second, third, strap_colour;
 uniform float pattern_scale, seed, gloss, wrinkles, band_height, front_opening, zip_width;
@@ -29,7 +29,7 @@ vec3 pattern(vec2 at) {
 #elif PATTERN == 5  // camouflage
     float one = texture(noise, p * 0.12 + seed).r, two = texture(noise, p * 0.12 + seed + 0.37).r;
     return one > 0.56 ? second : (two > 0.54 ? third : base);
-#elif PATTERN == 6  // two colours, one above the other
+#elif PATTERN == 6  // one colour above another
     return rest.y > band_height ? base : second;
 #elif PATTERN == 7  // checks
     return mix(base, second, mod(floor(p.x) + floor(p.y), 2.0));

@@ -1,4 +1,4 @@
-// A wall with windows; u and v count windows. Some are lit in the dark.
+// A wall with windows, some of which are lit in the dark; u and v count windows.
 
 void surface(inout Surface s) {
     vec2 at = fract(region.xy), size = vec2(0.25 + 0.16 * region.z, 0.29 + 0.07 * fract(region.z * 5.0));

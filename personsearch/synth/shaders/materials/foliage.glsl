@@ -1,4 +1,4 @@
-// Leaves: light and dark at the size of leaves and of twigs.
+// Leaves: their brightness varies at the scale of leaves and of twigs.
 
 void surface(inout Surface s) {
     vec4 leaf = texture(noise, position.xy * vec2(1.1, 0.9) + position.z * 0.83 + region.z);

@@ -1,4 +1,4 @@
-// Window panes one cannot see through: dark, with vague things behind, and what they mirror.
+// Opaque window panes: dark, with vague shapes behind them and reflections.
 
 void surface(inout Surface s) {
     s.base *= 0.5 + 1.0 * texture(noise, region.xy * 0.09 + region.z).r;

@@ -1,4 +1,4 @@
-// Lawn: blades, worn and lush places.
+// Lawn: blades, tufts, worn and lush patches.
 
 void surface(inout Surface s) {
     float blade = texture(noise, region.xy * 0.9).g, tuft = texture(noise, region.xy * 0.19 + region.z).g;

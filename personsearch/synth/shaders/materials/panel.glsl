@@ -1,4 +1,4 @@
-// A lamp's face: it shines whatever falls on it.
+// The face of a lamp, which glows whatever light falls on it.
 
 void surface(inout Surface s) {
     s.glow = s.base * 0.9;

@@ -1,4 +1,4 @@
-// Slabs with joints, in a grid or (seed above a half) row by row in a running bond; u and v count slabs.
+// Slabs with joints, in a grid or, for seeds above 0.5, in a running bond; u and v count slabs.
 
 void surface(inout Surface s) {
     vec2 step_size = fwidth(region.xy), slab = region.xy;

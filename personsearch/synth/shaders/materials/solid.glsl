@@ -1,4 +1,4 @@
-// Things people wear and carry, of one colour; ribs = knitted stripes per metre.
+// Plain things that people wear or carry; ribs = knitted ribs per metre, 0 = none.
 
 uniform vec3 base;
 uniform float gloss, ribs;

@@ -1,4 +1,4 @@
-// Painted or rendered walls, wood, stone: one colour, hardly stained, dirtier near the ground.
+// Painted or rendered walls, wood, stone: one colour, slightly stained, dirtier near the ground.
 
 void surface(inout Surface s) {
     vec4 stain = texture(noise, (position.xy + position.zy) * vec2(0.11, 0.05) + region.z);
