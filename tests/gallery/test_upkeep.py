@@ -16,6 +16,8 @@ import pytest
 
 from personsearch import Detections, Gallery, Match
 from personsearch.gallery import upkeep as upkeep_module
+from personsearch.gallery.index import Index
+from personsearch.gallery.ivf import IVFIndex
 from personsearch.gallery.store import DATABASE, Store
 from tests.gallery.toy import DIM, people, spec
 
@@ -224,6 +226,38 @@ def test_large_galleries_get_inverted_lists_without_being_asked(tmp_path: Path) 
         assert gallery.info().index.startswith("IVF")
         [best] = gallery.search(crowd.embeddings[7], 1)
         assert (best.image_id, best.box[0]) == ("100.jpg", 7.0)
+
+
+def test_inverted_lists_are_trained_again_when_the_gallery_has_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is opened while it grows."""
+    pytest.importorskip("faiss")
+    rng = np.random.default_rng(5)
+    centres = rng.normal(size=(200, DIM))
+    trained_with: list[int] = []
+    train = upkeep_module.train_ivf
+
+    def note_training(exact: Index, dim: int) -> IVFIndex | None:
+        trained_with.append(len(exact.ids))
+        return train(exact, dim)
+
+    monkeypatch.setattr(upkeep_module, "train_ivf", note_training)
+    with Gallery.open(tmp_path, spec()) as gallery:
+        for number in range(20):
+            gallery.add(f"{number}.jpg", look_alikes(100, number, centres, rng))
+        gallery.rebuild("ivf")
+    for number in range(20, 80, 6):  # the cache is written each time, for more than a tenth is new
+        with Gallery.open(tmp_path) as gallery:
+            for scene in range(number, number + 6):
+                gallery.add(f"{scene}.jpg", look_alikes(100, scene, centres, rng))
+            assert gallery.info().index.startswith("IVF")
+    assert trained_with[0] == 2000
+    assert len(trained_with) == 2
+    assert 3900 <= trained_with[1] <= 4700
+    with Gallery.open(tmp_path) as gallery:
+        assert len(gallery) == 8000
+        assert gallery.check() == []
 
 
 CACHE_WRITER = """
