@@ -1,4 +1,4 @@
-"""The benchmarks of re-ranking and of calibration say what the functions they measure say."""
+"""The benchmarks of re-ranking and calibration print what the functions that they measure return."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,20 +15,20 @@ from tests.evaluation.sphere import people_on_a_sphere
 
 
 def test_every_method_has_its_row_and_the_first_is_the_plain_search() -> None:
-    of, seen = people_on_a_sphere(0, identities=6, scenes_each=4)
-    scenes = of.scenes[::4]
+    data, observed = people_on_a_sphere(0, identities=6, scenes_each=4)
+    scenes = data.scenes[::4]
     queries = tuple(Query(image_id=s.image_id, box=s.boxes[0], identity=int(s.identities[0])) for s in scenes)
-    of = replace(of, queries=queries)
-    rows = measure(seen, of, PRESETS["standard"])
+    data = replace(data, queries=queries)
+    rows = measure(observed, data, PRESETS["standard"])
     assert [row.method for row in rows] == ["none", *RERANKERS]
-    plain = evaluate_search(seen.detections, of, seen.queries(of))
+    plain = evaluate_search(observed.detections, data, observed.queries(data))
     assert rows[0].mean_average_precision == plain.mean_average_precision
     assert (rows[0].better, rows[0].worse) == (0, 0)
     assert all(row.better + row.worse <= 6 and row.memory > 0 for row in rows)
     assert f"| none | {100 * plain.mean_average_precision:.1f} | {100 * plain.top[1]:.1f} | 0 / 0 |" in table(rows)
-    told = tables(fit_calibration(seen, of), seen, of)
-    assert "| false-match rate, promised |" in told
-    assert told.count("too few trials (6)") == 3
+    text = tables(fit_calibration(observed, data), observed, data)
+    assert "| false-match rate, promised |" in text
+    assert text.count("too few trials (6)") == 3
 
 
 @pytest.mark.parametrize("name", RERANKERS)

@@ -1,4 +1,4 @@
-"""Evaluators in plain loops, written from the definitions alone: slow, and to be agreed with."""
+"""Evaluators in plain loops, written from the definitions alone: slow, but easy to check."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def judged(
 def search(
     detections: Mapping[str, Detections], dataset: Dataset, embeddings: np.ndarray, rules: Rules
 ) -> tuple[list[float], list[float]]:
-    """Return AP and the rank of the first right detection per query; NaN = passed over."""
+    """Return AP and the rank of the first right detection per query; NaN = skipped."""
     precisions, first_ranks = [], []
     for query, embedding in zip(dataset.queries, embeddings, strict=True):
         undetected = False

@@ -1,4 +1,4 @@
-"""The vectorised evaluator says what plain loops say, under every preset and every switch."""
+"""The vectorised evaluator agrees with plain loops under every preset and every switch."""
 
 from typing import Literal, get_args, get_origin, get_type_hints
 

@@ -1,4 +1,4 @@
-"""Known defects of evaluators and sets: the matching preset reproduces each, ``strict`` has none.
+"""Known defects of evaluators and sets: the matching preset reproduces each of them, ``strict`` has none.
 
 One test per row of the list in docs/protocols.md.
 """
@@ -13,8 +13,8 @@ from personsearch.datasets import Dataset, GalleryList, Query
 from personsearch.errors import DatasetError
 from personsearch.evaluation import PRESETS, Rules, evaluate_detection, evaluate_search
 from personsearch.evaluation.gallery_sizes import with_gallery_size
-from tests.conftest import SHARED
-from tests.evaluation.toy import LOOK, A, B, dataset, found, listing, query, scene, shows
+from tests.evaluation.toy import LOOK, A, B, dataset, detected, listing, query, scene, shows
+from tests.support import SHARED
 
 STANDARD, SEQNET, ALIGNPS, AUTHOR, STRICT = (
     PRESETS[name] for name in ("standard", "seqnet", "alignps", "stl-author", "strict")
@@ -24,7 +24,7 @@ STANDARD, SEQNET, ALIGNPS, AUTHOR, STRICT = (
 def test_an_image_that_a_list_names_twice() -> None:
     scenes = [shows("q", [1]), shows("x", [1]), shows("y", [1]), shows("z", [2])]
     twice = query(gallery=listing(("x", A), ("x", A), ("y", A), ("z", None)))
-    detections = {"x": found([0.9]), "y": found([0.7]), "z": found([0.8])}
+    detections = {"x": detected([0.9]), "y": detected([0.7]), "z": detected([0.8])}
 
     def outcome(preset: str, changed: dict[str, Detections] = detections) -> tuple[float, int, int]:
         result = evaluate_search(changed, dataset(scenes, twice), LOOK, PRESETS[preset])
@@ -33,10 +33,10 @@ def test_an_image_that_a_list_names_twice() -> None:
     # ranked twice: right, right, wrong, right; the first two are one threshold
     scored_twice = (1 + 1 + 3 / 4) / 3
     assert outcome("standard") == pytest.approx((scored_twice, 3, 3))
-    assert outcome("alignps", {**detections, "q": found([1.0])}) == pytest.approx((scored_twice, 3, 3))
+    assert outcome("alignps", {**detections, "q": detected([1.0])}) == pytest.approx((scored_twice, 3, 3))
     assert outcome("seqnet") == pytest.approx(((1 + 2 / 3) / 3, 3, 2))  # counts twice, scored once
     assert outcome("strict") == pytest.approx(((1 + 2 / 3) / 2, 2, 2))
-    perfect = {"x": found([0.9]), "y": found([0.8]), "z": found([0.1])}
+    perfect = {"x": detected([0.9]), "y": detected([0.8]), "z": detected([0.1])}
     assert outcome("seqnet", perfect)[0] == pytest.approx(2 / 3)  # a perfect model cannot reach 1
     assert outcome("standard", perfect)[0] == outcome("strict", perfect)[0] == 1.0
 
@@ -44,7 +44,7 @@ def test_an_image_that_a_list_names_twice() -> None:
 def test_a_query_s_own_image_in_its_list() -> None:
     scenes = [shows("q", [1]), shows("x", [1]), shows("y", [2])]
     own = query(gallery=listing(("q", A), ("x", A), ("y", None)))
-    detections = {"q": found([1.0]), "x": found([0.5]), "y": found([0.7])}
+    detections = {"q": detected([1.0]), "x": detected([0.5]), "y": detected([0.7])}
     for rules in (STANDARD, SEQNET, ALIGNPS, AUTHOR):
         result = evaluate_search(detections, dataset(scenes, own), LOOK, rules)
         assert (result.top[1], result.appearances.tolist()) == (1.0, [2])  # the free hit
@@ -57,30 +57,30 @@ def test_the_query_feature_of_the_nearest_detection() -> None:
     # the query's box lies between two detections of its image; the nearer one looks like the stranger in x
     scenes = [shows("q", [1]), shows("x", [1, 2])]
     detections = {
-        "q": found([1.0, 0.0], [[0, 4, 20, 44], [0, 1, 20, 41]], scores=[0.9, 0.01]),
-        "x": found([1.0, 0.0]),
+        "q": detected([1.0, 0.0], [[0, 4, 20, 44], [0, 1, 20, 41]], scores=[0.9, 0.01]),
+        "x": detected([1.0, 0.0]),
     }
     assert evaluate_search(detections, dataset(scenes, query()), LOOK, STANDARD).top[1] == 1.0
     assert evaluate_search(detections, dataset(scenes, query()), LOOK, ALIGNPS).top[1] == 0.0
     # pixels counted inclusively make small boxes nearer: IoU of 1x1 in 2x1 is 1/2, with the inclusive pixel 4/6
     tiny = replace(query(), box=np.array([0, 0, 1, 1], np.float32))
-    others = {**detections, "q": found([1.0, 0.0], [[0, 0, 2, 1], [0, 0, 1.8, 1.2]])}
+    others = {**detections, "q": detected([1.0, 0.0], [[0, 0, 2, 1], [0, 0, 1.8, 1.2]])}
     assert evaluate_search(others, dataset(scenes, tiny), LOOK, ALIGNPS).top[1] == 1.0
 
 
 def test_score_thresholds_differ_between_sets() -> None:
     scenes = [shows("q", [1]), shows("x", [1])]
-    detections = {"q": found([1.0]), "x": found([0.9], scores=[0.17])}
+    detections = {"q": detected([1.0]), "x": detected([0.9], scores=[0.17])}
     everywhere, listed = query(), query(gallery=listing(("x", A)))
     assert evaluate_search(detections, dataset(scenes, everywhere), LOOK, ALIGNPS).mean_average_precision == 1.0
     assert evaluate_search(detections, dataset(scenes, listed), LOOK, ALIGNPS).mean_average_precision == 0.0
     assert evaluate_search(detections, dataset(scenes, everywhere), LOOK, STRICT).mean_average_precision == 0.0
 
 
-def test_queries_without_a_detection_are_passed_over() -> None:
+def test_queries_without_a_detection_are_skipped() -> None:
     scenes = [shows("q", [1]), shows("r", [2]), shows("x", [1]), shows("y", [2])]
     data = dataset(scenes, query(1, "q"), query(2, "r"))
-    detections, two = {"q": found([1.0]), "x": found([1.0]), "y": found([0.2])}, np.repeat(LOOK, 2, axis=0)
+    detections, two = {"q": detected([1.0]), "x": detected([1.0]), "y": detected([0.2])}, np.repeat(LOOK, 2, axis=0)
     pstr = ALIGNPS.changed(undetected_query="skip")
     shrunk = evaluate_search(detections, data, two, pstr)
     assert (shrunk.mean_average_precision, shrunk.queries) == (1.0, 1)
@@ -95,7 +95,7 @@ def test_the_full_set_has_no_image_twice() -> None:
     with_rest = replace(dataset(scenes, listed), queries=(replace(listed, gallery=None),))
     full = with_gallery_size(with_rest, 3)
     assert sorted(full.queries[0].gallery.image_ids) == ["x", "y", "z"]
-    detections = {"x": found([0.5]), "y": found([0.6]), "z": found([0.7])}
+    detections = {"x": detected([0.5]), "y": detected([0.6]), "z": detected([0.7])}
     for rules in (STANDARD, SEQNET, STRICT):
         assert evaluate_search(detections, full, LOOK, rules).mean_average_precision == pytest.approx(1 / 3)
 
@@ -103,34 +103,34 @@ def test_the_full_set_has_no_image_twice() -> None:
 def test_rankings_of_fewer_than_ten() -> None:
     scenes = [shows("q", [1]), shows("x", [1])]
     for rules in (STANDARD, SEQNET, STRICT):
-        [best] = evaluate_search({"x": found([0.5])}, dataset(scenes, query()), LOOK, rules).best
+        [best] = evaluate_search({"x": detected([0.5])}, dataset(scenes, query()), LOOK, rules).best
         assert len(best) == 1
 
 
-def test_a_person_who_is_nowhere_is_no_division_by_zero() -> None:
+def test_a_person_who_is_nowhere_causes_no_division_by_zero() -> None:
     data = dataset([shows("q", [1]), shows("x", [2])], query())
     with pytest.raises(DatasetError, match="person 1 in 'q'"):
-        evaluate_search({"x": found([0.5])}, data, LOOK, SEQNET)
-    strict = evaluate_search({"x": found([0.5])}, data, LOOK, STRICT)
+        evaluate_search({"x": detected([0.5])}, data, LOOK, SEQNET)
+    strict = evaluate_search({"x": detected([0.5])}, data, LOOK, STRICT)
     assert (strict.queries, strict.mean_average_precision) == (0, 0.0)
 
 
-def test_scenes_without_detections_are_no_error() -> None:
-    empty = found([])
-    result = evaluate_detection({"x": empty, "y": found([0.1])}, [shows("x", [1]), shows("y", [1])], SEQNET)
+def test_scenes_without_detections_are_not_an_error() -> None:
+    empty = detected([])
+    result = evaluate_detection({"x": empty, "y": detected([0.1])}, [shows("x", [1]), shows("y", [1])], SEQNET)
     assert (result.recall, result.people) == (0.5, 2)
 
 
 def test_labelled_only_loses_identity_zero() -> None:
-    scenes, detections = [shows("x", [0, 1])], {"x": found([0.1], [B])}
+    scenes, detections = [shows("x", [0, 1])], {"x": detected([0.1], [B])}
     assert evaluate_detection(detections, scenes, STANDARD.changed(first_label=1)).labelled_recall == 1.0
     for rules in (STANDARD, SEQNET, STRICT):
         assert evaluate_detection(detections, scenes, rules).labelled_recall == 0.5
 
 
-def test_the_own_frame_in_a_search_of_the_same_camera() -> None:
+def test_the_query_s_own_frame_in_a_search_of_the_same_camera() -> None:
     scenes = [shows("q", [1], "1"), shows("x", [1], "1"), shows("y", [2], "1"), shows("z", [1], "2")]
-    detections = {"q": found([1.0]), "x": found([0.5]), "y": found([0.6]), "z": found([0.9])}
+    detections = {"q": detected([1.0]), "x": detected([0.5]), "y": detected([0.6]), "z": detected([0.9])}
     gfn = STANDARD.changed(cameras="same-frames", own_image="keep")
     assert evaluate_search(detections, dataset(scenes, query()), LOOK, gfn).top[1] == 1.0
     for rules in (STANDARD, STRICT):
@@ -138,10 +138,10 @@ def test_the_own_frame_in_a_search_of_the_same_camera() -> None:
         assert evaluate_search(detections, dataset(scenes, query()), LOOK, same).top[1] == 0.0
 
 
-def test_two_numbers_are_called_cross_camera() -> None:
+def test_two_different_figures_are_called_cross_camera() -> None:
     # a: the query's camera, with a stranger who looks like the query
     scenes = [shows("q", [1], "1"), shows("a", [2], "1"), shows("b", [1], "2")]
-    detections = {"a": found([0.9]), "b": found([0.5])}
+    detections = {"a": detected([0.9]), "b": detected([0.5])}
     frames, junk = PRESETS["cross-camera-frames"], PRESETS["cross-camera-junk"]
     assert evaluate_search(detections, dataset(scenes, query()), LOOK, frames).mean_average_precision == 1.0
     # by trapezoid: precision 0 before and 1/2 at the match
@@ -150,15 +150,15 @@ def test_two_numbers_are_called_cross_camera() -> None:
     assert frames.name != junk.name
 
 
-def test_embeddings_that_are_not_normalised() -> None:
-    loud = replace(found([0.5]), embeddings=np.array([[9.0, 0.0]], np.float32))
+def test_embeddings_that_are_not_of_unit_length() -> None:
+    loud = replace(detected([0.5]), embeddings=np.array([[9.0, 0.0]], np.float32))
     with pytest.raises(DatasetError, match="divide each embedding by its length"):
         evaluate_search({"x": loud}, dataset([shows("q", [1]), shows("x", [1])], query()), LOOK, STRICT)
 
 
 def test_the_author_counts_every_detection_of_a_person() -> None:
     scenes = [shows("q", [1]), shows("x", [1])]
-    twice = {"x": found([0.9, 0.8], [A, [0, 0, 20, 36]])}
+    twice = {"x": detected([0.9, 0.8], [A, [0, 0, 20, 36]])}
     assert evaluate_search(twice, dataset(scenes, query()), LOOK, AUTHOR).mean_average_precision == 2.0
     strict = evaluate_search(twice, dataset(scenes, query()), LOOK, STRICT)
     assert (strict.mean_average_precision, strict.found.tolist()) == (1.0, [1])
@@ -166,35 +166,35 @@ def test_the_author_counts_every_detection_of_a_person() -> None:
 
 def test_the_author_s_threshold_is_strict_and_takes_the_best_overlap() -> None:
     data = dataset([shows("q", [1]), shows("x", [1])], query())
-    half = {"x": found([0.9], [[0, 0, 20, 20]])}  # IoU of exactly 1/2
+    half = {"x": detected([0.9], [[0, 0, 20, 20]])}  # IoU of exactly 1/2
     assert evaluate_search(half, data, LOOK, AUTHOR).mean_average_precision == 0.0
     assert evaluate_search(half, data, LOOK, STRICT).mean_average_precision == 1.0
     # a detection that overlaps an unlabelled neighbour better than the person is the neighbour's
     crowd = dataset([shows("q", [1]), scene("x", [A, [0, 0, 20, 30]], [1, -1])], query())
-    between = {"x": found([0.9], [[0, 0, 20, 32]])}
+    between = {"x": detected([0.9], [[0, 0, 20, 32]])}
     assert evaluate_search(between, crowd, LOOK, AUTHOR).mean_average_precision == 0.0
     assert evaluate_search(between, crowd, LOOK, STRICT).mean_average_precision == 1.0
 
 
 def test_the_author_deletes_repeated_identities() -> None:
-    scenes, detections = [shows("x", [1, 1])], {"x": found([0.9, 0.8])}
+    scenes, detections = [shows("x", [1, 1])], {"x": detected([0.9, 0.8])}
     author = evaluate_detection(detections, scenes, AUTHOR)
     assert (author.people, author.hits.tolist()) == (1, [True, False])
     assert evaluate_detection(detections, scenes, STRICT).hits.tolist() == [True, True]
 
 
-def test_the_author_passes_over_scenes_without_detections() -> None:
-    scenes, detections = [shows("x", [1]), shows("y", [1])], {"x": found([0.9])}
+def test_the_author_skips_scenes_without_detections() -> None:
+    scenes, detections = [shows("x", [1]), shows("y", [1])], {"x": detected([0.9])}
     assert evaluate_detection(detections, scenes, AUTHOR).recall == 1.0
     assert evaluate_detection(detections, scenes, STRICT).recall == 0.5
 
 
 @pytest.fixture(scope="module")
 def cuhk() -> tuple[Dataset, dict[str, Detections], np.ndarray]:
-    """Some of the official lists of gallery size 100, the odd ones among them, and a model that makes no mistake."""
+    """Some of the official lists of gallery size 100, including the odd ones, and a model that makes no mistakes."""
     path = SHARED / "cuhk-sysu-protocol/TestG100.mat"
     if not path.is_file():
-        pytest.skip(f"{path} is not there")
+        pytest.skip(f"{path} does not exist")
     from scipy.io import loadmat
 
     rng = np.random.default_rng(0)
@@ -254,7 +254,7 @@ def test_a_perfect_model_on_the_official_lists(cuhk: tuple[Dataset, dict[str, De
 def test_two_boxes_of_the_person_in_an_image_that_is_listed_twice() -> None:
     scenes = [shows("q", [1]), shows("x", [1, 1]), shows("y", [2])]
     both = query(gallery=listing(("x", A), ("x", B), ("y", None)))
-    detections = {"x": found([0.9, 0.8]), "y": found([0.1])}
+    detections = {"x": detected([0.9, 0.8]), "y": detected([0.1])}
 
     def outcome(rules: Rules) -> tuple[float, int, int]:
         result = evaluate_search(detections, dataset(scenes, both), LOOK, rules)

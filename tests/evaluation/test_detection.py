@@ -6,7 +6,7 @@ from personsearch.evaluation import evaluate_detection
 from tests.evaluation.toy import scene
 
 
-def found(boxes: list[list[float]], scores: list[float]) -> Detections:
+def detected(boxes: list[list[float]], scores: list[float]) -> Detections:
     n = len(boxes)
     return Detections(
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
@@ -20,46 +20,46 @@ A, B, FAR = [0.0, 0, 10, 10], [50.0, 50, 60, 60], [80.0, 80, 90, 90]
 
 
 def test_ap_is_multiplied_by_recall() -> None:
-    result = evaluate_detection({"x": found([A], [0.9])}, [scene("x", [A, B])])
+    result = evaluate_detection({"x": detected([A], [0.9])}, [scene("x", [A, B])])
     assert result.recall == 0.5
     assert result.ap == pytest.approx(1.0 * 0.5)
 
 
-def test_false_alarms_by_hand() -> None:
+def test_a_false_detection_by_hand() -> None:
     # ranked: wrong, right -> precision at the hit 1/2; recall 1
-    result = evaluate_detection({"x": found([FAR, A], [0.9, 0.8])}, [scene("x", [A])])
+    result = evaluate_detection({"x": detected([FAR, A], [0.9, 0.8])}, [scene("x", [A])])
     assert result.ap == pytest.approx(0.5)
 
 
 def test_a_second_detection_of_a_person_is_false() -> None:
-    result = evaluate_detection({"x": found([A, [0, 0, 10, 9]], [0.9, 0.8])}, [scene("x", [A])])
+    result = evaluate_detection({"x": detected([A, [0, 0, 10, 9]], [0.9, 0.8])}, [scene("x", [A])])
     assert (result.recall, result.ap) == (1.0, 1.0)  # it ranks below the hit
     assert result.detections == 2
-    first = evaluate_detection({"x": found([[0, 0, 10, 9], A], [0.9, 0.8])}, [scene("x", [A])])
+    first = evaluate_detection({"x": detected([[0, 0, 10, 9], A], [0.9, 0.8])}, [scene("x", [A])])
     assert first.ap == pytest.approx(0.5)  # the better overlap is the hit, whatever its score
 
 
 def test_iou_of_exactly_one_half_is_a_hit() -> None:
-    assert evaluate_detection({"x": found([[0, 0, 10, 5]], [0.9])}, [scene("x", [A])]).recall == 1.0
+    assert evaluate_detection({"x": detected([[0, 0, 10, 5]], [0.9])}, [scene("x", [A])]).recall == 1.0
 
 
 def test_scenes_without_detections_still_count() -> None:
-    result = evaluate_detection({"x": found([A], [0.9])}, [scene("x", [A]), scene("y", [B])])
+    result = evaluate_detection({"x": detected([A], [0.9])}, [scene("x", [A]), scene("y", [B])])
     assert result.recall == 0.5
 
 
 def test_low_scores_are_dropped_first() -> None:
-    assert evaluate_detection({"x": found([A], [0.49])}, [scene("x", [A])]).recall == 0.0
+    assert evaluate_detection({"x": detected([A], [0.49])}, [scene("x", [A])]).recall == 0.0
 
 
 def test_ignored_boxes_count_neither_way() -> None:
     ignoring = scene("x", [A, B], ignore=[False, True])
     inside = [52.0, 52, 58, 58]
-    result = evaluate_detection({"x": found([B, inside, A], [0.9, 0.85, 0.8])}, [ignoring])
+    result = evaluate_detection({"x": detected([B, inside, A], [0.9, 0.85, 0.8])}, [ignoring])
     assert (result.ap, result.recall, result.people, result.detections) == (1.0, 1.0, 1, 1)
 
 
-def test_nothing_at_all() -> None:
+def test_an_empty_set() -> None:
     result = evaluate_detection({}, [scene("x", [])])
     assert (result.ap, result.recall) == (0.0, 0.0)
 
@@ -68,13 +68,13 @@ def test_recall_of_labelled_people_looks_for_them_alone() -> None:
     # the detection overlaps an unlabelled neighbour best, and the labelled person well enough
     neighbour, person = [0.0, 0, 10, 10], [0.0, 0, 10, 8]
     scenes = [scene("x", [neighbour, person, B], [-1, 3, 4])]
-    result = evaluate_detection({"x": found([neighbour], [0.9])}, scenes)
+    result = evaluate_detection({"x": detected([neighbour], [0.9])}, scenes)
     assert (result.recall, result.labelled_recall) == (pytest.approx(1 / 3), 0.5)
     assert (result.people, result.labelled) == (3, 2)
 
 
 def test_the_curve_ends_at_the_recall() -> None:
-    result = evaluate_detection({"x": found([A, FAR, B], [0.9, 0.9, 0.8])}, [scene("x", [A, B])])
+    result = evaluate_detection({"x": detected([A, FAR, B], [0.9, 0.9, 0.8])}, [scene("x", [A, B])])
     recall, precision = result.curve()
     assert recall.tolist() == [0.5, 1.0]  # the first two have one score
     assert precision.tolist() == pytest.approx([1 / 2, 2 / 3])

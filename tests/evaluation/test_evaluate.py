@@ -5,13 +5,13 @@ import pytest
 
 from personsearch.errors import ConfigError, DatasetError
 from personsearch.evaluation import PRESETS, evaluate, truth_as_detections
-from tests.evaluation.toy import LOOK, A, B, dataset, found, query, scene, shows
+from tests.evaluation.toy import LOOK, A, B, dataset, detected, query, scene, shows
 
 SCENES = [shows("q", [1]), shows("x", [1, 2]), shows("y", [1])]
-DETECTIONS = {"q": found([1.0]), "x": found([0.8, 0.9]), "y": found([0.7])}
+DETECTIONS = {"q": detected([1.0]), "x": detected([0.8, 0.9]), "y": detected([0.7])}
 
 
-def test_a_report_says_which_protocol_it_is_of() -> None:
+def test_a_report_names_its_protocol() -> None:
     data = dataset(SCENES, query())
     report = evaluate(DETECTIONS, data, "seqnet", query_embeddings=LOOK, name="toy weights", weights="abc")
     assert report.label == f"seqnet ({PRESETS['seqnet'].hash})"
@@ -30,7 +30,7 @@ def test_a_report_says_which_protocol_it_is_of() -> None:
     assert report.figures()["recall"] == 1.0
 
 
-def test_rules_of_one_s_own() -> None:
+def test_custom_rules() -> None:
     mine = PRESETS["standard"].changed(ties="last")
     assert evaluate(DETECTIONS, dataset(SCENES, query()), mine, query_embeddings=LOOK).rules is mine
     with pytest.raises(ConfigError, match="there is no preset 'mine'"):

@@ -9,7 +9,7 @@ from personsearch.calibration import Calibration, Threshold
 from personsearch.datasets import Query, Scene
 from personsearch.datasets.dataset import Accounting, Dataset
 from personsearch.errors import ConfigError, DatasetError
-from personsearch.evaluation import fit_calibration as module
+from personsearch.evaluation import fit_calibration as fitting
 from personsearch.evaluation import pairs
 from personsearch.evaluation.fit_calibration import check_calibration, fit_calibration
 from personsearch.evaluation.observations import Observations
@@ -26,7 +26,7 @@ def dataset(scenes: list[Scene], queries: list[Query]) -> Dataset:
     )
 
 
-def found(similarities: list[float], boxes: list[list[float]] | None = None, score: float = 0.9) -> Detections:
+def detected(similarities: list[float], boxes: list[list[float]] | None = None, score: float = 0.9) -> Detections:
     """Detections whose dot product with (1, 0) is as given."""
     cos = np.array(similarities, np.float32)
     return Detections(
@@ -37,13 +37,13 @@ def found(similarities: list[float], boxes: list[list[float]] | None = None, sco
     )
 
 
-def observed(of: Dataset, detections: dict[str, Detections]) -> Observations:
+def observed(data: Dataset, detections: dict[str, Detections]) -> Observations:
     """Every query looks along (1, 0)."""
     return Observations(
         weights="f" * 64,
         detections=detections,
-        boxes={query.image_id: query.box[None] for query in of.queries},
-        embeddings={query.image_id: np.array([[1, 0]], np.float32) for query in of.queries},
+        boxes={query.image_id: query.box[None] for query in data.queries},
+        embeddings={query.image_id: np.array([[1, 0]], np.float32) for query in data.queries},
     )
 
 
@@ -52,110 +52,112 @@ BIN = 1 / pairs.BINS
 
 
 def test_by_hand() -> None:
-    # by similarity: different 0.1 | same 0.5, different 0.7 (pooled to 1/2) | same 0.9.
-    # One pair alone makes nothing sure: 0 of 1 reads as 1/3, 1 of 1 as 2/3.
-    of = dataset(
+    # By similarity: different 0.1 | same 0.5, different 0.7 (pooled to 1/2) | same 0.9.
+    # A single pair proves nothing: 0 of 1 becomes 1/3, 1 of 1 becomes 2/3.
+    data = dataset(
         [toy.scene("q", [A], [1]), toy.scene("x", SPOTS[:2], [1, 2]), toy.scene("y", SPOTS[:2], [1, -1])], [QUERY]
     )
-    fitted = fit_calibration(observed(of, {"q": found([1.0]), "x": found([0.9, 0.1]), "y": found([0.5, 0.7])}), of)
+    fitted = fit_calibration(
+        observed(data, {"q": detected([1.0]), "x": detected([0.9, 0.1]), "y": detected([0.5, 0.7])}), data
+    )
     assert fitted.similarities == pytest.approx((0.1, 0.6, 0.9), abs=BIN)
     assert fitted.probabilities == pytest.approx((1 / 3, 1 / 2, 2 / 3))
     assert (fitted.same_pairs, fitted.different_pairs, fitted.identities) == (2, 2, 2)
-    assert (fitted.weights, fitted.dataset, fitted.digest) == ("f" * 64, "toys", of.digest)
+    assert (fitted.weights, fitted.dataset, fitted.digest) == ("f" * 64, "toys", data.digest)
     assert [threshold.similarity for threshold in fitted.thresholds] == [None, None, None]
 
 
-def test_what_is_no_pair() -> None:
+def test_what_is_not_a_pair() -> None:
     scenes = [
         toy.scene("q", SPOTS[:2], [1, 2]),  # the query's own scene
         toy.scene("x", SPOTS, [1, 3, -1, -1], ignore=[False, False, False, True]),  # the last is ignored
         toy.scene("y", [], []),
     ]
-    of = dataset(scenes, [QUERY])
+    data = dataset(scenes, [QUERY])
     detections = {
-        "q": found([1.0, 0.2]),
-        "x": found([0.9, 0.8, 0.1, 0.3, 0.4], [*SPOTS, [0, 0, 20, 30]]),  # the fifth is nobody's best
-        "y": found([0.6]),  # a false alarm
+        "q": detected([1.0, 0.2]),
+        "x": detected([0.9, 0.8, 0.1, 0.3, 0.4], [*SPOTS, [0, 0, 20, 30]]),  # the fifth is nobody's best match
+        "y": detected([0.6]),  # a false detection
     }
-    fitted = fit_calibration(observed(of, detections), of)
+    fitted = fit_calibration(observed(data, detections), data)
     assert (fitted.same_pairs, fitted.different_pairs) == (1, 2)
     with pytest.raises(DatasetError, match="no pairs of one person"):
-        fit_calibration(observed(of, {**detections, "x": found([0.9], score=0.4)}), of)
+        fit_calibration(observed(data, {**detections, "x": detected([0.9], score=0.4)}), data)
     with pytest.raises(DatasetError, match="no pairs of different people"):
-        fit_calibration(observed(of, {"x": found([0.9])}), of)
+        fit_calibration(observed(data, {"x": detected([0.9])}), data)
 
 
 def test_observations_of_another_set_are_refused() -> None:
-    of = dataset([toy.scene("q", [A], [1])], [QUERY])
+    data = dataset([toy.scene("q", [A], [1])], [QUERY])
     other = dataset([toy.scene("q", SPOTS[1:2], [1])], [replace(QUERY, box=np.array(SPOTS[1], np.float32))])
     with pytest.raises(ConfigError, match="not of toys as it is now"):
-        fit_calibration(observed(other, {}), of)
+        fit_calibration(observed(other, {}), data)
 
 
 def test_a_threshold_by_hand() -> None:
-    # strangers at 0.00, 0.05 .. 0.95; half of them lie at 0.5 or above, so a rate of 0.5 cuts just above 0.45
+    # strangers at 0.00, 0.05 .. 0.95; half of them reach 0.5, so a rate of 0.5 cuts just above 0.45
     scenes = [toy.scene("q", [A], [1]), toy.scene("x", [A], [1]), toy.scene("y", [A], [1])]
-    detections = {"x": found([0.9]), "y": found([0.2])}
+    detections = {"x": detected([0.9]), "y": detected([0.2])}
     for n in range(20):
         scenes.append(toy.scene(f"{n}", [A], [n + 2]))
-        detections[f"{n}"] = found([0.05 * n])
-    of = dataset(scenes, [QUERY])
-    half, twentieth = fit_calibration(observed(of, detections), of, rates=(0.05, 0.5)).thresholds
+        detections[f"{n}"] = detected([0.05 * n])
+    data = dataset(scenes, [QUERY])
+    half, twentieth = fit_calibration(observed(data, detections), data, rates=(0.05, 0.5)).thresholds
     assert half.rate == 0.5
     assert 0.45 < half.similarity <= 0.4501
     assert half.low <= half.similarity <= half.high
     assert half.true_match_rate == 0.5
-    assert (twentieth.rate, twentieth.similarity, twentieth.low) == (0.05, None, None)  # one pair tells no rate
+    assert (twentieth.rate, twentieth.similarity, twentieth.low) == (0.05, None, None)  # one pair is too few for a rate
 
 
-def test_intervals_hold_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RESAMPLES", 100)
+def test_intervals_contain_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "RESAMPLES", 100)
     truth = {rate: 2 * beta.ppf(1 - rate, 7.5, 7.5) - 1 for rate in (1e-2, 1e-3)}
     held = dict.fromkeys(truth, 0)
     for seed in range(12):
-        of, observations = people_on_a_sphere(seed)
-        fitted = fit_calibration(observations, of, rates=tuple(truth))
+        data, observations = people_on_a_sphere(seed)
+        fitted = fit_calibration(observations, data, rates=tuple(truth))
         for threshold in fitted.thresholds:
             held[threshold.rate] += threshold.low <= truth[threshold.rate] <= threshold.high
-    # 95 % are promised; resampling the 106,000 pairs instead of the people holds it in 7 and 9 of 20
+    # 95 % are promised; resampling the 106,000 pairs instead of the people gives 7 and 9 of 20
     assert held[1e-2] >= 10
     assert held[1e-3] >= 9
 
 
-def test_everybody_with_a_label_asks_where_there_are_no_queries() -> None:
-    of, observations = people_on_a_sphere(0, identities=4, scenes_each=3)
-    fitted = fit_calibration(observations, of)
+def test_every_labelled_person_is_a_query_where_the_set_has_none() -> None:
+    data, observations = people_on_a_sphere(0, identities=4, scenes_each=3)
+    fitted = fit_calibration(observations, data)
     assert (fitted.same_pairs, fitted.different_pairs, fitted.identities) == (4 * 3 * 2, 12 * 9, 4)
     assert (np.diff(fitted.probabilities) >= 0).all()
     assert fitted.probability(1.0) > 0.9 > 0.1 > fitted.probability(0.0)
 
 
-def test_a_calibration_holds_on_the_set_it_was_fitted_on_and_on_its_like(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RESAMPLES", 10)
-    of, observations = people_on_a_sphere(2)
-    fitted = fit_calibration(observations, of, rates=(1e-2, 1e-3))
-    held, classes = check_calibration(fitted, observations, of)
+def test_a_calibration_holds_on_its_own_set_and_on_one_like_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "RESAMPLES", 10)
+    data, observations = people_on_a_sphere(2)
+    fitted = fit_calibration(observations, data, rates=(1e-2, 1e-3))
+    held, classes = check_calibration(fitted, observations, data)
     for one in held:
         assert 0.99 * one.threshold.rate < one.false_match_rate <= one.threshold.rate
         assert one.true_match_rate == pytest.approx(one.threshold.true_match_rate)
     assert sum(one.pairs for one in classes) == fitted.same_pairs + fitted.different_pairs
-    like, seen = people_on_a_sphere(3)
-    held, classes = check_calibration(fitted, seen, like)
+    like, observations = people_on_a_sphere(3)
+    held, classes = check_calibration(fitted, observations, like)
     assert [one.false_match_rate for one in held] == pytest.approx([1e-2, 1e-3], rel=0.6)
     for one in classes:
         if one.pairs > 200:
             assert one.observed == pytest.approx(one.promised, abs=0.15)
     with pytest.raises(ConfigError, match="different weights"):
-        check_calibration(replace(fitted, weights="e" * 64), seen, like)
+        check_calibration(replace(fitted, weights="e" * 64), observations, like)
 
 
 def test_a_check_by_hand() -> None:
-    # one pair of one person at 0.9, strangers at 0.1 and 0.75; the threshold 0.5 lets one of two strangers through
-    of = dataset(
+    # a pair of one person at 0.9, strangers at 0.1 and 0.75: the threshold 0.5 lets one of two strangers through
+    data = dataset(
         [toy.scene("q", [A], [1]), toy.scene("x", SPOTS[:3], [1, 2, 3])],
         [QUERY],
     )
-    seen = observed(of, {"x": found([0.9, 0.1, 0.75])})
+    observations = observed(data, {"x": detected([0.9, 0.1, 0.75])})
     calibration = Calibration(
         weights="f" * 64,
         dataset="other",
@@ -170,18 +172,18 @@ def test_a_check_by_hand() -> None:
             Threshold(rate=0.01),
         ),
     )
-    [held], classes = check_calibration(calibration, seen, of)
+    [held], classes = check_calibration(calibration, observations, data)
     assert (held.false_match_rate, held.true_match_rate) == (0.5, 1.0)
     # 0.3, 0.625 and 0.7 at the same prior
     assert [(one.pairs, one.observed) for one in classes] == [(1, 0.0), (2, 0.5)]
     assert [one.promised for one in classes] == pytest.approx([0.3, 0.6625], abs=BIN)
 
 
-def test_blocks_and_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    of, observations = people_on_a_sphere(1, identities=12)
-    monkeypatch.setattr(module, "RESAMPLES", 50)
-    whole = fit_calibration(observations, of)
-    assert whole == fit_calibration(observations, of)
-    assert whole != fit_calibration(observations, of, seed=1)
+def test_the_seed_matters_and_the_size_of_blocks_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, observations = people_on_a_sphere(1, identities=12)
+    monkeypatch.setattr(fitting, "RESAMPLES", 50)
+    whole = fit_calibration(observations, data)
+    assert whole == fit_calibration(observations, data)
+    assert whole != fit_calibration(observations, data, seed=1)
     monkeypatch.setattr(pairs, "BLOCK", 7)
-    assert whole == fit_calibration(observations, of)
+    assert whole == fit_calibration(observations, data)

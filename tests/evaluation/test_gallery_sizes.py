@@ -8,7 +8,7 @@ from personsearch.evaluation.gallery_sizes import gallery_curve, require_sizes, 
 from personsearch.evaluation.observations import Observations
 from personsearch.evaluation.search import evaluate_search
 from tests.evaluation import toy
-from tests.evaluation.toy import LOOK, A, dataset, found, listing, query, shows
+from tests.evaluation.toy import LOOK, A, dataset, detected, listing, query, shows
 
 
 def many(queries: int = 3) -> tuple[list[Scene], list[Query]]:
@@ -38,7 +38,7 @@ def test_galleries_of_a_size() -> None:
 def test_the_largest_gallery_is_the_whole_set() -> None:
     scenes, queries = many()
     rng = np.random.default_rng(0)
-    detections = {one.image_id: found([float(rng.random())]) for one in scenes}
+    detections = {one.image_id: detected([float(rng.random())]) for one in scenes}
     data, look = dataset(scenes, *queries), np.repeat(LOOK, 3, axis=0)
     whole = evaluate_search(detections, data, look)
     listed = evaluate_search(detections, with_gallery_size(data, 11), look)
@@ -91,7 +91,7 @@ def test_a_curve_by_hand() -> None:
     data = dataset(scenes, query())
     row = Observations(
         weights="f" * 64,
-        detections={"x": found([0.5]), "y": found([0.9])},
+        detections={"x": detected([0.5]), "y": detected([0.9])},
         boxes={"q": np.array([A], np.float32)},
         embeddings={"q": LOOK},
     )

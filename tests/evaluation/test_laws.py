@@ -1,4 +1,4 @@
-"""What must hold whatever the data: order does not matter, mistakes never help."""
+"""What must hold for any data: order does not matter, and mistakes never help."""
 
 from dataclasses import replace
 
@@ -21,8 +21,8 @@ def lenient(preset: str) -> Rules:
 
 
 def on_a_detection(query: Query, detections: dict[str, Detections]) -> Query:
-    found = detections.get(query.image_id)
-    return query if found is None or not len(found) else replace(query, box=found.boxes[0])
+    people = detections.get(query.image_id)
+    return query if people is None or not len(people) else replace(query, box=people.boxes[0])
 
 
 def shuffled_list(query: Query, rng: np.random.Generator) -> Query:
@@ -46,7 +46,7 @@ def test_order_changes_nothing(preset: str, seed: int, lists: bool) -> None:
     by_query = rng.permutation(len(data.queries))
     scenes = tuple(data.scenes[i] for i in rng.permutation(len(data.scenes)))
     other = replace(data, scenes=scenes, queries=tuple(shuffled_list(data.queries[i], rng) for i in by_query))
-    mixed = {name: found[rng.permutation(len(found))] for name, found in reversed(detections.items())}
+    mixed = {name: people[rng.permutation(len(people))] for name, people in reversed(detections.items())}
     one = evaluate_search(detections, data, embeddings, rules)
     two = evaluate_search(mixed, other, embeddings[by_query], rules)
     np.testing.assert_allclose(two.average_precisions, one.average_precisions[by_query], atol=1e-12)
@@ -82,7 +82,7 @@ def test_average_precision_is_at_most_recall(seed: int, lists: bool) -> None:
 def with_one_more(
     data: Dataset, detections: dict[str, Detections], embeddings: np.ndarray, rng: np.random.Generator
 ) -> dict[str, Detections]:
-    """Return the detections with another one where nobody is; not in a query's own image, whose nearest one counts."""
+    """Return the detections with one more where nobody is, but not in a query's own image, where the nearest counts."""
     own = {query.image_id for query in data.queries}
     names = [scene.image_id for scene in data.scenes if scene.image_id not in own]
     if not names:

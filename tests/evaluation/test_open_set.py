@@ -17,7 +17,7 @@ def dataset(scenes: list[Scene], queries: list[Query]) -> Dataset:
     return Dataset(name="toys", scenes=tuple(scenes), queries=tuple(queries), accounting=Accounting(rows=0, kept=0))
 
 
-def found(similarities: list[float]) -> Detections:
+def detected(similarities: list[float]) -> Detections:
     """At A, then at B; the dot product with (1, 0) is as given."""
     cos = np.array(similarities, np.float32)
     return Detections(
@@ -37,7 +37,7 @@ def look(n: int) -> np.ndarray:
 
 
 SCENES = [toy.scene("q", [A], [1]), toy.scene("x", [A, B], [1, 2]), toy.scene("y", [A], [3])]
-FOUND = {"q": found([1.0]), "x": found([0.8, 0.9]), "y": found([0.3])}
+FOUND = {"q": detected([1.0]), "x": detected([0.8, 0.9]), "y": detected([0.3])}
 
 
 def test_trials_by_hand() -> None:
@@ -46,8 +46,8 @@ def test_trials_by_hand() -> None:
     assert result.genuine == pytest.approx([0.9])
     assert result.identified.tolist() == [False]
     assert result.impostor == pytest.approx([0.3])
-    assert [point.similarity for point in result.points] == [None, None]  # one trial tells no rate
-    better = open_set({**FOUND, "x": found([0.95, 0.9])}, dataset(SCENES, [query()]), look(1))
+    assert [point.similarity for point in result.points] == [None, None]  # one trial is too few for a rate
+    better = open_set({**FOUND, "x": detected([0.95, 0.9])}, dataset(SCENES, [query()]), look(1))
     assert better.genuine == pytest.approx([0.95])
     assert better.identified.tolist() == [True]
 
@@ -57,12 +57,12 @@ def test_people_who_are_nowhere_and_galleries_that_are_left_empty() -> None:
     result = open_set(FOUND, dataset(SCENES, [query(9), query(gallery=only_x)]), look(2))
     assert result.without_trial == 1
     assert result.genuine == pytest.approx([0.9])
-    assert result.impostor == pytest.approx([0.9, -np.inf])  # nobody is in the second one's gallery without x
+    assert result.impostor == pytest.approx([0.9, -np.inf])  # without x the second one's gallery is empty
     with pytest.raises(DatasetError, match="has no queries"):
         open_set(FOUND, dataset(SCENES, []), look(0))
 
 
-def test_a_ranker_is_asked_for_the_rows_of_the_gallery() -> None:
+def test_a_ranker_ranks_the_rows_of_the_gallery() -> None:
     asked = []
 
     def ranker(number: int, rows: np.ndarray) -> np.ndarray:
@@ -79,7 +79,7 @@ def test_points_and_curve_by_hand() -> None:
     scenes, queries, detections = [], [], {}
     for n in range(20):
         scenes.append(toy.scene(f"{n}", [A], [n]))
-        detections[f"{n}"] = found([0.5])
+        detections[f"{n}"] = detected([0.5])
         queries.append(Query(image_id="elsewhere", box=np.array(A, np.float32), identity=n))
     genuine = 0.5 + 0.025 * np.arange(20)
     strangers = 0.05 * np.arange(20)
@@ -103,7 +103,9 @@ def test_points_and_curve_by_hand() -> None:
     st.lists(st.tuples(st.floats(-1, 1), st.booleans()), min_size=1, max_size=30),
     st.lists(st.floats(-1, 1), min_size=1, max_size=30),
 )
-def test_letting_more_through_never_loses_anybody(genuine: list[tuple[float, bool]], impostor: list[float]) -> None:
+def test_letting_more_impostors_through_never_loses_a_person(
+    genuine: list[tuple[float, bool]], impostor: list[float]
+) -> None:
     identified = np.array([right for _, right in genuine])
     result = OpenSetResult(
         genuine=np.array([value for value, _ in genuine]),

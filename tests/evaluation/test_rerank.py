@@ -66,7 +66,7 @@ EVERY = np.arange(48)
 
 def test_context_matching_by_hand() -> None:
     # Query e1 beside a companion e2. Scene 0: rows at 0.8 and 0.6 to e1, the second 0.8 to e2 -> matched 0.8 + 0.8.
-    # Scene 1: one row at 0.9 to e1, alone -> its matching is itself. Scene 2 is not among the two best rows.
+    # Scene 1: one row at 0.9 to e1, alone -> its matching is itself. Scene 2 has none of the two best rows.
     given_ = searched(
         [[0.8, 0, 0.6], [0.6, 0.8, 0], [0.9, 0, np.sqrt(0.19)], [0.1, 0, np.sqrt(0.99)]],
         [0, 0, 1, 2],
@@ -82,7 +82,7 @@ def test_context_matching_by_hand() -> None:
     assert alone == pytest.approx([0.8, 0.6, 0.9, 0.1])
 
 
-def test_a_query_that_the_matching_leaves_over_changes_nothing() -> None:
+def test_a_query_that_stays_unmatched_changes_nothing() -> None:
     # the scene's one row is more like the companion than like the query
     given_ = searched([[0.6, 0.8]], [0], [[1, 0]], [[[0, 1]]])
     assert ContextMatching().ranker(given_)(0, np.arange(1)) == pytest.approx([0.6])
@@ -98,14 +98,14 @@ def test_query_expansion_by_hand() -> None:
     length = np.hypot(1.64, 0.48)
     expected = [(1.64 * 0.8 + 0.48 * 0.6) / length, 0.48 / length, -1.64 / length]
     assert QueryExpansion(k=1, alpha=1).ranker(given_)(0, np.arange(3)) == pytest.approx(expected, abs=1e-6)
-    # rows of no likeness are never added, however large k is
+    # rows of negative similarity are never added, however large k is
     one = searched([[-1, 0]], [0], [[1, 0]])
     assert QueryExpansion(k=5).ranker(one)(0, np.arange(1)) == pytest.approx([-1])
 
 
 def test_companions_by_hand() -> None:
-    # Companion e2 is found in scene 0 (row 1, likeness 0.8): row 0 rises by weight x (0.8 - 0.5).
-    # Row 1 itself is the likeness, and nobody else there is like e2: it does not rise; nor does scene 1.
+    # Companion e2 is found in scene 0 (row 1, similarity 0.8): row 0 rises by weight x (0.8 - 0.5).
+    # Nobody else in scene 0 is like e2, so row 1 does not rise; nor does scene 1.
     given_ = searched([[1, 0, 0], [0, 0.8, 0.6], [1, 0, 0], [0, 0, 1]], [0, 0, 1, 1], [[1, 0, 0]], [[[0, 1, 0]]])
     ranked = Companions(floor=0.5, weight=0.5).ranker(given_)(0, np.arange(4))
     assert ranked == pytest.approx([1.15, 0, 1, 0])
@@ -162,7 +162,9 @@ def reference(given_: Searched, method: KReciprocal, query: int, allowed: np.nda
     "method", [KReciprocal(), KReciprocal(k1=6, k2=3, weight=0.5), KReciprocal(k1=1, k2=1, weight=0)]
 )
 @pytest.mark.parametrize("cells", [2**21, 150, 1])
-def test_k_reciprocal_is_its_dense_reference(method: KReciprocal, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_k_reciprocal_agrees_with_its_dense_reference(
+    method: KReciprocal, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(k_reciprocal, "CELLS", cells)
     given_ = crowd(3)
     rank = method.ranker(given_)
@@ -173,7 +175,7 @@ def test_k_reciprocal_is_its_dense_reference(method: KReciprocal, cells: int, mo
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000))
-def test_k_reciprocal_of_any_crowd(seed: int) -> None:
+def test_k_reciprocal_agrees_on_any_crowd(seed: int) -> None:
     given_, method = crowd(seed, people=5, each=4, queries=1), KReciprocal(k1=5, k2=2)
     every = np.arange(20)
     assert method.ranker(given_)(0, every) == pytest.approx(reference(given_, method, 0, every), abs=1e-5)
@@ -216,7 +218,7 @@ def test_the_order_of_rows_and_scenes_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(RERANKERS) - {"k-reciprocal"}))
-def test_rows_that_are_not_allowed_might_as_well_not_be_there(name: str) -> None:
+def test_rows_that_are_not_allowed_change_nothing(name: str) -> None:
     # k-reciprocal's neighbourhoods are those of the whole gallery; its reference above is restricted too
     given_ = crowd(12)
     allowed = np.flatnonzero(given_.rows.scene % 3 != 0)
@@ -243,7 +245,7 @@ def test_no_rows_and_one_row(name: str) -> None:
     assert np.isfinite(RERANKERS[name].ranker(given_)(0, np.arange(1))).all()
 
 
-def test_parameters_and_names_that_make_no_sense() -> None:
+def test_invalid_parameters_and_names_are_refused() -> None:
     for make in (
         lambda: KReciprocal(k1=3, k2=5),
         lambda: KReciprocal(weight=2),
@@ -273,18 +275,18 @@ def test_a_whole_search_with_lists() -> None:
     scenes = [toy.scene("q", [A, B], [1, 2]), toy.scene("x", [A, B], [1, 2]), toy.scene("y", [A], [3])]
     where = GalleryList(image_ids=("x", "y"), boxes=np.array([A, [np.nan] * 4], np.float32))
     query = Query(image_id="q", box=np.array(A, np.float32), identity=1, gallery=where)
-    of = Dataset(name="toys", scenes=tuple(scenes), queries=(query,), accounting=Accounting(rows=0, kept=0))
-    found = {
+    data = Dataset(name="toys", scenes=tuple(scenes), queries=(query,), accounting=Accounting(rows=0, kept=0))
+    people = {
         "q": detections([[1, 0, 0], [0, 1, 0], [0, 0, 1]], [A, B, C], [0.9, 0.8, 0.3]),
         "x": detections([[0.7, 0, 0.7], [0, 1, 0]], [A, B], [0.9, 0.9]),
         "y": detections([[0.9, 0, 0.4]], [A], [0.9]),
     }
     asked = unit([[1, 0, 0]])
-    given_ = Searched.of(found, of, asked)
+    given_ = Searched.of(people, data, asked)
     assert [c.tolist() for c in given_.companions] == [[[0, 1, 0]]]  # not the query, nor who is below the threshold
-    assert evaluate_search(found, of, asked).top[1] == 0  # y's stranger is more similar
+    assert evaluate_search(people, data, asked).top[1] == 0  # y's stranger is more similar
     ranker = ContextMatching().ranker(given_)
-    assert evaluate_search(found, of, asked, ranker=ranker).top[1] == 1  # but x shows the companion too
-    assert evaluate_search(found, of, asked, ranker=Companions().ranker(given_)).top[1] == 1
+    assert evaluate_search(people, data, asked, ranker=ranker).top[1] == 1  # but x shows the companion too
+    assert evaluate_search(people, data, asked, ranker=Companions().ranker(given_)).top[1] == 1
     with pytest.raises(DatasetError, match="2 query embeddings for 1 queries"):
-        Searched.of(found, of, unit([[1, 0, 0], [1, 0, 0]]))
+        Searched.of(people, data, unit([[1, 0, 0], [1, 0, 0]]))

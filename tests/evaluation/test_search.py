@@ -7,7 +7,7 @@ from personsearch.errors import DatasetError
 from personsearch.evaluation import PRESETS, Rules, SearchResult, evaluate_search
 from personsearch.evaluation.matching import iou_thresholds
 from personsearch.results import Detections
-from tests.evaluation.toy import LOOK, A, B, dataset, found, listing, query, shows
+from tests.evaluation.toy import LOOK, A, B, dataset, detected, listing, query, shows
 
 QUERY = query()
 
@@ -21,7 +21,7 @@ def search(
 def test_by_hand() -> None:
     # x shows person 1 at A (0.8) beside a stranger (0.9); y shows person 1 at A (0.7): ranks 2 and 3 are right
     scenes = [shows("q", [1]), shows("x", [1, 2]), shows("y", [1])]
-    result = search({"q": found([1.0]), "x": found([0.8, 0.9]), "y": found([0.7])}, scenes)
+    result = search({"q": detected([1.0]), "x": detected([0.8, 0.9]), "y": detected([0.7])}, scenes)
     assert result.mean_average_precision == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert result.top == {1: 0.0, 5: 1.0, 10: 1.0}
     assert (result.first_ranks.tolist(), result.appearances.tolist(), result.found.tolist()) == ([1.0], [2], [2])
@@ -35,21 +35,21 @@ def test_by_hand() -> None:
 
 
 def test_a_missed_person_lowers_ap() -> None:
-    result = search({"x": found([0.8])}, [shows("q", [1]), shows("x", [1]), shows("y", [1])])
+    result = search({"x": detected([0.8])}, [shows("q", [1]), shows("x", [1]), shows("y", [1])])
     assert result.mean_average_precision == pytest.approx(0.5)
     assert result.top[1] == 1.0
 
 
-def test_the_own_scene_is_left_out() -> None:
-    result = search({"q": found([1.0]), "x": found([0.1])}, [shows("q", [1]), shows("x", [1])])
+def test_the_query_s_own_scene_is_left_out() -> None:
+    result = search({"q": detected([1.0]), "x": detected([0.1])}, [shows("q", [1]), shows("x", [1])])
     assert result.mean_average_precision == 1.0
 
 
 def test_only_the_most_similar_overlapping_detection_is_right() -> None:
     scenes = [shows("q", [1]), shows("x", [1])]
-    twice = search({"x": found([0.8, 0.9], [A, [0, 0, 20, 30]])}, scenes)
+    twice = search({"x": detected([0.8, 0.9], [A, [0, 0, 20, 30]])}, scenes)
     assert twice.mean_average_precision == 1.0  # 0.9 is the match; 0.8 on the same person is false, but ranks below
-    assert search({"x": found([0.9, 0.8], [B, A])}, scenes).mean_average_precision == 0.5
+    assert search({"x": detected([0.9, 0.8], [B, A])}, scenes).mean_average_precision == 0.5
 
 
 def test_a_query_that_finds_nothing_stays_in_the_mean() -> None:
@@ -68,7 +68,7 @@ def test_the_small_box_rule() -> None:
 def test_the_order_of_equal_similarities() -> None:
     # x shows a stranger before the person, y the person alone; all are equally similar
     scenes = [shows("q", [1]), shows("x", [2]), shows("y", [1])]
-    detections = {"x": found([0.5]), "y": found([0.5])}
+    detections = {"x": detected([0.5]), "y": detected([0.5])}
     for preset, first_rank in (("standard", 1), ("seqnet", 0), ("strict", 1)):
         result = search(detections, scenes, PRESETS[preset])
         assert result.first_ranks.tolist() == [first_rank], preset
@@ -81,7 +81,7 @@ def test_the_order_of_equal_similarities() -> None:
 
 def test_equal_similarities_within_a_scene() -> None:
     scenes = [shows("q", [1]), shows("x", [1])]
-    twice = {"x": found([0.5, 0.5], [A, [0, 0, 20, 36]])}
+    twice = {"x": detected([0.5, 0.5], [A, [0, 0, 20, 36]])}
     for preset, correct in (("standard", [True, False]), ("seqnet", [True, False])):
         [best] = search(twice, scenes, PRESETS[preset]).best
         assert [one.correct for one in best] == correct
@@ -91,13 +91,13 @@ def test_equal_similarities_within_a_scene() -> None:
 
 def test_scores_of_exactly_the_threshold_are_kept() -> None:
     scenes = [shows("q", [1]), shows("x", [1])]
-    assert search({"x": found([0.9], scores=[0.5])}, scenes).mean_average_precision == 1.0
-    assert search({"x": found([0.9], scores=[0.499])}, scenes).mean_average_precision == 0.0
+    assert search({"x": detected([0.9], scores=[0.5])}, scenes).mean_average_precision == 1.0
+    assert search({"x": detected([0.9], scores=[0.499])}, scenes).mean_average_precision == 0.0
 
 
 def test_confidence_weighting() -> None:
     scenes = [shows("q", [1]), shows("x", [1, 2])]
-    detections = {"x": found([0.8, 0.7], scores=[0.6, 1.0])}
+    detections = {"x": detected([0.8, 0.7], scores=[0.6, 1.0])}
     assert search(detections, scenes).mean_average_precision == 1.0
     assert search(detections, scenes, PRESETS["seqnet"]).mean_average_precision == 0.5  # 0.48 after 0.7
 
@@ -105,7 +105,7 @@ def test_confidence_weighting() -> None:
 def test_cameras() -> None:
     # a: the query's camera, with the person (0.9) beside a stranger (0.8); b: the person (0.7)
     scenes = [shows("q", [1], "1"), shows("a", [1, 2], "1"), shows("b", [1], "2")]
-    detections = {"a": found([0.9, 0.8]), "b": found([0.7])}
+    detections = {"a": detected([0.9, 0.8]), "b": detected([0.7])}
 
     def average(cameras: str) -> float:
         return search(detections, scenes, PRESETS["standard"].changed(cameras=cameras)).mean_average_precision
@@ -118,7 +118,7 @@ def test_cameras() -> None:
 
 def test_slightly_overlapping_detections_are_junk_where_the_rules_say_so() -> None:
     scenes = [shows("q", [1]), shows("x", [1])]
-    detections = {"x": found([0.8, 0.9], [A, [0, 0, 20, 16]])}  # IoU 0.4
+    detections = {"x": detected([0.8, 0.9], [A, [0, 0, 20, 16]])}  # IoU 0.4
     assert search(detections, scenes).mean_average_precision == 0.5
     assert search(detections, scenes, PRESETS["standard"].changed(junk_iou=0.3)).mean_average_precision == 1.0
 
@@ -127,14 +127,14 @@ def test_trapezoid_average_precision() -> None:
     # wrong, right, right: precisions 0, 1/2, 2/3, so (0 + 1/2) / 2 and (1/2 + 2/3) / 2, each by recall 1/2
     scenes = [shows("q", [1]), shows("x", [1, 2]), shows("y", [1])]
     rules = PRESETS["standard"].changed(average_precision="trapezoid")
-    result = search({"x": found([0.8, 0.9]), "y": found([0.7])}, scenes, rules)
+    result = search({"x": detected([0.8, 0.9]), "y": detected([0.7])}, scenes, rules)
     assert result.mean_average_precision == pytest.approx(((0 + 1 / 2) / 2 + (1 / 2 + 2 / 3) / 2) / 2)
-    assert search({"x": found([0.9]), "y": found([0.8])}, scenes, rules).mean_average_precision == 1.0
+    assert search({"x": detected([0.9]), "y": detected([0.8])}, scenes, rules).mean_average_precision == 1.0
 
 
 def test_lists_decide_where_a_query_is_looked_for() -> None:
     scenes = [shows("q", [1]), shows("x", [1]), shows("y", [1]), shows("z", [2])]
-    detections = {"x": found([0.8]), "y": found([0.7]), "z": found([0.9])}
+    detections = {"x": detected([0.8]), "y": detected([0.7]), "z": detected([0.9])}
     only_y = query(gallery=listing(("y", A), ("z", None)))
     result = evaluate_search(detections, dataset(scenes, QUERY, only_y), np.repeat(LOOK, 2, axis=0))
     assert result.appearances.tolist() == [2, 1]
@@ -149,7 +149,7 @@ def test_a_ranker_gives_other_similarities() -> None:
         asked.append((number, rows.tolist()))
         return -rows.astype(float)
 
-    detections = {"q": found([1.0]), "x": found([0.1, 0.9])}
+    detections = {"q": detected([1.0]), "x": detected([0.1, 0.9])}
     one = dataset(scenes, QUERY)
     assert evaluate_search(detections, one, LOOK, ranker=ranker).mean_average_precision == 1.0
     assert asked == [(0, [1, 2])]  # row 0 is the query's own image
@@ -164,7 +164,7 @@ def test_a_ranker_gives_other_similarities() -> None:
 
 def test_a_person_in_no_other_scene() -> None:
     scenes = [shows("q", [1]), shows("x", [2]), shows("y", [2])]
-    detections, asked = {"x": found([0.5]), "y": found([0.6])}, (QUERY, query(2, "x"))
+    detections, asked = {"x": detected([0.5]), "y": detected([0.6])}, (QUERY, query(2, "x"))
     two = np.repeat(LOOK, 2, axis=0)
     with pytest.raises(DatasetError, match=r"query 0 \(person 1 in 'q'\): the person is in no other scene"):
         evaluate_search(detections, dataset(scenes, *asked), two)
@@ -176,9 +176,9 @@ def test_a_person_in_no_other_scene() -> None:
     assert result.best[0] == ()
 
 
-def test_input_that_does_not_fit() -> None:
+def test_input_that_does_not_match_the_set() -> None:
     scenes = [shows("q", [1]), shows("x", [1])]
-    good = {"x": found([0.5])}
+    good = {"x": detected([0.5])}
 
     def complaint(detections: dict, asked: object = QUERY, look: np.ndarray = LOOK, rules: str = "standard") -> str:
         with pytest.raises(DatasetError) as caught:
@@ -188,14 +188,14 @@ def test_input_that_does_not_fit() -> None:
     assert "query embeddings must be (1, D)" in complaint(good, look=np.ones((2, 2), np.float32))
     assert "size 3, the detections' 2" in complaint(good, look=np.eye(1, 3, dtype=np.float32))
     assert "query 0 (in 'q') is not of unit length" in complaint(good, look=2 * LOOK)
-    assert "names like 'elsewhere/x', images like 'q'" in complaint({"elsewhere/x": found([0.5])})
+    assert "names like 'elsewhere/x', images like 'q'" in complaint({"elsewhere/x": detected([0.5])})
     assert "its gallery names 'nowhere'" in complaint(good, query(gallery=listing(("nowhere", None))))
     assert "the camera of 'q' is unknown" in complaint(good, rules="cross-camera-frames")
-    long = replace(found([0.5]), embeddings=np.array([[3.0, 4.0]], np.float32))
+    long = replace(detected([0.5]), embeddings=np.array([[3.0, 4.0]], np.float32))
     assert "x: the embedding of detection 0 is not of unit length" in complaint({"x": long})
     assert "not of unit length" in complaint({"x": replace(long, embeddings=np.full((1, 2), np.nan, np.float32))})
-    assert "not a finite number" in complaint({"x": found([0.5], [[0, 0, np.nan, 1]])})
-    assert "different sizes: [2, 3]" in complaint({"q": found([1.0]), "x": replace(long, embeddings=np.eye(1, 3))})
+    assert "not a finite number" in complaint({"x": detected([0.5], [[0, 0, np.nan, 1]])})
+    assert "different sizes: [2, 3]" in complaint({"q": detected([1.0]), "x": replace(long, embeddings=np.eye(1, 3))})
     with pytest.raises(DatasetError, match="an image_id occurs twice"):
         evaluate_search(good, dataset([*scenes, scenes[0]], QUERY), LOOK)
     unknown = dataset([shows("x", [1], "a")], QUERY)

@@ -42,7 +42,7 @@ def shows(name: str, identities: list[int], camera: str | None = None) -> Scene:
     return scene(name, [A, B][: len(identities)], identities, camera=camera)
 
 
-def found(
+def detected(
     similarities: list[float], boxes: list[list[float]] | None = None, scores: list[float] | None = None
 ) -> Detections:
     """Detections, by default at A and B, whose dot product with LOOK is as given."""

@@ -37,13 +37,13 @@ def world(
         name = f"s{number}"
         scenes.append(toy.scene(name, boxes, identities, camera=f"c{rng.integers(2)}"))
         if rng.random() < 0.85:
-            found = rng.integers(0, 6)
-            places = PLACES + boxes * 8  # most on somebody
-            # without ties the vectors all differ; with them a few are drawn again and again
-            rows = palette[rng.integers(len(palette), size=found)] if ties else vectors(rng, found, 16)
+            count = rng.integers(0, 6)
+            places = PLACES + boxes * 8  # most are on somebody
+            # without ties all vectors differ; with ties a few are drawn repeatedly
+            rows = palette[rng.integers(len(palette), size=count)] if ties else vectors(rng, count, 16)
             detections[name] = Detections(
-                boxes=_boxes(rng, places, found, jitter=0 if ties else 0.5),
-                scores=(rng.integers(1, 17, size=found) / 16).astype(np.float32),
+                boxes=_boxes(rng, places, count, jitter=0 if ties else 0.5),
+                scores=(rng.integers(1, 17, size=count) / 16).astype(np.float32),
                 embeddings=rows,
                 image_size=(100, 100),
             )

@@ -25,13 +25,13 @@ def observations(counts: list[tuple[int, int]], dim: int = 4) -> Observations:
         weights=WEIGHTS,
         detections={
             name: Detections(
-                boxes=numbers(found, 4),
-                scores=numbers(found),
-                embeddings=numbers(found, dim),
+                boxes=numbers(people, 4),
+                scores=numbers(people),
+                embeddings=numbers(people, dim),
                 image_size=(60 + number, 80),
                 image_id=name,
             )
-            for number, (name, (found, _)) in enumerate(zip(names, counts, strict=True))
+            for number, (name, (people, _)) in enumerate(zip(names, counts, strict=True))
         },
         boxes={name: numbers(given, 4) for name, (_, given) in zip(names, counts, strict=True)},
         embeddings={name: numbers(given, dim) for name, (_, given) in zip(names, counts, strict=True)},
@@ -57,7 +57,7 @@ def scene_at(path: Path, boxes: list[list[float]], identities: list[int]) -> Sce
 
 @settings(max_examples=20, deadline=None)
 @given(counts=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=5))
-def test_what_was_saved_is_read(tmp_path_factory: pytest.TempPathFactory, counts: list[tuple[int, int]]) -> None:
+def test_what_was_saved_is_read_again(tmp_path_factory: pytest.TempPathFactory, counts: list[tuple[int, int]]) -> None:
     folder = tmp_path_factory.mktemp("cache")
     observed = observations(counts)
     cache.save(folder, "k", observed)
@@ -75,7 +75,7 @@ def test_what_was_saved_is_read(tmp_path_factory: pytest.TempPathFactory, counts
     assert [path.name for path in folder.iterdir()] == ["k.safetensors"]
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_nothing_is_loaded_from_a_missing_folder(tmp_path: Path) -> None:
     assert cache.load(tmp_path / "no", "k", WEIGHTS) is None
 
 
@@ -91,7 +91,7 @@ def test_a_changed_byte_is_noticed(tmp_path: Path, where: int, caplog: pytest.Lo
 
 
 @pytest.mark.parametrize("length", [0, 5, 60, 400])
-def test_half_a_file_is_noticed(tmp_path: Path, length: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_truncated_file_is_noticed(tmp_path: Path, length: int, caplog: pytest.LogCaptureFixture) -> None:
     cache.save(tmp_path, "k", observations([(2, 1), (0, 3)]))
     path = tmp_path / "k.safetensors"
     path.write_bytes(path.read_bytes()[:length])
@@ -99,19 +99,19 @@ def test_half_a_file_is_noticed(tmp_path: Path, length: int, caplog: pytest.LogC
     assert "running the network again" in caplog.text
 
 
-def test_a_file_of_another_name_is_not_taken(tmp_path: Path) -> None:
+def test_a_renamed_file_is_refused(tmp_path: Path) -> None:
     cache.save(tmp_path, "k", observations([(1, 1)]))
     (tmp_path / "k.safetensors").rename(tmp_path / "other.safetensors")
     assert cache.load(tmp_path, "other", WEIGHTS) is None
 
 
-def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unwritable_folder_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
     cache.save(tmp_path / "file" / "cache", "k", observations([(1, 1)]))
     assert "cannot be written" in caplog.text
 
 
-def test_the_key_changes_with_what_a_network_sees_only(tmp_path: Path) -> None:
+def test_the_key_changes_only_with_what_a_network_sees(tmp_path: Path) -> None:
     picture = tmp_path / "a.jpg"
     picture.write_bytes(b"12345")
     first = scene_at(picture, [[1, 2, 3, 4]], [7])
@@ -126,7 +126,7 @@ def test_the_key_changes_with_what_a_network_sees_only(tmp_path: Path) -> None:
     assert key != cache.key_of([first], {"weights": "w", "threshold": 0.05})
 
 
-def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_variables_name_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PERSONSEARCH_CACHE", str(tmp_path))
     assert cache.default_folder() == tmp_path / "observations"
     monkeypatch.delenv("PERSONSEARCH_CACHE")

@@ -23,14 +23,14 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def toy_data(toy_folder: Path) -> Dataset:
-    """Three scenes; the first query is an annotated box, the second one drawn by hand."""
+    """Three scenes; the first query is an annotated box, the second is not."""
     loaded = load_dataset(toy_folder / "train.json", split="train")
     first, second = loaded.scenes[0], loaded.scenes[1]
-    asked = (
+    queries = (
         Query(image_id=first.image_id, box=first.boxes[1], identity=1),
         Query(image_id=second.image_id, box=second.boxes[0] + np.float32(2), identity=1),
     )
-    return replace(loaded, queries=asked)
+    return replace(loaded, queries=queries)
 
 
 class NetworkRanError(Exception):
@@ -47,20 +47,20 @@ def no_network(tiny_searcher: PersonSearcher, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_one_look_gives_what_separate_calls_give(tiny_searcher: PersonSearcher, toy_data: Dataset) -> None:
-    seen = observe(tiny_searcher, toy_data, progress=False)
-    assert seen.weights == tiny_searcher.spec.fingerprint
-    assert seen.computed_on == "cpu float32"
-    assert seen.seconds is not None
-    people = seen.people(toy_data)
+    observed = observe(tiny_searcher, toy_data, progress=False)
+    assert observed.weights == tiny_searcher.spec.fingerprint
+    assert observed.computed_on == "cpu float32"
+    assert observed.seconds is not None
+    people = observed.people(toy_data)
     for scene in toy_data.scenes:
         alone = tiny_searcher.detect(scene.path, threshold=0.3)
-        found = seen.detections[scene.image_id].filter(min_score=0.3)
-        assert seen.detections[scene.image_id].image_id == scene.image_id
-        np.testing.assert_allclose(found.boxes, alone.boxes, atol=0.01)
-        np.testing.assert_allclose(found.embeddings, alone.embeddings, atol=1e-4)
+        detections = observed.detections[scene.image_id].filter(min_score=0.3)
+        assert observed.detections[scene.image_id].image_id == scene.image_id
+        np.testing.assert_allclose(detections.boxes, alone.boxes, atol=0.01)
+        np.testing.assert_allclose(detections.embeddings, alone.embeddings, atol=1e-4)
         expected = tiny_searcher.embed_boxes(scene.path, scene.boxes)
         np.testing.assert_allclose(people[scene.image_id], expected, atol=1e-4)
-    for query, embedding in zip(toy_data.queries, seen.queries(toy_data), strict=True):
+    for query, embedding in zip(toy_data.queries, observed.queries(toy_data), strict=True):
         path = next(scene.path for scene in toy_data.scenes if scene.image_id == query.image_id)
         np.testing.assert_allclose(embedding, tiny_searcher.embed_query(path, query.box), atol=1e-4)
 
@@ -69,16 +69,16 @@ def test_training_s_look_at_a_share_of_the_set(tiny_searcher: PersonSearcher, to
     """Some scenes, the queries in them alone, and a threshold of its own; the rest as in the whole look."""
     whole = observe(tiny_searcher, toy_data, progress=False)
     share = replace(toy_data, scenes=toy_data.scenes[1:], queries=toy_data.queries[1:])
-    seen = observe(tiny_searcher, share, lowest_score=0.4, annotated=False, progress=False)
-    assert list(seen.detections) == [scene.image_id for scene in share.scenes]
-    assert [len(boxes) for boxes in seen.boxes.values()] == [1, 0]
-    np.testing.assert_allclose(seen.queries(share), whole.queries(share), atol=1e-4)
-    for name, people in seen.detections.items():
+    observed = observe(tiny_searcher, share, lowest_score=0.4, annotated=False, progress=False)
+    assert list(observed.detections) == [scene.image_id for scene in share.scenes]
+    assert [len(boxes) for boxes in observed.boxes.values()] == [1, 0]
+    np.testing.assert_allclose(observed.queries(share), whole.queries(share), atol=1e-4)
+    for name, people in observed.detections.items():
         expected = whole.detections[name].filter(min_score=0.4)
         np.testing.assert_allclose(people.boxes, expected.boxes, atol=0.01)
         np.testing.assert_allclose(people.embeddings, expected.embeddings, atol=1e-4)
     with pytest.raises(ConfigError, match=r"not of .* as it is now: a box in '001\.png' was not embedded"):
-        seen.people(share)
+        observed.people(share)
 
 
 def test_a_second_look_needs_no_network(
@@ -94,9 +94,7 @@ def test_a_second_look_needs_no_network(
     assert len(observe(no_network, fewer, cache_dir=tmp_path, progress=False).queries(fewer)) == 1
 
 
-def test_queries_that_were_not_seen_are_embedded_and_kept(
-    tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path
-) -> None:
+def test_new_queries_are_embedded_and_kept(tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path) -> None:
     observe(tiny_searcher, replace(toy_data, queries=()), cache_dir=tmp_path, progress=False)
     later = observe(tiny_searcher, toy_data, cache_dir=tmp_path, progress=False)
     whole = observe(tiny_searcher, toy_data, progress=False)
@@ -116,7 +114,7 @@ def test_a_changed_picture_is_looked_at_again(tiny_searcher: PersonSearcher, tmp
     assert not np.allclose(before.people(data)[name], after.people(data)[name])
 
 
-def test_a_damaged_file_is_made_again(
+def test_a_damaged_file_is_replaced(
     tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = observe(tiny_searcher, toy_data, cache_dir=tmp_path, progress=False)
@@ -146,9 +144,9 @@ def test_baselines_embed_the_very_same_boxes(tiny_searcher: PersonSearcher, toy_
     rows = observe_baselines(tiny_searcher, toy_data, own, cache_dir=tmp_path, progress=False)
     assert list(rows) == ["same network, untrained", "colour histogram"]
     for row in rows.values():
-        for name, found in own.detections.items():
-            np.testing.assert_array_equal(row.detections[name].boxes, found.boxes)
-            np.testing.assert_array_equal(row.detections[name].scores, found.scores)
+        for name, people in own.detections.items():
+            np.testing.assert_array_equal(row.detections[name].boxes, people.boxes)
+            np.testing.assert_array_equal(row.detections[name].scores, people.scores)
     scene = toy_data.scenes[0]
     colours = rows["colour histogram"]
     expected = colour_histogram(load_image(scene.path), scene.boxes)

@@ -76,12 +76,12 @@ def test_similarities_are_those_of_the_calibration_s_pairs(data: Dataset) -> Non
     assert (len(alone.same), len(alone.different)) == (0, 0)
 
 
-def test_the_curve_goes_below_the_threshold(data: Dataset) -> None:
+def test_the_curve_continues_below_the_threshold(data: Dataset) -> None:
     observed = toy_observations(data)
     strict = STANDARD.changed(detection_score_threshold=0.7)
     curve = precision_recall(observed, data, strict)
     assert curve[0][1] == 1.0
-    assert curve[-1] == pytest.approx((17 / 18, 17 / 18))  # with the detection of nobody, whose score is 0.6
+    assert curve[-1] == pytest.approx((17 / 18, 17 / 18))  # including the detection of nobody, whose score is 0.6
 
 
 def test_extreme_queries_show_each_person_once(data: Dataset) -> None:
@@ -142,7 +142,7 @@ def test_the_page_shows_the_figures_of_results_json(report: Path) -> None:
         assert shown == [*figures, f"{one['preset']} ({one['hash']})"]
 
 
-def test_the_page_asks_the_network_for_nothing(report: Path) -> None:
+def test_the_page_loads_nothing(report: Path) -> None:
     html = report.read_text(encoding="utf-8")
     assert "default-src 'none'" in html
     addresses = re.findall(r"""(?:src|href|srcset|action)\s*=\s*["']([^"']*)""", html) + re.findall(
@@ -155,7 +155,7 @@ def test_the_page_asks_the_network_for_nothing(report: Path) -> None:
     assert not re.findall(r"<img(?![^>]*\balt=\"[^\"]+\")", html)
 
 
-def test_names_cannot_write_into_the_page(data: Dataset, tmp_path: Path) -> None:
+def test_names_cannot_inject_html(data: Dataset, tmp_path: Path) -> None:
     scene = data.scenes[3]
     hostile = replace(data, name=HOSTILE, scenes=(*data.scenes[:3], replace(scene, image_id=HOSTILE), *data.scenes[4:]))
     html = write_report(tmp_path, toy_evaluation(hostile, HOSTILE)).read_text(encoding="utf-8")
@@ -221,10 +221,10 @@ def browse(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 def test_a_browser_shows_the_page(data: Dataset, tmp_path: Path) -> None:
-    """In a real browser: every picture loads, nothing is wider than a phone, and hostile names run nothing."""
+    """In a real browser every picture loads, nothing is wider than a phone, and hostile names run nothing."""
     hostile = replace(data, name=HOSTILE)
     written = write_report(tmp_path, toy_evaluation(hostile, HOSTILE))
-    # The page's own policy forbids scripts. A copy without it lets this one look around, and would let a name's run.
+    # The page's own policy forbids scripts. In a copy without it this one can look around, and a name's would run.
     script = """<script>addEventListener("load", () => {
       const images = [...document.images], wide = document.documentElement;
       document.body.dataset.probe = JSON.stringify({title: document.title, images: images.length,

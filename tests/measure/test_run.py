@@ -18,7 +18,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return toy_dataset(tmp_path_factory.mktemp("toy"))
 
 
-def test_everything_that_can_be_asked_for(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+def test_everything_that_a_plan_can_ask_for(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
     data = toy_dataset(tmp_path / "set")
     plan = Plan(
         presets=("standard", "strict"),
