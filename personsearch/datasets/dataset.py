@@ -1,4 +1,4 @@
-"""A data set as protocols and training read it: scenes, queries, and what became of every row of its files."""
+"""A data set as protocols and training see it: scenes, queries, and what became of every row of its files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Problem:
 
     Attributes:
         file: path of the file.
-        row: which row of it, in the file's own terms ("annotation 17", "line 3"); "" = the file as a whole.
-        what: what is wrong.
+        row: the row, in the file's own terms ("annotation 17", "line 3"); "" = the file as a whole.
+        what: what is wrong with it.
     """
 
     file: str
@@ -34,15 +34,16 @@ class Problem:
 class Accounting:
     """What became of every row that describes a person: ``rows == kept + sum(dropped.values()) + len(skipped)``.
 
-    A file that is skipped as a whole, and a row that describes no box of a scene (an image, a query), count as one.
+    A file that is skipped as a whole counts as one row; so does a malformed row that describes no box of a scene (an
+    image, a query).
 
     Attributes:
-        rows: read from the files.
-        kept: boxes of the scenes.
-        changed: what was changed about boxes that were kept -> how many ("clipped to the image", "identity repeated in
-            one image, kept without a label").
-        dropped: why boxes are left out, by the rules of the format -> how many.
-        skipped: malformed rows and files that ``skip_bad`` passed over.
+        rows: number of rows read.
+        kept: number of boxes in the scenes.
+        changed: a change to boxes that were kept ("clipped to the image", "identity repeated in one image, kept without
+            a label") -> how many.
+        dropped: a rule of the format that leaves boxes out -> how many.
+        skipped: malformed rows and files that ``skip_bad`` skipped.
     """
 
     rows: int
@@ -52,10 +53,10 @@ class Accounting:
     skipped: tuple[Problem, ...] = ()
 
     def lines(self) -> list[str]:
-        """Return a sentence for each thing that was changed, dropped or skipped; none where all rows are kept as is."""
-        told = [f"{count:,} of {self.rows:,} boxes: {what}" for what, count in self.changed.items()]
-        told += [f"{count:,} of {self.rows:,} boxes left out: {why}" for why, count in self.dropped.items()]
-        return told + [f"passed over: {problem}" for problem in self.skipped]
+        """Return a line for each kind of change and rule, and for each skipped row; none if all rows are kept as is."""
+        lines = [f"{count:,} of {self.rows:,} boxes: {what}" for what, count in self.changed.items()]
+        lines += [f"{count:,} of {self.rows:,} boxes left out: {why}" for why, count in self.dropped.items()]
+        return lines + [f"skipped: {problem}" for problem in self.skipped]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,9 +64,9 @@ class Dataset:
     """One split of a set.
 
     Attributes:
-        name: how figures of it are labelled, e.g. ``prw/test``.
+        name: stands beside its figures, e.g. ``prw/test``.
         scenes: in a fixed order; the gallery of queries that have no list of their own.
-        queries: whom to look for; empty for a training split.
+        queries: people to search for; empty for a training split.
         accounting: what became of every row.
     """
 
@@ -76,7 +77,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """Sha256, 64 hex digits, of all that an evaluation reads of the annotations (not of the pictures)."""
+        """Sha256, 64 hex digits, of everything in the annotations that an evaluation uses; the images are not read."""
         digest = hashlib.sha256()
 
         def add(*values: object) -> None:

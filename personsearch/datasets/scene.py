@@ -1,4 +1,4 @@
-"""The record that every data set is read into."""
+"""The records that every data set is read into."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Scene:
     """One annotated image.
 
     Attributes:
-        image_id: name of the scene in its set, unique there; as a rule the path below the set's folder.
+        image_id: name of the scene, unique in its set; usually the path below the set's folder.
         path: the image file.
         width: pixels.
         height: pixels.
-        camera: which camera took it, if known.
+        camera: the camera that took it, if known.
         time: seconds on the set's clock, if known.
         place: the site that several cameras watch, if known; training holds out whole places.
         boxes: (N, 4) float32 xyxy, pixels of the image.
         identities: (N,) int64, -1 = a person without a label.
-        ignore: (N,) bool; such boxes are neither people to be found nor false alarms.
+        ignore: (N,) bool; an ignored box is neither a person to be found nor a false detection.
     """
 
     image_id: str
@@ -42,10 +42,10 @@ class Scene:
 
 
 def require_images(scenes: Sequence[Scene]) -> None:
-    """Refuse a set whose images are not all there, before hours are spent on it.
+    """Refuse a set with missing images before hours are spent on it.
 
     Raises:
-        DatasetError: says how many are missing, and names the first.
+        DatasetError: names the first missing image, and says how many there are.
     """
     missing = [scene.path for scene in scenes if not scene.path.is_file()]
     if missing:
@@ -57,12 +57,12 @@ def require_images(scenes: Sequence[Scene]) -> None:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GalleryList:
-    """The images that a query is looked for in, where the set's authors list them (CUHK-SYSU).
+    """The images in which a query is searched for, where the set's authors list them (CUHK-SYSU).
 
     Attributes:
-        image_ids: N names of scenes, in the order of the list; a name may occur twice (the official lists have such
-            rows, and protocols differ in what they make of them).
-        boxes: (N, 4) float32 xyxy, where the person is in that image; NaN where the person is not there.
+        image_ids: N names of scenes, in the order of the list. A name may occur twice: the official lists have such
+            rows, and protocols treat them differently.
+        boxes: (N, 4) float32 xyxy, the person in that image; NaN where the person is not in it.
     """
 
     image_ids: tuple[str, ...]
@@ -71,13 +71,13 @@ class GalleryList:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Query:
-    """A person to look for.
+    """A person to search for.
 
     Attributes:
         image_id: the scene with the query's box.
         box: (4,) float32 xyxy.
-        identity: who it is.
-        gallery: where to look; None = in all scenes of the set.
+        identity: of the person.
+        gallery: the images to search; None = all scenes of the set.
     """
 
     image_id: str

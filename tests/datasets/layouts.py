@@ -1,4 +1,4 @@
-"""Writers of the official layouts, small and made up; none of the sets' own data is here."""
+"""Writers of small, made-up sets in the official layouts; they contain none of the real sets' data."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write_prw(
     queries: Sequence[str],
     images: bool = True,
 ) -> Path:
-    """Frames (without suffix) -> rows of id, x, y, w, h; lines of query_info.txt without their ends."""
+    """Write a set; ``train`` and ``test`` map frames (no suffix) to rows of id, x, y, w, h, ``queries`` are lines."""
     for split, frames in (("train", train), ("test", test)):
         save(root / f"frame_{split}.mat", f"img_index_{split}", cells(frames))
         for name, rows in frames.items():
@@ -62,7 +62,7 @@ def write_prw(
 
 
 def small_prw(root: Path) -> Path:
-    """Two frames a split; training people 3 and 8, test people 7 and 900; person 8 walks through the test too."""
+    """Write two frames a split; people 3 and 8 are training's, 7 and 900 test's; the test frames show person 8, too."""
     return write_prw(
         root,
         train={"c1s1_000001": [[8, 10, 10, 20, 40], [-2, 50, 10, 20, 40]], "c6s1_000002": [[3, 10.5, 10, 20, 40]]},
@@ -77,12 +77,12 @@ def small_prw(root: Path) -> Path:
 
 
 Box = Sequence[int]
-#: Query image and box, then (image, box or () where the person is not there) of the gallery.
+#: Query image and box, then the gallery's images, each with the person's box or () where they are not in it.
 Asked = tuple[str, Box, Sequence[tuple[str, Box]]]
 
 
 def small_box(box: Box) -> np.ndarray[Any, Any]:
-    """As in the official files: the smallest unsigned type, or empty."""
+    """Store a box as the official files do: in the smallest unsigned type, or empty."""
     if not len(box):
         return np.zeros((0, 0), dtype=np.uint8)
     return np.array([box], dtype=np.uint8 if max(box) < 256 else np.uint16)
@@ -103,7 +103,7 @@ def write_cuhk(
     train: Sequence[Sequence[tuple[str, Box]]],
     protocols: Mapping[str, tuple[str, Sequence[Asked]]],
 ) -> Path:
-    """``protocols``: file below annotation/test -> key and queries."""
+    """Write a set; ``protocols`` maps a file below annotation/test to its key and queries."""
     folder = root / "annotation"
     listed = [
         (name, len(boxes), struct(("idlocate", "ishard"), [(np.array([box], dtype=np.int32), 0) for box in boxes]))
@@ -125,7 +125,7 @@ def write_cuhk(
 
 
 def small_cuhk(root: Path) -> Path:
-    """Two training images, five of the pool, two queries; a third person is in a subset's list only."""
+    """Write two training images, five in the pool and two queries; only a subset's list names a third person."""
     a, b, c = (200, 10, 100, 80), (10, 10, 30, 60), (60, 10, 30, 60)
     asked: list[Asked] = [
         ("s3.jpg", a, [("s4.jpg", b), ("s5.jpg", ()), ("s6.jpg", ())]),

@@ -32,20 +32,22 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
     return {"id": number, "image_id": 1, "bbox": [10 * number, 2, 9, 40], **fields}
 
 
-def test_the_format_is_known_by_its_files(tmp_path: Path) -> None:
+def test_the_format_is_recognised_by_its_files(tmp_path: Path) -> None:
     assert load_dataset(toy_set(tmp_path / "toy").parent, "train").name == "train"
     assert load_dataset(small_prw(tmp_path / "prw")).name == "other-prw/test"
     assert load_dataset(write_mot(tmp_path / "walk", ["1,1,1,1,5,5,1"])).name == "mot/walk"
     with pytest.raises(DatasetError, match="no such file or folder"):
         load_dataset(tmp_path / "none")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match=r"no set in a known format\. Known are: COCO-style json .*Market-1501"):
+    with pytest.raises(DatasetError, match=r"not a set in a known format\. The known formats: COCO.*Market-1501"):
         load_dataset(tmp_path / "empty")
-    with pytest.raises(DatasetError, match="format 'voc' is none of coco, prw, cuhk-sysu, mot, mot-shared, market"):
+    with pytest.raises(
+        DatasetError, match="no format 'voc'; choose one of coco, prw, cuhk-sysu, mot, mot-shared, market"
+    ):
         load_dataset(tmp_path / "empty", format="voc")
 
 
-def test_two_formats_in_one_folder_must_be_told_apart(tmp_path: Path) -> None:
+def test_two_formats_in_one_folder_need_a_choice(tmp_path: Path) -> None:
     root = small_prw(tmp_path / "both")
     (root / "test.json").write_text(json.dumps({"images": [], "annotations": []}))
     with pytest.raises(DatasetError, match=r"looks like coco and prw; say which with format \(--format\)"):
@@ -69,11 +71,11 @@ def test_rendered_sets_in_prw_layout_can_be_read(tmp_path: Path) -> None:
     train, test = (load_dataset(root, split, format="prw") for split in ("train", "test"))
     assert (train.name, test.name) == ("synth/train", "synth/test")
     assert train.scenes[0].identities.tolist() == [0, -1]
-    assert test.scenes[0].identities.tolist() == [1, -1]  # another person than training's
+    assert test.scenes[0].identities.tolist() == [1, -1]  # a different person from training's
     assert [query.identity for query in test.queries] == [1]
 
 
-def test_scipy_is_asked_for_only_where_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scipy_is_needed_for_mat_files_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = small_prw(tmp_path / "prw")
     monkeypatch.setitem(sys.modules, "scipy.io", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'personsearch\[data\]'"):
@@ -81,7 +83,7 @@ def test_scipy_is_asked_for_only_where_it_is_needed(tmp_path: Path, monkeypatch:
     assert len(load_dataset(toy_set(tmp_path / "toy")).scenes) == 8
 
 
-def test_queries_beside_a_coco_file_are_its_own_or_not(tmp_path: Path) -> None:
+def test_queries_beside_a_coco_file_are_used_if_they_are_its_own(tmp_path: Path) -> None:
     test = write(tmp_path, "test.json", images=[IMAGE], annotations=[row(1, person_id=4), row(2)])
     write(tmp_path, "other.json", images=[IMAGE], annotations=[row(1, person_id=5), row(2)])
     write(tmp_path, "queries.json", queries=[{"annotation_id": 1, "person_id": 4}])
@@ -91,7 +93,7 @@ def test_queries_beside_a_coco_file_are_its_own_or_not(tmp_path: Path) -> None:
     assert load_dataset(test, "train").queries == ()
     with pytest.raises(DatasetError, match=r"queries\[0\]: query 0 names no labelled annotation of"):
         load_dataset(tmp_path / "other.json", queries=tmp_path / "queries.json")
-    # The list of a folder is of its test.json, or something is wrong.
+    # The list of a folder must be that of its test.json.
     write(tmp_path, "queries.json", queries=[{"annotation_id": 1}, {"annotation_id": 2}, 7])
     with pytest.raises(DatasetError, match="2 rows or files"):
         load_dataset(tmp_path)
@@ -100,7 +102,7 @@ def test_queries_beside_a_coco_file_are_its_own_or_not(tmp_path: Path) -> None:
     assert balanced(dataset)
 
 
-def test_ignored_people_cannot_be_asked_for(tmp_path: Path) -> None:
+def test_ignored_people_cannot_be_searched_for(tmp_path: Path) -> None:
     test = write(tmp_path, "test.json", images=[IMAGE], annotations=[row(1, person_id=4, ignore=1)])
     write(tmp_path, "queries.json", queries=[{"annotation_id": 1}])
     with pytest.raises(DatasetError, match="query 0 names no labelled annotation"):
@@ -110,10 +112,10 @@ def test_ignored_people_cannot_be_asked_for(tmp_path: Path) -> None:
 def test_missing_images_name_their_row(tmp_path: Path) -> None:
     path = write(tmp_path, "test.json", images=[IMAGE], annotations=[row(1), row(2)])
     (tmp_path / "a.png").rename(tmp_path / "b.png")
-    with pytest.raises(DatasetError, match=r"test\.json: image 1: no image .*a\.png"):
+    with pytest.raises(DatasetError, match=r"test\.json: image 1: no such image: .*a\.png"):
         load_dataset(path)
     dataset = load_dataset(path, skip_bad=True)
-    assert dataset.accounting.dropped == {"of an image that cannot be used": 2}
+    assert dataset.accounting.dropped == {"image cannot be used": 2}
     assert balanced(dataset)
     (tmp_path / "below").mkdir()
     (tmp_path / "b.png").rename(tmp_path / "below" / "a.png")
@@ -175,9 +177,9 @@ def test_mistakes_in_coco_files(tmp_path: Path, tables: dict[str, Any], message:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"width": "wide"}, r"image 1: width and height must be whole numbers over 0, got 'wide', 80"),
+        ({"width": "wide"}, r"image 1: width and height must be whole numbers above 0, got 'wide', 80"),
         ({"height": 0}, "got 100, 0"),
-        ({"time": "noon"}, r"image 1: time must be seconds, got 'noon'"),
+        ({"time": "noon"}, r"image 1: time must be a number of seconds, got 'noon'"),
         ({"file_name": 7}, "file_name must be a path, got 7"),
     ],
 )

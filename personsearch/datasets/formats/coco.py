@@ -1,12 +1,13 @@
 """COCO-style annotations with a ``person_id``: the format for users' own data, and what annotation tools export.
 
 Beyond COCO's fields an image may have ``camera``, ``time`` (seconds) and ``scene`` (the place), and an annotation
-``person_id`` (-1 or absent = without a label) and ``ignore``. ``iscrowd`` 1 counts as ``ignore``. As CVAT writes them,
-``person_id`` and ``ignore`` may also be in ``attributes``; where no ``person_id`` is, ``attributes.track_id`` is taken.
+``person_id`` (-1 or absent = without a label) and ``ignore``. ``iscrowd`` 1 counts as ``ignore``. ``person_id`` and
+``ignore`` may also be in ``attributes``, where CVAT writes them; without a ``person_id``, ``attributes.track_id`` is
+the identity.
 
-Annotations with a ``category_id`` need ``categories``. People are those called person, pedestrian, people or human,
-or else the only category; a category called ``person 7`` is person_id 7 (Label Studio exports no attributes). Other
-categories are left out.
+Annotations with a ``category_id`` need ``categories``. The categories called person, pedestrian, people or human are
+people, or else the only category there is; a category called ``person 7`` is person_id 7 (Label Studio exports no
+attributes). Other categories are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
+from personsearch.datasets.formats.options import ReadOptions
 from personsearch.datasets.formats.people import corners_in, people_of
 from personsearch.datasets.scene import Query, Scene
 from personsearch.errors import DatasetError
@@ -33,7 +36,7 @@ _ONE_PERSON = re.compile(r"person[ _-]?(\d+)$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class _Person:
-    """A row of annotations that can be used so far."""
+    """A row of the annotations that has passed every check so far."""
 
     row: str
     id: Any
@@ -44,10 +47,10 @@ class _Person:
 
 @dataclass(frozen=True)
 class CocoFile:
-    """A file as read.
+    """A file, as read.
 
     Attributes:
-        path: of the json file.
+        path: the json file.
         scenes: one per usable image, in file order.
         labelled: annotation id -> (scene, box as in the file, identity), of people with a label.
     """
@@ -57,51 +60,50 @@ class CocoFile:
     labelled: Mapping[Any, tuple[Scene, tuple[float, ...], int]]
 
 
-def load_coco(annotations: str | Path, images: str | Path | None = None) -> list[Scene]:
-    """Read a set, whether its images are there or not.
+def load_coco(source: Path, split: str, options: ReadOptions) -> Dataset:
+    """Read a json file, or the file of a split in a folder with ``train.json``, ``test.json``, ``queries.json``.
 
     Args:
-        annotations: the json file.
-        images: folder that ``file_name`` is relative to; by default the json file's folder.
-
-    Returns:
-        One record per image, in file order. Boxes are xyxy, clipped to the image. An identity that occurs twice in
-        one image keeps its first box; the others stay as people without a label.
-
-    Raises:
-        DatasetError: the file, or a row of it, cannot be used; the message names the row.
-    """
-    ledger = Ledger()
-    scenes = list(read_coco(Path(annotations), images, ledger).scenes)
-    ledger.close(scenes, skip_bad=False)
-    return scenes
-
-
-def load_queries(path: str | Path, annotations: str | Path) -> list[Query]:
-    """Read a query list: ``{"queries": [{"annotation_id": ...}, ...]}`` pointing into the annotations' file.
-
-    Args:
-        path: the query file.
-        annotations: the COCO-style file that the ids belong to.
+        source: the json file or the folder.
+        split: name of the json file in a folder.
+        options: ``images`` is the folder that ``file_name`` is relative to, by default the json file's own.
+            ``queries`` is the file of the queries; by default every split but "train" has those of the
+            ``queries.json`` beside it, if they all point into this file, as they must for a folder's test.json.
+            No counts are published, so ``check_counts`` has no effect.
 
     Raises:
-        DatasetError: a query names an annotation that is absent or has no identity.
+        DatasetError: the file or a row cannot be used, or an image is missing.
     """
     ledger = Ledger()
-    file = read_coco(Path(annotations), None, ledger)
-    queries = read_queries(Path(path), file, ledger)
-    ledger.close(file.scenes, skip_bad=False)
-    return queries
+    path = source / f"{split}.json" if source.is_dir() else source
+    file = read_coco(path, options.images, ledger, require_images=options.require_images)
+    queries = _queries_of(file, split, options.queries, ledger)
+    accounting = ledger.close(file.scenes, skip_bad=options.skip_bad)
+    return Dataset(name=path.stem, scenes=file.scenes, queries=tuple(queries), accounting=accounting)
 
 
-def read_coco(path: Path, images: str | Path | None, ledger: Ledger, *, require: bool = False) -> CocoFile:
+def _queries_of(file: CocoFile, split: str, queries: str | Path | None, ledger: Ledger) -> list[Query]:
+    if queries is not None:
+        return _read_queries(Path(queries), file, ledger)
+    beside = file.path.parent / "queries.json"
+    if split == "train" or not beside.is_file():
+        return []
+    if file.path.stem == "test" or _points_into(beside, file):
+        return _read_queries(beside, file, ledger)
+    return []
+
+
+def read_coco(path: Path, images: str | Path | None, ledger: Ledger, *, require_images: bool = False) -> CocoFile:
     """Read a file; rows that cannot be used are noted in the ledger.
+
+    Boxes are clipped to their image. An identity that occurs twice in one image keeps its first box; the others stay
+    as people without a label.
 
     Args:
         path: the json file.
-        images: folder that ``file_name`` is relative to; by default the json file's folder.
+        images: folder that ``file_name`` is relative to; by default the json file's own.
         ledger: takes the account.
-        require: an image that is not there cannot be used.
+        require_images: a row whose image is missing cannot be used.
 
     Raises:
         DatasetError: the file as a whole cannot be used.
@@ -116,9 +118,9 @@ def read_coco(path: Path, images: str | Path | None, ledger: Ledger, *, require:
         try:
             if row is None:
                 raise ProblemError(path, "every image needs an id of its own", f"images of id {key}")
-            scene = _scene(path, root, row, people[key], ledger, taken=scenes, require=require)
+            scene = _scene(path, root, row, people[key], ledger, taken=scenes, require_images=require_images)
         except ProblemError as error:
-            ledger.drop("of an image that cannot be used", len(people[key]))
+            ledger.drop("image cannot be used", len(people[key]))
             ledger.note(error.problem)
             continue
         scenes[scene.image_id] = scene
@@ -128,32 +130,25 @@ def read_coco(path: Path, images: str | Path | None, ledger: Ledger, *, require:
     return CocoFile(path, tuple(scenes.values()), labelled)
 
 
-def read_queries(path: Path, file: CocoFile, ledger: Ledger) -> list[Query]:
-    """Read a query list of a file; rows that cannot be used are noted in the ledger.
-
-    Raises:
-        DatasetError: the list as a whole cannot be used.
-    """
+def _read_queries(path: Path, file: CocoFile, ledger: Ledger) -> list[Query]:
+    """Read ``{"queries": [{"annotation_id": ...}, ...]}``; rows that cannot be used are noted in the ledger."""
     queries = []
     for number, row in _rows(path, _read(path), "queries", ledger):
-        found = file.labelled.get(repr(row.get("annotation_id")))
-        if found is None or not _agrees(row, found[2]):
+        person = file.labelled.get(repr(row.get("annotation_id")))
+        if person is None or not _agrees(row, person[2]):
             ledger.bad_file(path, f"query {number} names no labelled annotation of {file.path}", f"queries[{number}]")
             continue
-        scene, bbox, identity = found
+        scene, bbox, identity = person
         box = corners_in(np.array(bbox), (scene.width, scene.height))
         queries.append(Query(image_id=scene.image_id, box=box, identity=identity))
     return queries
 
 
-def points_into(path: Path, file: CocoFile) -> bool:
-    """Whether every row of a query list names a labelled annotation of a file, and its person where it says one.
-
-    Raises:
-        DatasetError: the list as a whole cannot be used.
-    """
-    found = [(row, file.labelled.get(repr(row.get("annotation_id")))) for _, row in _rows(path, _read(path), "queries")]
-    return all(one is not None and _agrees(row, one[2]) for row, one in found)
+def _points_into(path: Path, file: CocoFile) -> bool:
+    """Whether every row of a query list names a labelled annotation of a file, and the right person if it names one."""
+    rows = [row for _, row in _rows(path, _read(path), "queries")]
+    people = [file.labelled.get(repr(row.get("annotation_id"))) for row in rows]
+    return all(one is not None and _agrees(row, one[2]) for row, one in zip(rows, people, strict=True))
 
 
 def _agrees(row: Row, identity: int) -> bool:
@@ -164,7 +159,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror}); give the annotations' json file") from None
+        raise DatasetError(
+            f"{path}: cannot be read ({error.strerror}); give the json file of the annotations"
+        ) from None
     except ValueError as error:
         raise DatasetError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(data, dict):
@@ -176,7 +173,7 @@ def _rows(path: Path, data: Row, key: str, ledger: Ledger | None = None) -> list
     """Return the numbered rows of a list that are objects; others are noted in the ledger."""
     rows = data.get(key)
     if not isinstance(rows, list):
-        raise DatasetError(f"{path}: has no list {key!r}; it must be a COCO-style file")
+        raise DatasetError(f"{path}: has no list {key!r}, so it is not a COCO-style file")
     good: list[tuple[int, Row]] = []
     for number, row in enumerate(rows):
         if isinstance(row, dict):
@@ -187,7 +184,7 @@ def _rows(path: Path, data: Row, key: str, ledger: Ledger | None = None) -> list
 
 
 def _images(path: Path, rows: Sequence[tuple[int, Row]], ledger: Ledger) -> dict[str, Row | None]:
-    """Return image rows by id; None where two have the same, because nobody knows whose the annotations are."""
+    """Return image rows by id; None where two share an id, as it is unclear which of them annotations belong to."""
     images: dict[str, Row | None] = {}
     for number, row in rows:
         if "id" not in row:
@@ -199,7 +196,7 @@ def _images(path: Path, rows: Sequence[tuple[int, Row]], ledger: Ledger) -> dict
 
 
 def _people(path: Path, data: Row, images: Mapping[str, Row | None], ledger: Ledger) -> dict[str, list[_Person]]:
-    """Read the annotations; returns people by image id."""
+    """Return the people of the annotations by image id."""
     annotations = _rows(path, data, "annotations", ledger)
     categories = _categories(path, data, annotations, ledger)
     people: dict[str, list[_Person]] = {key: [] for key in images}
@@ -209,10 +206,10 @@ def _people(path: Path, data: Row, images: Mapping[str, Row | None], ledger: Led
         where, image = f"annotations[{number}]", repr(row.get("image_id"))
         try:
             if "id" in row and repr(row["id"]) in ids:
-                raise ValueError(f"annotation id {row['id']!r} occurs twice; queries could not name either")
+                raise ValueError(f"annotation id {row['id']!r} occurs twice; a query could not say which it means")
             ids.add(repr(row.get("id")))
             if image not in people:
-                raise ValueError(f"names image {row.get('image_id')!r}, which is not there")
+                raise ValueError(f"names image {row.get('image_id')!r}, which is not in the file")
             where = f"annotation {row.get('id')} of {(images[image] or row).get('file_name', image)}"
             person = _person(row, where, categories)
         except ValueError as error:
@@ -228,9 +225,12 @@ def _people(path: Path, data: Row, images: Mapping[str, Row | None], ledger: Led
 def _categories(
     path: Path, data: Row, annotations: Sequence[tuple[int, Row]], ledger: Ledger
 ) -> dict[str, int | str | None] | None:
-    """Return by category id: a person_id, None for any person, the name of what is no person; None without any use."""
-    used = any("category_id" in row for _, row in annotations)
-    if not used:
+    """Read the categories.
+
+    Returns:
+        By category id: a person_id, None = any person, or the name of something else. None if no annotation has one.
+    """
+    if not any("category_id" in row for _, row in annotations):
         return None
     names: dict[str, str] = {}
     for number, row in _rows(path, data, "categories", ledger):
@@ -246,15 +246,17 @@ def _categories(
         elif name.lower() in _PEOPLE or len(names) == 1:
             people[key] = None
     if names and all(isinstance(value, str) for value in people.values()):
-        raise DatasetError(f"{path}: none of the categories {', '.join(names.values())} is called person")
+        raise DatasetError(
+            f"{path}: none of the categories {', '.join(names.values())} is called person; rename the one that is"
+        )
     return people
 
 
 def _person(row: Row, where: str, categories: Mapping[str, int | str | None] | None) -> _Person | str:
-    """Return the person of a row, or why a rule leaves the row out.
+    """Return the person of a row, or the rule that leaves the row out.
 
     Raises:
-        ValueError: the row cannot be used; says why.
+        ValueError: says why the row cannot be used.
     """
     attributes = row.get("attributes")
     more: Row = attributes if isinstance(attributes, dict) else {}
@@ -279,7 +281,7 @@ def _is_number(value: object) -> bool:
 
 
 def _identity(value: object) -> int:
-    """Read a person_id; CVAT's attributes are texts, empty where nobody typed anything."""
+    """Read a person_id; CVAT's attributes are strings, empty where nobody typed anything."""
     if value is None or value == "":
         return -1
     try:
@@ -289,7 +291,7 @@ def _identity(value: object) -> int:
     if isinstance(identity, float) and identity.is_integer():
         identity = int(identity)
     if not isinstance(identity, int) or isinstance(identity, bool):
-        raise ValueError(f"person_id must be a whole number, got {value!r}")  # noqa: TRY004 - as its neighbours
+        raise ValueError(f"person_id must be a whole number, got {value!r}")  # noqa: TRY004 - like its neighbours
     if identity < -1:
         raise ValueError(f"person_id must be -1 or more (-1 = a person without a label), got {identity}")
     return identity
@@ -304,7 +306,7 @@ def _inside(bbox: tuple[float, ...], scene: Scene) -> bool:
 
 
 def _side(value: Any) -> int:
-    """Return a side in pixels, 0 for what is none."""
+    """Return a side in pixels; 0 if the value cannot be one."""
     return int(value) if _is_number(value) and value == int(value) else 0
 
 
@@ -316,7 +318,7 @@ def _scene(
     ledger: Ledger,
     *,
     taken: Mapping[str, Scene],
-    require: bool,
+    require_images: bool,
 ) -> Scene:
     name, width, height, time = (row.get(key) for key in ("file_name", "width", "height", "time"))
     where = f"image {row['id']}"
@@ -329,11 +331,11 @@ def _scene(
         raise ProblemError(path, f"file_name {name!r} occurs more than once", where)
     size = (_side(width), _side(height))
     if min(size) < 1:
-        raise ProblemError(path, f"width and height must be whole numbers over 0, got {width!r}, {height!r}", where)
+        raise ProblemError(path, f"width and height must be whole numbers above 0, got {width!r}, {height!r}", where)
     if time is not None and not _is_number(time):
-        raise ProblemError(path, f"time must be seconds, got {time!r}", where)
-    if require and not (root / name).is_file():
-        raise ProblemError(path, f"no image {root / name}", where)
+        raise ProblemError(path, f"time must be a number of seconds, got {time!r}", where)
+    if require_images and not (root / name).is_file():
+        raise ProblemError(path, f"no such image: {root / name}", where)
     boxes, identities, ignore = people_of(
         ledger,
         path,

@@ -1,4 +1,4 @@
-"""CUHK-SYSU's lists of queries and of the images each is looked for in."""
+"""CUHK-SYSU's lists of queries, and of the images in which each is searched for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from personsearch.errors import DatasetError
 
 _SIZES = (50, 100, 500, 1000, 2000, 4000)
 
-#: Protocol -> file below ``annotation/test`` and the key in it. Two keys are unlike their file's name.
+#: Protocol -> file below ``annotation/test``, and the key in it. Two keys differ from their file's name.
 FILES: dict[str, tuple[str, str]] = {
     **{f"G{size}": (f"train_test/TestG{size}.mat", f"TestG{size}") for size in _SIZES},
     "all": ("train_test/TestG50.mat", "TestG50"),
@@ -26,20 +26,20 @@ FILES: dict[str, tuple[str, str]] = {
     "resolution": ("subset/Resolution.mat", "Test_Size"),
 }
 
-#: Image and box (x, y, width, height as in the file): how the files name a person in an image.
+#: Image and box (x, y, width, height as in the file): how the files identify a person in an image.
 Entry = tuple[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """An entry of a protocol's file.
+class ProtocolEntry:
+    """A query in a protocol's file.
 
     Attributes:
         number: its place in the file, from 0.
         row: its name in messages.
-        query: whom to look for.
-        names: N images to look in, in the file's order; a name may occur twice.
-        boxes: place in ``names`` -> x, y, width, height, where the person is there.
+        query: the person to search for.
+        names: N images to search, in the file's order; a name may occur twice.
+        boxes: position in ``names`` -> x, y, width, height, for the images that show the person.
     """
 
     number: int
@@ -54,11 +54,11 @@ class Asked:
         return [(self.names[row], box) for row, box in self.boxes.items()]
 
 
-Protocol = list[Asked]
+Protocol = list[ProtocolEntry]
 
 
 def protocol_file(root: Path, queries: str | Path | None) -> tuple[Path, tuple[str, ...], str]:
-    """Return file, keys and name of a protocol, or of a file given by the user.
+    """Return the file of a protocol or one that the user gives, the keys it may have, and the protocol's name.
 
     Raises:
         DatasetError: there is no such protocol or file.
@@ -69,7 +69,7 @@ def protocol_file(root: Path, queries: str | Path | None) -> tuple[Path, tuple[s
         return root / "annotation" / "test" / below, (key, Path(below).stem), name
     path = Path(name)
     if not path.is_file():
-        raise DatasetError(f"{name}: neither a file nor a protocol of CUHK-SYSU; those are {', '.join(FILES)}")
+        raise DatasetError(f"{name}: is neither a file nor a protocol of CUHK-SYSU, which has {', '.join(FILES)}")
     return path, (path.stem, *(key for _, key in FILES.values())), path.stem
 
 
@@ -91,7 +91,7 @@ def read_protocol(path: Path, keys: Sequence[str], ledger: Ledger) -> Protocol:
             ledger.bad_file(path, f"expected Query (imname, idlocate, ishard, idname) and Gallery ({error})", row)
             continue
         names, boxes = _gallery(path, f"{row}.Gallery", gallery, shared, ledger)
-        protocol.append(Asked(number, row, entry, names, boxes))
+        protocol.append(ProtocolEntry(number, row, entry, names, boxes))
     return protocol
 
 
@@ -103,7 +103,7 @@ def _gallery(
     for number, image in enumerate(gallery, 1):
         try:
             name = text_of(image[0])
-            # Empty where the person is not in the image; uint8 or uint16 elsewhere, so box_of turns it to float64.
+            # Empty where the person is not in the image; elsewhere uint8 or uint16, which box_of makes float64.
             if np.asarray(image[1]).size:
                 boxes[len(names)] = tuple(box_of(image[1]).tolist())
         except (ValueError, IndexError, TypeError) as error:
@@ -113,7 +113,7 @@ def _gallery(
     return tuple(names), boxes
 
 
-def ask(
+def queries_of(
     protocol: Protocol,
     identities: Sequence[int],
     scenes: Sequence[Scene],
@@ -121,18 +121,18 @@ def ask(
     file: Path,
     ledger: Ledger,
     *,
-    everything: bool,
+    whole_pool: bool,
 ) -> list[Query]:
     """Turn a protocol into queries with galleries; boxes are clipped to their images.
 
     Args:
         protocol: as read.
-        identities: of its entries.
+        identities: one for each entry.
         scenes: those that can be used.
         pool: names of all test images, in order.
-        file: of the protocol.
+        file: the protocol's file.
         ledger: takes entries that cannot be used.
-        everything: each gallery goes on with every image of the pool that it does not list, but for the query's own.
+        whole_pool: each gallery continues with all images of the pool that it does not list, except the query's own.
     """
     sizes = {scene.image_id: (scene.width, scene.height) for scene in scenes}
     queries, in_pool, usable = [], set(pool), [name for name in pool if name in sizes]
@@ -146,14 +146,14 @@ def ask(
             ledger.bad_file(file, str(error), f"{one.row}.Query")
             continue
         gallery = _gallery_list(one, sizes, in_pool, file, ledger)
-        if everything:
+        if whole_pool:
             gallery = _with_the_rest(gallery, name, usable)
         queries.append(Query(image_id=name, box=box, identity=identity, gallery=gallery))
     return queries
 
 
 def _gallery_list(
-    one: Asked, sizes: dict[str, tuple[int, int]], in_pool: set[str], file: Path, ledger: Ledger
+    one: ProtocolEntry, sizes: dict[str, tuple[int, int]], in_pool: set[str], file: Path, ledger: Ledger
 ) -> GalleryList:
     boxes = np.full((len(one.names), 4), np.nan, dtype=np.float32)
     good = np.array([name in sizes for name in one.names], dtype=bool)

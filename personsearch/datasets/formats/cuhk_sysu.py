@@ -1,7 +1,7 @@
 """CUHK-SYSU in its official layout: ``Image/SSM/`` and ``annotation/`` with ``Images.mat``, ``pool.mat``, ``test/``.
 
-Identities: 0..5531 are the entries of ``Train.mat`` in order, and from 5532 on the queries of the test protocols in
-order, so that a number means one person in both splits.
+Identities 0..5531 are the entries of ``Train.mat`` in order, those from 5532 on the queries of the test protocols in
+order, so that a number means the same person in both splits.
 """
 
 from __future__ import annotations
@@ -15,22 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.datasets.dataset import Dataset
-from personsearch.datasets.formats.cuhk_protocols import Entry, Protocol, ask, protocol_file, read_protocol
+from personsearch.datasets.formats.cuhk_protocols import Entry, Protocol, protocol_file, queries_of, read_protocol
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
 from personsearch.datasets.formats.matlab import box_of, read_mat, text_of
-from personsearch.datasets.formats.people import image_size, people_of
+from personsearch.datasets.formats.options import ReadOptions, check_split
+from personsearch.datasets.formats.people import people_of, scene_size
 from personsearch.datasets.formats.published import PUBLISHED, checked_name
 from personsearch.datasets.scene import Query, Scene
-from personsearch.errors import DatasetError
 
-#: The first identity of the test split: as many as ``Train.mat`` has entries.
+#: The first identity of the test split: the number of entries of ``Train.mat``.
 FIRST_TEST_IDENTITY = 5532
 
 _IMAGES = Path("annotation", "Images.mat")
-_SPLITS = ("train", "test")
 
-
-#: By image: boxes (x, y, width, height) and whose they are.
+#: Image -> boxes (x, y, width, height), each with its identity.
 Labels = dict[str, list[tuple[tuple[float, ...], int]]]
 
 
@@ -42,53 +40,40 @@ class _Listed:
     cells: tuple[Any, ...]
 
 
-def load_cuhk_sysu(
-    source: str | Path,
-    split: str = "test",
-    *,
-    images: str | Path | None = None,
-    queries: str | Path | None = None,
-    skip_bad: bool = False,
-    check_counts: bool = True,
-) -> Dataset:
+def load_cuhk_sysu(source: Path, split: str, options: ReadOptions) -> Dataset:
     """Read a split.
 
     Args:
         source: the set's folder.
         split: "train" (the images that are not in the pool, sorted) or "test" (the pool, in its order).
-        images: folder of the images; default: ``Image/SSM``.
-        queries: "G50", "G100" (default), "G500", "G1000", "G2000", "G4000": so many gallery images a query; "all": the
-            list of G50 and then every other image of the pool; "occlusion", "resolution": the subsets; or a .mat file
-            like them.
-        skip_bad: pass over malformed rows and files and list them in the accounting.
-        check_counts: hold what passes for the official set to its published counts; see :mod:`.published`.
+        options: ``images`` is the folder of the images, by default ``Image/SSM``. ``queries`` is "G50", "G100" (the
+            default), "G500", "G1000", "G2000" or "G4000" for that many gallery images per query; "all" for the list of
+            G50 followed by every other image of the pool; "occlusion" or "resolution" for the subsets; or a .mat file
+            like theirs.
 
     Raises:
         DatasetError: a file or row cannot be used, or the counts are not the published ones.
         MissingExtraError: scipy is not installed.
     """
-    root, ledger = Path(source), Ledger()
-    if split not in _SPLITS:
-        raise DatasetError(f"{root}: split {split!r} is none of {', '.join(_SPLITS)}")
-    if split == "train" and queries is not None:
-        raise DatasetError(f"{root}: nobody is looked for in the training split; it has no queries {str(queries)!r}")
+    root, ledger = source, Ledger()
+    check_split(root, split, options)
     file = root / _IMAGES
     table = _images(file, ledger)
     names = _split_names(root / "annotation" / "pool.mat", table, split, ledger)
-    folder = root / "Image" / "SSM" if images is None else Path(images)
-    asked: list[Query] = []
+    folder = root / "Image" / "SSM" if options.images is None else Path(options.images)
+    queries: list[Query] = []
     if split == "train":
         labels, people = _training_labels(root / "annotation" / "test" / "train_test" / "Train.mat", ledger)
         scenes = _scenes(table, names, labels, folder, file, ledger)
         label = "cuhk-sysu/train"
         listed = {"images": len(names), "identities": people}
     else:
-        label, asked, scenes, listed = _test(root, table, names, queries, folder, ledger)
-    accounting = ledger.close(scenes, skip_bad=skip_bad)
-    found = {**listed, "boxes": _count_boxes(split, table, names, ledger)}
-    check = check_counts and not accounting.skipped
-    name = checked_name(f"cuhk-sysu/{split}", label, root.resolve().name, listed, found, check)
-    return Dataset(name=name, scenes=tuple(scenes), queries=tuple(asked), accounting=accounting)
+        label, queries, scenes, listed = _test(root, table, names, options.queries, folder, ledger)
+    accounting = ledger.close(scenes, skip_bad=options.skip_bad)
+    counted = {**listed, "boxes": _count_boxes(split, table, names, ledger)}
+    check = options.check_counts and not accounting.skipped
+    name = checked_name(f"cuhk-sysu/{split}", label, root.resolve().name, listed, counted, check)
+    return Dataset(name=name, scenes=tuple(scenes), queries=tuple(queries), accounting=accounting)
 
 
 def _test(
@@ -99,7 +84,7 @@ def _test(
     folder: Path,
     ledger: Ledger,
 ) -> tuple[str, list[Query], list[Scene], dict[str, int]]:
-    """Read the test split: label of the set, queries, scenes, lengths of the lists."""
+    """Read the test split; returns the set's label, its queries, its scenes and the lengths of its lists."""
     file, keys, wanted = protocol_file(root, queries)
     base_file, base_keys, _ = protocol_file(root, "G50")
     protocol = read_protocol(file, keys, ledger)
@@ -113,7 +98,7 @@ def _test(
         labels.setdefault(name, []).append((box, identity))
     scenes = _scenes(table, names, labels, folder, root / _IMAGES, ledger)
     identities = [numbers[entry.query] for entry in protocol]
-    asked = ask(protocol, identities, scenes, names, file, ledger, everything=wanted == "all")
+    asked = queries_of(protocol, identities, scenes, names, file, ledger, whole_pool=wanted == "all")
     listed = {"images": len(names)}
     if wanted == "all" or wanted.startswith("G"):
         listed["queries"] = len(protocol)
@@ -121,7 +106,7 @@ def _test(
 
 
 def _numbers(protocol: Protocol) -> dict[Entry, int]:
-    """Number queries by their order: (image, x y width height) of the query and of each true match -> identity."""
+    """Number queries in their order: (image, x y width height) of a query and of its true matches -> identity."""
     numbers: dict[Entry, int] = {}
     for one in protocol:
         for entry in (one.query, *one.truths):
@@ -130,7 +115,7 @@ def _numbers(protocol: Protocol) -> dict[Entry, int]:
 
 
 def _number_more(numbers: dict[Entry, int], protocol: Protocol) -> None:
-    """Number the people whom only a subset's list names."""
+    """Number the people that only the list of a subset names."""
     following = max(numbers.values(), default=FIRST_TEST_IDENTITY - 1) + 1
     for one in protocol:
         if one.query not in numbers:
@@ -176,7 +161,7 @@ def _split_names(path: Path, table: Mapping[str, _Listed], split: str, ledger: L
 
 
 def _training_labels(path: Path, ledger: Ledger) -> tuple[Labels, int]:
-    """Return, by image, boxes (x, y, width, height) with identities; and the number of people."""
+    """Return the labels of the training images, and the number of people."""
     labels: Labels = {}
     entries = read_mat(path, ("Train",)).ravel()
     for identity, item in enumerate(entries):
@@ -189,7 +174,7 @@ def _training_labels(path: Path, ledger: Ledger) -> tuple[Labels, int]:
 
 
 def _appearances(path: Path, identity: int, item: Any, ledger: Ledger) -> Iterator[tuple[str, Any]]:
-    """Yield the scenes of one person: idname, nAppear, scene in a 1x1 struct, as a rule in a cell."""
+    """Yield the scenes of one person: idname, nAppear, scene in a 1x1 struct, usually inside a cell."""
     row = f"Train({identity + 1})"
     try:
         while isinstance(item, np.ndarray):
@@ -206,14 +191,14 @@ def _scenes(
     table: Mapping[str, _Listed], names: Sequence[str], labels: Labels, folder: Path, file: Path, ledger: Ledger
 ) -> list[Scene]:
     wanted = set(names)
-    strangers = sum(len(found) for name, found in labels.items() if name not in wanted)
+    strangers = sum(len(boxes) for name, boxes in labels.items() if name not in wanted)
     ledger.change("label of an image that is not in the split, left out", strangers)
     read = (_scene(file, name, table[name], labels.get(name, ()), folder, ledger) for name in names)
     return [scene for scene in read if scene is not None]
 
 
 def _count_boxes(split: str, table: Mapping[str, _Listed], names: Sequence[str], ledger: Ledger) -> int:
-    """Count as the published number does, of which is not known whether boxes without area are in it."""
+    """Count the boxes as the published number does; whether it includes boxes without area is not known."""
     rows = sum(len(table[name].cells) for name in names)
     return rows if rows == PUBLISHED[f"cuhk-sysu/{split}"]["boxes"] else rows - ledger.dropped[_FLAT]
 
@@ -231,9 +216,9 @@ def _scene(
 ) -> Scene | None:
     ledger.read(len(listed.cells))
     try:
-        size = image_size(folder / name)
+        size = scene_size(folder / name)
     except ProblemError as error:
-        ledger.drop("of an image that cannot be used", len(listed.cells))
+        ledger.drop("image cannot be used", len(listed.cells))
         ledger.note(error.problem)
         return None
     boxes, rows = [], []
@@ -275,7 +260,7 @@ def _scene(
 def _attach(
     xywh: NDArray[np.float64], labels: Sequence[tuple[tuple[float, ...], int]], ledger: Ledger
 ) -> NDArray[np.int64]:
-    """Return identities (N,): a label belongs to the first box that equals its own exactly."""
+    """Return (N,) identities: a label goes to the first box that is exactly equal to its own."""
     identities = np.full(len(xywh), -1, dtype=np.int64)
     for box, identity in labels:
         equal = np.flatnonzero((xywh == np.array(box)).all(axis=1))

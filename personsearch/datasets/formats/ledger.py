@@ -1,4 +1,4 @@
-"""Book-keeping while a set is read: every row ends up kept, dropped by a rule, or named as a problem."""
+"""Bookkeeping while a set is read: every row ends up kept, dropped by a rule, or listed as a problem."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from personsearch.datasets.dataset import Accounting, Problem
 from personsearch.datasets.scene import Scene
 from personsearch.errors import DatasetError
 
-#: So many problems are told in an error's message; the rest is counted.
-TOLD = 5
+#: How many problems an error's message lists; the rest are counted.
+SHOWN = 5
 
 
 class ProblemError(DatasetError):
-    """One problem; loaders that can go on without the file or row note it in their ledger instead."""
+    """One problem; loaders that can do without the file or row note it in their ledger instead."""
 
     def __init__(self, file: str | Path, what: str, row: str = "") -> None:
         self.problem = Problem(file=str(file), row=row, what=what)
@@ -23,7 +23,7 @@ class ProblemError(DatasetError):
 
 
 class Ledger:
-    """Counts rows as they are read and collects problems, so that one error can tell of all."""
+    """Counts rows as they are read and collects problems, so that a single error can report all of them."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -36,17 +36,17 @@ class Ledger:
         self.rows += count
 
     def change(self, what: str, count: int = 1) -> None:
-        """Note that something about boxes that are kept was changed."""
+        """Note a change made to boxes that are kept."""
         if count:
             self.changed[what] += count
 
     def drop(self, why: str, count: int = 1) -> None:
-        """Note rows, counted already, that a rule of the format leaves out."""
+        """Note rows, already counted, that a rule of the format leaves out."""
         if count:
             self.dropped[why] += count
 
     def bad_row(self, file: str | Path, row: str, what: str) -> None:
-        """Note a malformed row that was counted already."""
+        """Note a malformed row that is already counted."""
         self.problems.append(Problem(file=str(file), row=row, what=what))
 
     def bad_file(self, file: str | Path, what: str, row: str = "") -> None:
@@ -54,7 +54,7 @@ class Ledger:
         self.note(Problem(file=str(file), row=row, what=what))
 
     def note(self, problem: Problem) -> None:
-        """As :meth:`bad_file`."""
+        """Note a problem that counts as a row of its own, as :meth:`bad_file` does."""
         self.rows += 1
         self.problems.append(problem)
 
@@ -62,10 +62,10 @@ class Ledger:
         """Return the account of a set.
 
         Raises:
-            DatasetError: there were problems and they are not to be passed over; names the first few.
+            DatasetError: there were problems, and they must not be skipped; lists the first few.
         """
         if self.problems and not skip_bad:
-            raise DatasetError(_told(self.problems))
+            raise DatasetError(_message(self.problems))
         return Accounting(
             rows=self.rows,
             kept=sum(len(scene.boxes) for scene in scenes),
@@ -75,12 +75,12 @@ class Ledger:
         )
 
 
-def _told(problems: Sequence[Problem]) -> str:
+def _message(problems: Sequence[Problem]) -> str:
     if len(problems) == 1:
-        return f"{problems[0]}. Correct it, or pass over it with skip_bad (--skip-bad)"
+        return f"{problems[0]}. Correct it, or skip it with skip_bad (--skip-bad)"
     lines = [f"{len(problems)} rows or files cannot be used:"]
-    lines += [f"  {problem}" for problem in problems[:TOLD]]
-    if len(problems) > TOLD:
-        lines.append(f"  ... and {len(problems) - TOLD} more")
-    lines.append("Correct them, or pass over them with skip_bad (--skip-bad)")
+    lines += [f"  {problem}" for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        lines.append(f"  ... and {len(problems) - SHOWN} more")
+    lines.append("Correct them, or skip them with skip_bad (--skip-bad)")
     return "\n".join(lines)

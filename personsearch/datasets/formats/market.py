@@ -1,8 +1,8 @@
-"""Re-ID crops in Market-1501 naming: ``bounding_box_train/0002_c1s1_000451_03.jpg``, ``bounding_box_test``, ``query``.
+"""Re-ID crops named as in Market-1501, e.g. ``bounding_box_train/0002_c1s1_000451_03.jpg``.
 
-Each crop is a scene whose only box is the whole image: step 1 of training reads them as it reads people cut from
-scenes. The number before ``_c1`` is the person: 0000 is a distractor without a label, -1 a bad crop that counts
-neither way.
+Each crop is a scene whose only box is the whole image, so step 1 of training reads crops as it reads people cut out of
+scenes. The number before ``_c1`` is the person; 0000 is a distractor without a label, -1 a bad crop that counts neither
+way.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import numpy as np
 
 from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
-from personsearch.datasets.formats.people import image_size
+from personsearch.datasets.formats.options import ReadOptions, check_split
+from personsearch.datasets.formats.people import scene_size
 from personsearch.datasets.scene import Query, Scene
 from personsearch.errors import DatasetError
 
-#: Folders by split. The second of the test split has the queries.
+#: Split -> folders. The second of the test split has the queries.
 FOLDERS = {"train": ("bounding_box_train",), "test": ("bounding_box_test", "query")}
 
 _NAME = re.compile(r"(-1|\d+)_c(\d+)")
@@ -27,49 +28,38 @@ _PICTURES = {".jpg", ".jpeg", ".png", ".bmp"}
 _DISTRACTOR = 0
 
 
-def load_market(
-    source: str | Path,
-    split: str = "test",
-    *,
-    images: str | Path | None = None,
-    queries: str | Path | None = None,
-    skip_bad: bool = False,
-    check_counts: bool = True,
-) -> Dataset:
-    """Read a split. The queries of "test" are the crops of ``query``, which are scenes of the set too.
+def load_market(source: Path, split: str, options: ReadOptions) -> Dataset:
+    """Read a split. The queries of "test" are the crops of ``query``, which are scenes of the set, too.
 
     Args:
         source: the set's folder.
         split: "train" or "test".
-        images: must be None: the crops are the set.
-        queries: must be None.
-        skip_bad: pass over crops that cannot be read or have other names, and list them in the accounting.
-        check_counts: no counts are checked; there for loaders to be alike.
+        options: ``images`` and ``queries`` must be None, because the crops are the set. No counts are published, so
+            ``check_counts`` has no effect.
 
     Raises:
         DatasetError: a crop cannot be used, or a folder is missing.
     """
-    root, ledger = Path(source), Ledger()
-    if split not in FOLDERS:
-        raise DatasetError(f"{root}: split {split!r} is none of {', '.join(FOLDERS)}")
-    if images is not None or queries is not None:
-        raise DatasetError(f"{root}: sets of crops have their images and queries in folders of their own")
+    if options.images is not None or options.queries is not None:
+        raise DatasetError(f"{source}: a set of crops has its images and queries in its own folders; leave both out")
+    check_split(source, split, options)
+    ledger = Ledger()
     scenes: list[Scene] = []
-    asked: list[Query] = []
+    queries: list[Query] = []
     for folder in FOLDERS[split]:
-        if not (root / folder).is_dir():
-            raise DatasetError(f"{root / folder}: no such folder; Market-1501's layout has it")
-        read = list(_scenes(root, folder, ledger))
-        scenes += read
+        if not (source / folder).is_dir():
+            raise DatasetError(f"{source / folder}: no such folder, which Market-1501's layout has")
+        crops = list(_scenes(source, folder, ledger))
+        scenes += crops
         if folder == "query":
-            asked = [
+            queries = [
                 Query(image_id=scene.image_id, box=scene.boxes[0], identity=int(scene.identities[0]))
-                for scene in read
+                for scene in crops
                 if scene.identities[0] >= 0
             ]
-    accounting = ledger.close(scenes, skip_bad=skip_bad)
-    name = f"{root.resolve().name}/{split}"
-    return Dataset(name=name, scenes=tuple(scenes), queries=tuple(asked), accounting=accounting)
+    accounting = ledger.close(scenes, skip_bad=options.skip_bad)
+    name = f"{source.resolve().name}/{split}"
+    return Dataset(name=name, scenes=tuple(scenes), queries=tuple(queries), accounting=accounting)
 
 
 def _scenes(root: Path, folder: str, ledger: Ledger) -> Iterator[Scene]:
@@ -83,7 +73,7 @@ def _scenes(root: Path, folder: str, ledger: Ledger) -> Iterator[Scene]:
             ledger.bad_row(path, "", "its name does not begin with person and camera, as in 0002_c1s1_000451_03.jpg")
             continue
         try:
-            width, height = image_size(path)
+            width, height = scene_size(path)
         except ProblemError as error:
             ledger.bad_row(path, "", error.problem.what)
             continue

@@ -1,4 +1,4 @@
-"""MATLAB files, read through scipy; whatever is wrong with one is said with its name."""
+"""MATLAB files, read with scipy; every error names its file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_mat(path: Path, keys: Sequence[str]) -> NDArray[Any]:
 
     Raises:
         MissingExtraError: scipy is not installed.
-        ProblemError: the file is missing, damaged, of another kind, or has none of the keys; names those it has.
+        ProblemError: the file is missing, damaged, of another kind, or has none of the keys; lists those it has.
     """
     try:
         with path.open("rb") as file:
@@ -31,19 +31,19 @@ def read_mat(path: Path, keys: Sequence[str]) -> NDArray[Any]:
     for key in keys:
         if key in contents:
             return np.asarray(contents[key])
-    found = ", ".join(sorted(key for key in contents if not key.startswith("__"))) or "nothing"
-    raise ProblemError(path, f"has no {' or '.join(keys)}; it holds {found}")
+    names = ", ".join(sorted(key for key in contents if not key.startswith("__"))) or "nothing"
+    raise ProblemError(path, f"has no {' or '.join(keys)}; it holds {names}")
 
 
 def read_struct(path: Path, keys: Sequence[str]) -> Iterator[Any]:
     """Yield the elements of a struct array one by one, each as its fields in order.
 
-    Read at once, a file of many small arrays takes a kilobyte for each number in it; here one element is in memory at a
-    time. Whatever is not a single struct array in the usual form is read by :func:`read_mat`.
+    Read at once, a file of many small arrays takes a kilobyte of memory for each number in it; here one element is in
+    memory at a time. A file that is not a single struct array in the usual form is read by :func:`read_mat`.
 
     Raises:
         MissingExtraError: scipy is not installed.
-        ProblemError: as of :func:`read_mat`; of a truncated file after the elements before the damage.
+        ProblemError: as from :func:`read_mat`; a truncated file yields the elements before the damage first.
     """
     with StructReader.open(path) as reader:
         if reader.key not in keys:
@@ -60,11 +60,11 @@ def _loadmat(path: Path, file: BinaryIO) -> dict[str, Any]:
         raise MissingExtraError("MATLAB's .mat files need scipy: pip install 'personsearch[data]'") from None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of variables that occur twice and the like
+            warnings.simplefilter("ignore")  # about variables that occur twice and the like
             contents: dict[str, Any] = loadmat(file)
     except NotImplementedError:
         raise ProblemError(path, "is a MATLAB 7.3 file; save it with -v7") from None
-    except Exception as error:  # on damaged files scipy raises nearly anything
+    except Exception as error:  # scipy raises nearly anything for damaged files
         raise ProblemError(path, f"is not a readable .mat file: truncated or damaged ({error})") from None
     return contents
 
@@ -78,7 +78,7 @@ def text_of(cell: Any) -> str:
     while isinstance(cell, np.ndarray) and cell.size == 1:
         cell = cell.ravel()[0]
     if not isinstance(cell, str):
-        raise ValueError(f"expected a name, got {_short(cell)}")  # noqa: TRY004 - as of box_of
+        raise ValueError(f"expected a name, got {_short(cell)}")  # noqa: TRY004 - like box_of
     return str(cell)
 
 
@@ -86,7 +86,7 @@ def box_of(cell: Any) -> NDArray[np.float64]:
     """Return the four numbers in a cell as float64: MATLAB's are often uint8, in which x + width overflows.
 
     Raises:
-        ValueError: there are not four, or no numbers.
+        ValueError: they are not four, or not numbers.
     """
     array = np.asarray(cell)
     if array.size != 4 or array.dtype.kind not in "uif":

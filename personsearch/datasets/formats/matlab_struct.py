@@ -1,7 +1,7 @@
-"""A MATLAB 5 file with one large struct array, cut into its elements, so that scipy can read one at a time.
+"""A MATLAB 5 file with one large struct array, cut into its elements so that scipy can read them one at a time.
 
 Only the outermost layer is read here (MAT-File Format, MathWorks: header, tags, array flags, dimensions, names). Each
-field of each element is handed on as a small file of its own, which scipy parses.
+field of each element becomes a small file of its own, which scipy parses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from personsearch.datasets.formats.ledger import ProblemError
 _HEADER, _TAG = 128, 8
 _MATRIX, _COMPRESSED, _STRUCT_CLASS = 14, 15, 2
 _CHUNK = 1 << 16
-#: The name "x" in place of the empty one that arrays inside others have; scipy passes over arrays without a name.
+#: Arrays inside others have an empty name; it is replaced by "x", because scipy skips arrays without a name.
 _NO_NAME, _NAMED = struct.pack("<II", 1, 0), struct.pack("<HH4s", 1, 1, b"x")
 
 
@@ -28,7 +28,12 @@ class _OtherFormError(Exception):
 
 
 class StructReader:
-    """Attributes: ``key``, the array's name ("" where the file has another form), and ``length``, its elements."""
+    """Reads the struct array of a file element by element.
+
+    Attributes:
+        key: the array's name; "" if the file has another form.
+        length: how many elements it has.
+    """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.key, self.length, self._path = "", 0, path
@@ -53,10 +58,10 @@ class StructReader:
             yield StructReader(path, file)
 
     def fields(self) -> list[bytes]:
-        """Return the next element's fields, each as the bytes of a file with a variable "x"; b"" = an empty array.
+        """Return the next element's fields, each as the bytes of a file with one variable "x"; b"" is an empty array.
 
         Raises:
-            ProblemError: the file ends or is damaged here.
+            ProblemError: the file ends here or is damaged.
         """
         try:
             return [self._field() for _ in range(self._num_fields)]
@@ -91,7 +96,7 @@ class StructReader:
         if size == 0:
             return b""
         body = self._read(size)
-        # Flags take 16 bytes, and the dimensions stand between them and the name.
+        # The flags take 16 bytes; the dimensions lie between them and the name.
         (dimensions,) = struct.unpack_from("<I", body, 20)
         name = 24 + dimensions + -dimensions % 8
         if body[name : name + 8] != _NO_NAME:
@@ -104,7 +109,7 @@ class StructReader:
         return kind, size
 
     def _element(self) -> bytes:
-        """Read an element that is no array: four bytes or less lie within the tag, others are padded to eight."""
+        """Read an element that is not an array: up to four bytes lie within the tag, more are padded to eight."""
         tag = self._read(_TAG)
         small, size = struct.unpack("<HH", tag[:4])
         if size:
@@ -120,7 +125,7 @@ class StructReader:
 
 
 class _Inflated:
-    """Reads a compressed part of a file, a little at a time."""
+    """Reads a compressed part of a file, a chunk at a time."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self._left = file, size

@@ -1,8 +1,8 @@
 """MOTChallenge folders: sequences of ``seqinfo.ini``, ``gt/gt.txt`` and a folder of frames.
 
-Lines of gt.txt are ``frame, track id, x, y, width, height, flag, class, visibility``; frames count from 1. A flag of 0
-makes a box one that counts neither way; classes other than 1 (pedestrian) are left out. MOT15's ten columns have no
-class. Boxes wholly outside the image are left out. The track id is the identity and the sequence is the camera.
+Lines of gt.txt are ``frame, track id, x, y, width, height, flag, class, visibility``; frames count from 1. A box with
+the flag 0 is ignored. Classes other than 1 (pedestrian) are left out; MOT15's ten columns have no class. Boxes wholly
+outside the image are left out. The track id is the identity, and the sequence is the camera.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
+from personsearch.datasets.formats.options import ReadOptions
 from personsearch.datasets.formats.people import people_of
 from personsearch.datasets.scene import Query, Scene
 from personsearch.errors import DatasetError
@@ -39,14 +40,14 @@ CLASSES = {
 }
 
 _PEDESTRIAN = 1
-#: MOT17 has each video three times, once for each public detector.
+#: MOT17 has three copies of each video, one for each public detector.
 _COPY = re.compile(r"(.+)-(DPM|FRCNN|SDP)$")
 _COLUMNS = (7, 8, 9, 10)
 
 
 @dataclass(frozen=True)
 class _Sequence:
-    """What seqinfo.ini says; ``folder`` is the sequence's own."""
+    """What seqinfo.ini says; ``folder`` is that of the sequence."""
 
     folder: Path
     name: str
@@ -58,7 +59,7 @@ class _Sequence:
 
 
 def is_mot(folder: Path) -> bool:
-    """Whether a folder is a sequence, or has sequences, maybe below ``train`` or ``test``."""
+    """Whether a folder is a sequence or has sequences in it, perhaps below ``train`` or ``test``."""
     return any((below / "seqinfo.ini").is_file() for below in _candidates(folder))
 
 
@@ -70,47 +71,39 @@ def _candidates(folder: Path) -> list[Path]:
     return [folder, *children, *(below for split in splits for below in sorted(split.iterdir()))]
 
 
-def load_mot(
-    source: str | Path,
-    split: str = "test",
-    *,
-    images: str | Path | None = None,
-    queries: str | Path | None = None,
-    skip_bad: bool = False,
-    check_counts: bool = True,
-    same_people: bool = False,
-) -> Dataset:
+def load_mot(source: Path, split: str, options: ReadOptions, *, same_people: bool = False) -> Dataset:
     """Read a sequence, or all sequences of a folder.
 
     Args:
-        source: folder of a sequence, of sequences, or with folders ``train`` and ``test`` of them.
+        source: folder of a sequence, of sequences, or of folders ``train`` and ``test`` with sequences.
         split: which of ``train`` and ``test`` to read where both are there.
-        images: must be None: seqinfo.ini says where the frames are.
-        queries: "first" (default of "test"): whoever has an identity is looked for by the first box in each sequence.
-        skip_bad: pass over malformed rows and files and list them in the accounting.
-        check_counts: no counts are published; there for loaders to be alike.
-        same_people: a track id means the same person in all sequences; else they are numbered one sequence after
-            another, the first by its own track ids.
+        options: ``images`` must be None, because seqinfo.ini names the frames. ``queries`` is "first" (the default for
+            "test"): everyone with an identity is searched for, by their first box in each sequence. No counts are
+            published, so ``check_counts`` has no effect.
+        same_people: a track id means the same person in all sequences; otherwise people of different sequences are
+            different, and those of later sequences get higher numbers.
 
     Raises:
         DatasetError: a file or row cannot be used.
     """
-    root, ledger = Path(source), Ledger()
-    if images is not None or queries not in (None, "first"):
-        raise DatasetError(f"{root}: MOT folders name their frames themselves, and their only protocol is 'first'")
+    root, ledger = source, Ledger()
+    if options.images is not None:
+        raise DatasetError(f"{root}: seqinfo.ini says where the frames of a MOT folder are; leave images out")
+    if options.queries not in (None, "first"):
+        raise DatasetError(f"{root}: MOT folders have the protocol 'first' only, not {str(options.queries)!r}")
     folder = root / split if (root / split).is_dir() else root
     scenes: list[Scene] = []
     for sequence in _sequences(folder, ledger):
         taken = max((int(scene.identities.max(initial=-1)) for scene in scenes), default=-1)
         scenes += _scenes(sequence, 0 if same_people else taken + 1, ledger)
-    accounting = ledger.close(scenes, skip_bad=skip_bad)
+    accounting = ledger.close(scenes, skip_bad=options.skip_bad)
     name = root.resolve().name if folder == root else f"{root.resolve().name}-{split}"
-    asked = first_queries(scenes) if split == "test" or queries is not None else ()
-    return Dataset(name=f"mot/{name}", scenes=tuple(scenes), queries=asked, accounting=accounting)
+    queries = first_queries(scenes) if split == "test" or options.queries is not None else ()
+    return Dataset(name=f"mot/{name}", scenes=tuple(scenes), queries=queries, accounting=accounting)
 
 
 def first_queries(scenes: Sequence[Scene]) -> tuple[Query, ...]:
-    """Ask for everyone who has an identity, by the first box before each camera."""
+    """Return a query for everyone who has an identity, by their first box in each camera."""
     seen: set[tuple[str | None, int]] = set()
     queries = []
     for scene in scenes:
@@ -122,19 +115,19 @@ def first_queries(scenes: Sequence[Scene]) -> tuple[Query, ...]:
 
 
 def _sequences(folder: Path, ledger: Ledger) -> list[_Sequence]:
-    found = [one for one in (folder, *sorted(folder.iterdir())) if (one / "seqinfo.ini").is_file()]
-    if not found:
-        raise DatasetError(f"{folder}: neither a sequence nor a folder of sequences: nothing there has a seqinfo.ini")
+    folders = [one for one in (folder, *sorted(folder.iterdir())) if (one / "seqinfo.ini").is_file()]
+    if not folders:
+        raise DatasetError(f"{folder}: is neither a sequence nor a folder of sequences: no seqinfo.ini in it or below")
     sequences: list[_Sequence] = []
     videos: set[str] = set()
-    for one in found:
+    for one in folders:
         copy = _COPY.match(one.name)
         video = copy.group(1) if copy else one.name
         if video in videos:
             gt = one / "gt" / "gt.txt"
             count = len(_lines(gt)) if gt.is_file() else 0
             ledger.read(count)
-            ledger.drop("of another copy of a video (MOT17 has each three times)", count)
+            ledger.drop("another copy of a video (MOT17 has three of each)", count)
             continue
         videos.add(video)
         try:
@@ -164,17 +157,17 @@ def _info(folder: Path) -> _Sequence:
     except (configparser.Error, ValueError) as error:
         raise ProblemError(path, " ".join(str(error).split())) from None
     if min(info.rate, info.length, *info.size) <= 0 or not np.isfinite(info.rate):
-        raise ProblemError(path, "frameRate, seqLength, imWidth and imHeight must be more than 0")
+        raise ProblemError(path, "frameRate, seqLength, imWidth and imHeight must be above 0")
     return info
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """Return (line number, text) of the lines that are not blank."""
+    """Return number and text of the lines that are not blank."""
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise ProblemError(
-            path, f"cannot be read ({error.strerror}); MOTChallenge keeps the labels of its test sequences to itself"
+            path, f"cannot be read ({error.strerror}); MOTChallenge does not publish the labels of its test sequences"
         ) from None
     return [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
 
@@ -218,7 +211,7 @@ def _values(line: str, sequence: _Sequence) -> list[float]:
     if not (frame.is_integer() and 1 <= frame <= sequence.length):
         raise ValueError(f"frame {words[0]} is not in 1..{sequence.length} of seqinfo.ini")
     if not (track.is_integer() and track >= 0):
-        raise ValueError(f"track id {words[1]} must be a whole number of 0 or more")
+        raise ValueError(f"track id {words[1]} must be a whole number, 0 or more")
     if not np.isfinite(values[6:]).all():
         raise ValueError("flag, class and visibility must be finite numbers")
     return values
@@ -230,11 +223,11 @@ def _scene(
     name = f"{sequence.images}/{frame:06d}{sequence.suffix}"
     path = sequence.folder / name
     if not path.is_file():
-        ledger.drop("of an image that cannot be used", len(rows))
+        ledger.drop("image cannot be used", len(rows))
         ledger.bad_file(path, "no such image")
         return None
     values: NDArray[np.float64] = np.array([row[1][:7] for row in rows], dtype=np.float64).reshape(-1, 7)
-    # Boxes follow whole people, so somebody who has just left may lie outside altogether.
+    # Boxes cover whole people, so that of somebody who has just left may lie outside altogether.
     outside = (values[:, 4:6] > 0).all(axis=1) & (
         (values[:, 2:4] + values[:, 4:6] <= 0) | (values[:, 2:4] >= sequence.size)
     ).any(axis=1)

@@ -1,4 +1,4 @@
-"""Boxes and identities of one image, from the rows of any format."""
+"""What every format needs of one image: its size, and the boxes and identities of its rows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
+from personsearch.errors import ImageError
 
 People = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]
 
@@ -26,17 +27,17 @@ def people_of(
     """Turn the rows of one image into the arrays of a scene; whatever cannot be used is noted in the ledger.
 
     Args:
-        ledger: has counted the rows already.
-        file: that the rows are from.
-        row_name: number of a row here -> how the file calls it.
+        ledger: has already counted the rows.
+        file: where the rows are from.
+        row_name: number of a row here -> its name in the file.
         xywh: (N, 4) left, top, width, height in pixels, as in the file.
         identities: (N,) -1 = without a label.
         ignore: (N,) boxes that count neither way; they lose their label.
         size: width and height of the image.
 
     Returns:
-        Boxes (M, 4) float32 xyxy, built in float64 and then clipped to the image; identities (M,); ignore (M,). Of an
-        identity that occurs twice the first box keeps it; the others stay as people without a label.
+        Boxes (M, 4) float32 xyxy, computed in float64 and then clipped to the image; identities (M,); ignore (M,). If
+        an identity occurs twice, the first box keeps it and the others stay as people without a label.
     """
     corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
     limits = np.array([*size, *size], dtype=np.float64)
@@ -68,7 +69,7 @@ def corners_in(xywh: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]
     """Return a box (4,) float32 xyxy clipped to the image of ``size`` (width, height).
 
     Raises:
-        ValueError: it is not finite or has no area there; says so in the words of :func:`people_of`.
+        ValueError: the box is not finite or has no area there; the message is that of :func:`people_of`.
     """
     box = np.asarray(xywh, dtype=np.float64)
     corners = np.concatenate([box[:2], box[:2] + box[2:]]).clip(0, [*size, *size])
@@ -77,21 +78,15 @@ def corners_in(xywh: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]
     return corners.astype(np.float32)
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Return width and height of an image as it is shown upright, from its header alone.
+def scene_size(path: Path) -> tuple[int, int]:
+    """Return width and height of the upright image from its header alone.
 
     Raises:
         ProblemError: there is no such image, or its header cannot be read.
     """
-    from PIL import Image
+    from personsearch.pictures.decode import image_size  # loads Pillow, which reading annotations can do without
 
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            # A PNG has its EXIF after the pixels; reading those of a whole set would take minutes.
-            turned = image.format != "PNG" and image.getexif().get(0x0112, 1) >= 5
-    except FileNotFoundError:
-        raise ProblemError(path, "no such image") from None
-    except Exception as error:  # Pillow raises many kinds on damaged files
-        raise ProblemError(path, f"is not a readable image ({error})") from None
-    return (height, width) if turned else (width, height)
+        return image_size(path)
+    except ImageError as error:
+        raise ProblemError(path, str(error).removeprefix(f"{path}: ")) from None

@@ -1,8 +1,8 @@
 """PRW in its official layout: ``frames/``, ``annotations/``, ``frame_*.mat``, ``ID_*.mat``, ``query_info.txt``.
 
-Identities are numbered alike in both splits: the people of ``ID_train.mat`` by rising id from 0 (0..482 in the official
-set), then those of ``ID_test.mat``. The test frames show people of the training split too; no query asks for them, so
-they are known distractors.
+Both splits share one numbering of identities: first the people of ``ID_train.mat`` in order of their ids (0..482 in the
+official set), then those of ``ID_test.mat``. The test frames show people of the training split, too; no query asks for
+them, so they are known distractors.
 """
 
 from __future__ import annotations
@@ -18,73 +18,60 @@ from numpy.typing import NDArray
 from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
 from personsearch.datasets.formats.matlab import read_mat, text_of
-from personsearch.datasets.formats.people import corners_in, image_size, people_of
+from personsearch.datasets.formats.options import ReadOptions, check_split
+from personsearch.datasets.formats.people import corners_in, people_of, scene_size
 from personsearch.datasets.formats.published import checked_name
 from personsearch.datasets.scene import Query, Scene
 from personsearch.errors import DatasetError
 
-#: Query lists by the name of the protocol. The second is the reduced list of the QEEPS paper.
+#: Protocol -> query list. The second is the reduced list of the QEEPS paper.
 QUERY_LISTS = {"standard": "query_info.txt", "mini": "prwmini_query_info.txt"}
 
-_SPLITS = ("train", "test")
 _BOX_KEYS = ("box_new", "anno_file", "anno_previous")
 #: PRW's id of people without a label.
 _UNLABELLED = -2
 _CAMERA = re.compile(r"c(\d+)")
 
 
-def load_prw(
-    source: str | Path,
-    split: str = "test",
-    *,
-    images: str | Path | None = None,
-    queries: str | Path | None = None,
-    skip_bad: bool = False,
-    check_counts: bool = True,
-) -> Dataset:
+def load_prw(source: Path, split: str, options: ReadOptions) -> Dataset:
     """Read a split.
 
     Args:
         source: the set's folder.
         split: "train" or "test".
-        images: folder of the frames; default: ``frames``.
-        queries: "standard" (default), "mini", or a file like ``query_info.txt``. Their boxes are clipped to the frame.
-        skip_bad: pass over malformed rows and files and list them in the accounting.
-        check_counts: hold what passes for the official set to its published counts; see :mod:`.published`.
+        options: ``images`` is the folder of the frames, by default ``frames``. ``queries`` is "standard" (the default),
+            "mini", or a file like ``query_info.txt``; the boxes of queries are clipped to their frame.
 
     Raises:
         DatasetError: a file or row cannot be used, or the counts are not the published ones.
         MissingExtraError: scipy is not installed.
     """
-    root, ledger = Path(source), Ledger()
-    if split not in _SPLITS:
-        raise DatasetError(f"{root}: split {split!r} is none of {', '.join(_SPLITS)}")
-    if split == "train" and queries is not None:
-        raise DatasetError(f"{root}: nobody is looked for in the training split; it has no queries {str(queries)!r}")
-    people = _numbers(root, split)
-    names = _frame_names(root / f"frame_{split}.mat", f"img_index_{split}")
-    folder = root / "frames" if images is None else Path(images)
+    ledger, queries = Ledger(), options.queries
+    check_split(source, split, options)
+    people = _numbers(source, split)
+    names = _frame_names(source / f"frame_{split}.mat", f"img_index_{split}")
+    folder = source / "frames" if options.images is None else Path(options.images)
     labels: Counter[int] = Counter()
-    scenes = [scene for name in names if (scene := _scene(root, folder, name, people, labels, ledger)) is not None]
-    asked: list[Query] = []
-    found = {"images": len(names), "boxes": ledger.rows, "labelled boxes": labels.total(), "identities": len(labels)}
+    scenes = [scene for name in names if (scene := _scene(source, folder, name, people, labels, ledger)) is not None]
+    wanted: list[Query] = []
+    counted = {"images": len(names), "boxes": ledger.rows, "labelled boxes": labels.total(), "identities": len(labels)}
     listed = {"images": len(names)}
     if split == "train":
         listed["identities"] = len(people)
     else:
-        asked, lines = _queries(_query_file(root, queries), scenes, people, ledger)
+        wanted, lines = _queries(_query_file(source, queries), scenes, people, ledger)
         if queries in (None, "standard"):
-            found["queries"] = listed["queries"] = lines
-    accounting = ledger.close(scenes, skip_bad=skip_bad)
-    check = check_counts and not accounting.skipped
-    name = checked_name(f"prw/{split}", f"prw/{split}", root.resolve().name, listed, found, check)
+            counted["queries"] = listed["queries"] = lines
+    accounting = ledger.close(scenes, skip_bad=options.skip_bad)
+    check = options.check_counts and not accounting.skipped
+    name = checked_name(f"prw/{split}", f"prw/{split}", source.resolve().name, listed, counted, check)
     if queries == "mini":
         name += "-mini"
-    return Dataset(name=name, scenes=tuple(scenes), queries=tuple(asked), accounting=accounting)
+    return Dataset(name=name, scenes=tuple(scenes), queries=tuple(wanted), accounting=accounting)
 
 
 def _numbers(root: Path, split: str) -> dict[int, int]:
-    """Map PRW's ids to identities. Training needs the first list only."""
+    """Map PRW's ids to identities; training needs the first list only."""
     ids = _ids(root / "ID_train.mat", ("ID_train",))
     if split == "test":
         ids += [one for one in _ids(root / "ID_test.mat", ("ID_test2", "ID_test")) if one not in set(ids)]
@@ -94,7 +81,7 @@ def _numbers(root: Path, split: str) -> dict[int, int]:
 def _ids(path: Path, keys: Sequence[str]) -> list[int]:
     values = read_mat(path, keys)
     if values.dtype.kind not in "uif" or not np.array_equal(values, np.round(values)) or (values < 0).any():
-        raise ProblemError(path, f"{keys[0]} must hold ids, whole numbers of 0 or more")
+        raise ProblemError(path, f"{keys[0]} must hold ids: whole numbers, 0 or more")
     return sorted({int(value) for value in values.ravel()})
 
 
@@ -114,7 +101,7 @@ def _frame_names(path: Path, key: str) -> list[str]:
 def _scene(
     root: Path, folder: Path, name: str, people: Mapping[int, int], labels: Counter[int], ledger: Ledger
 ) -> Scene | None:
-    """Read one frame; None and a note in the ledger where that cannot be done. Counts its labels."""
+    """Read one frame and count its labels; a frame that cannot be read is noted in the ledger and gives None."""
     file = root / "annotations" / f"{name}.mat"
     try:
         rows = _rows(file)
@@ -125,12 +112,12 @@ def _scene(
     ids = rows[:, 0]
     labels.update(int(one) for one in ids[np.isfinite(ids) & (ids != _UNLABELLED)])
     try:
-        size = image_size(folder / name)
+        size = scene_size(folder / name)
         match = _CAMERA.match(name)
         if match is None:
             raise ProblemError(file, "the frame's name does not begin with its camera, as in c1s1_000151")
     except ProblemError as error:
-        ledger.drop("of an image that cannot be used", len(rows))
+        ledger.drop("image cannot be used", len(rows))
         ledger.note(error.problem)
         return None
     known = np.array([one == _UNLABELLED or one in people for one in ids.tolist()], dtype=bool)
@@ -167,7 +154,7 @@ def _rows(file: Path) -> NDArray[np.float64]:
         return np.zeros((0, 5))
     if values.ndim != 2 or values.shape[1] != 5 or values.dtype.kind not in "uif":
         shape = "x".join(map(str, values.shape))
-        raise ProblemError(file, f"must hold rows of id, x, y, width, height; holds {shape} of {values.dtype}")
+        raise ProblemError(file, f"must hold rows of id, x, y, width, height, but holds {shape} {values.dtype}")
     return values.astype(np.float64)
 
 
@@ -176,14 +163,14 @@ def _query_file(root: Path, queries: str | Path | None) -> Path:
     file = Path(str(queries)) if name is None else root / name
     if not file.is_file():
         protocols = ", ".join(QUERY_LISTS)
-        raise DatasetError(f"{file}: no such list of queries; PRW has the protocols {protocols}, or give a file")
+        raise DatasetError(f"{file}: no such query list; PRW has the protocols {protocols}; or give a file")
     return file
 
 
 def _queries(file: Path, scenes: Sequence[Scene], people: Mapping[int, int], ledger: Ledger) -> tuple[list[Query], int]:
-    """Read lines of ``id x y width height frame``; returns the usable ones, and how many there are."""
+    """Read lines of ``id x y width height frame``; returns the usable queries, and the number of lines."""
     frames = {Path(scene.image_id).stem: scene for scene in scenes}
-    # Lines end with CRLF in the official file; splitting into words leaves no trace of it.
+    # Lines of the official file end with CRLF, which splitting into words removes.
     lines = [line.split() for line in file.read_bytes().decode("utf-8", errors="replace").splitlines()]
     queries = []
     for number, words in enumerate(lines, 1):
@@ -206,7 +193,7 @@ def _query(words: Sequence[str], frames: Mapping[str, Scene], people: Mapping[in
         raise ValueError(f"expected numbers, got {' '.join(words[:5])}") from None
     scene = frames.get(words[5].removesuffix(".jpg"))
     if scene is None:
-        raise ValueError(f"frame {words[5]} is none of the usable test frames")
+        raise ValueError(f"frame {words[5]} is not among the usable test frames")
     if person not in people:
         raise ValueError(f"id {person} is in neither ID_train.mat nor ID_test.mat")
     box = corners_in(xywh, (scene.width, scene.height))

@@ -293,5 +293,5 @@ def test_which_splits_a_set_has(tmp_path: Path) -> None:
     assert splits_of(tmp_path / "crops") == ("test",)
     with pytest.raises(DatasetError, match="no such file or folder"):
         splits_of(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="'voc' is none of coco, prw"):
+    with pytest.raises(DatasetError, match="no format 'voc'; choose one of coco, prw"):
         splits_of(tmp_path, format="voc")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from personsearch.datasets import Dataset, load_cuhk_sysu, load_dataset
+from personsearch.datasets import Dataset, load_dataset
 from personsearch.errors import DatasetError
 from tests.conftest import SHARED
 from tests.datasets.layouts import balanced, blank, cells, save, small_box, small_cuhk, struct, write_cuhk
@@ -57,7 +57,7 @@ def test_galleries_are_listed_as_in_the_file(tmp_path: Path) -> None:
     assert balanced(dataset)
 
 
-def test_the_full_set_goes_on_with_the_rest_of_the_pool(tmp_path: Path) -> None:
+def test_the_full_set_continues_with_the_rest_of_the_pool(tmp_path: Path) -> None:
     dataset = load_dataset(small_cuhk(tmp_path / "set"), queries="all")
     nan = np.nan
     assert _same(
@@ -69,7 +69,7 @@ def test_the_full_set_goes_on_with_the_rest_of_the_pool(tmp_path: Path) -> None:
     )
 
 
-def test_subsets_have_other_keys_and_keep_the_identities(tmp_path: Path) -> None:
+def test_subsets_have_other_keys_and_the_same_identities(tmp_path: Path) -> None:
     root = small_cuhk(tmp_path / "set")
     occlusion = load_dataset(root, queries="occlusion")
     assert occlusion.name == "set/occlusion"
@@ -80,7 +80,7 @@ def test_subsets_have_other_keys_and_keep_the_identities(tmp_path: Path) -> None
     assert resolution.scenes[2].identities.tolist() == [5533, 5534]
 
 
-def test_a_protocol_may_be_a_file(tmp_path: Path) -> None:
+def test_queries_may_be_a_file(tmp_path: Path) -> None:
     root = small_cuhk(tmp_path / "set")
     file = root / "annotation" / "test" / "train_test" / "TestG100.mat"
     assert load_dataset(root, queries=file).name == "set/TestG100"
@@ -88,11 +88,11 @@ def test_a_protocol_may_be_a_file(tmp_path: Path) -> None:
     assert len(load_dataset(root, queries=tmp_path / "mine.mat").queries) == 2
     with pytest.raises(DatasetError, match=r"TestG100\.mat: no such file"):
         load_dataset(root)
-    with pytest.raises(DatasetError, match=r"G200: neither a file nor a protocol of CUHK-SYSU; those are G50, G100"):
+    with pytest.raises(DatasetError, match=r"G200: is neither a file nor a protocol of CUHK-SYSU, which has G50, G100"):
         load_dataset(root, queries="G200")
-    with pytest.raises(DatasetError, match="nobody is looked for in the training split"):
+    with pytest.raises(DatasetError, match="the training split has no queries, so 'G50' cannot be read"):
         load_dataset(root, "train", queries="G50")
-    with pytest.raises(DatasetError, match="split 'val' is none of"):
+    with pytest.raises(DatasetError, match="has no split 'val'"):
         load_dataset(root, "val")
 
 
@@ -153,7 +153,7 @@ def test_mistakes_name_file_and_row(tmp_path: Path, file: str, key: str, value: 
     root = small_cuhk(tmp_path / "set")
     save(root / file, key, value)
     with pytest.raises(DatasetError, match=message):
-        load_cuhk_sysu(root, queries="G50")
+        load_dataset(root, queries="G50")
 
 
 @pytest.mark.parametrize(
@@ -170,21 +170,21 @@ def test_mistakes_in_the_training_list(tmp_path: Path, value: Any, message: str)
     root = small_cuhk(tmp_path / "set")
     save(root / TRAIN, "Train", value)
     with pytest.raises(DatasetError, match=message):
-        load_cuhk_sysu(root, "train")
+        load_dataset(root, "train")
 
 
 def test_truncated_files(tmp_path: Path) -> None:
     root = small_cuhk(tmp_path / "set")
     (root / G50).write_bytes((root / G50).read_bytes()[:-900])
     with pytest.raises(DatasetError, match=r"TestG50\.mat: is not a readable \.mat file: truncated or damaged"):
-        load_cuhk_sysu(root, queries="G50")
+        load_dataset(root, queries="G50")
 
 
-def test_what_is_bad_can_be_passed_over(tmp_path: Path) -> None:
+def test_bad_rows_and_files_can_be_skipped(tmp_path: Path) -> None:
     root = small_cuhk(tmp_path / "set")
     (root / "Image" / "SSM" / "s5.jpg").unlink()
     (root / "Image" / "SSM" / "s3.jpg").write_text("x")
-    dataset = load_cuhk_sysu(root, skip_bad=True)
+    dataset = load_dataset(root, skip_bad=True)
     assert [scene.image_id for scene in dataset.scenes] == ["s4.jpg", "s6.jpg", "s7.jpg"]
     assert [(Path(p.file).name, p.row) for p in dataset.accounting.skipped] == [
         ("s3.jpg", ""),
@@ -210,7 +210,7 @@ def raw() -> Any:
 
 @pytest.fixture
 def official(raw: Any, tmp_path: Path) -> Path:
-    """The real TestG100.mat, and the other files made up to fit it: every image it lists, with the boxes it names."""
+    """The real TestG100.mat, and made-up files that fit it: every image it lists, with the boxes it names."""
     root = tmp_path / "CUHK"
     images: dict[str, dict[tuple[int, ...], None]] = {}
     for item in raw:
@@ -246,10 +246,10 @@ def test_the_real_protocol(raw: Any, official: Path) -> None:
     assert [number for number, query in enumerate(dataset.queries) if query.image_id in names[number]] == [493, 2132]
     assert [query.identity for query in dataset.queries] == list(range(5532, 5532 + 2900))
     assert balanced(dataset)
-    # uint8 in 437 of them, in which x + width may overflow: compared with whole numbers of Python.
+    # 437 of them are uint8, in which x + width may overflow: compared with Python's integers.
     stored = [item["Query"].ravel()[0]["idlocate"].ravel() for item in raw]
     assert sum(box.dtype == np.uint8 for box in stored) == 437
     for query, (x, y, w, h) in zip(dataset.queries, [box.tolist() for box in stored], strict=True):
         assert query.box.tolist() == [x, y, x + w, y + h]
     with np.errstate(over="ignore"):
-        assert any((box[:2] + box[2:] < box[:2]).any() for box in stored)  # or the trap would not be tried
+        assert any((box[:2] + box[2:] < box[:2]).any() for box in stored)  # otherwise nothing would overflow here

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from personsearch.datasets import load_dataset, load_market
+from personsearch.datasets import load_dataset
 from personsearch.errors import DatasetError
 from tests.datasets.layouts import balanced, blank
 
@@ -48,21 +48,21 @@ def test_mistakes_name_the_file(market: Path) -> None:
     blank(market / "query" / "somebody.jpg")
     (market / "query" / "0009_c1s6_015971_00.jpg").write_text("x")
     with pytest.raises(DatasetError, match=r"2 rows or files") as raised:
-        load_market(market)
+        load_dataset(market)
     assert "somebody.jpg: its name does not begin with person and camera" in str(raised.value)
-    assert "0009_c1s6_015971_00.jpg: is not a readable image" in str(raised.value)
-    dataset = load_market(market, skip_bad=True)
+    assert "0009_c1s6_015971_00.jpg: cannot be read as an image: empty, damaged" in str(raised.value)
+    dataset = load_dataset(market, skip_bad=True)
     assert len(dataset.scenes) == 4
     assert balanced(dataset)
 
 
 def test_other_layouts_are_refused(market: Path) -> None:
-    with pytest.raises(DatasetError, match="split 'val' is none of train, test"):
-        load_market(market, "val")
-    with pytest.raises(DatasetError, match="in folders of their own"):
-        load_market(market, images=market)
+    with pytest.raises(DatasetError, match="has no split 'val'; choose train or test"):
+        load_dataset(market, "val")
+    with pytest.raises(DatasetError, match="in its own folders"):
+        load_dataset(market, images=market)
     for path in (market / "query").iterdir():
         path.unlink()
     (market / "query").rmdir()
     with pytest.raises(DatasetError, match="query: no such folder"):
-        load_market(market)
+        load_dataset(market)

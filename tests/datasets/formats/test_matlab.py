@@ -27,13 +27,13 @@ def equal(one: Any, other: Any) -> bool:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_elements_one_by_one_are_those_of_the_whole(tmp_path: Path, compressed: bool) -> None:
+def test_elements_read_one_by_one_are_those_of_the_whole_file(tmp_path: Path, compressed: bool) -> None:
     from scipy.io import savemat
 
     path = tmp_path / "a.mat"
     savemat(path, {"TestG50": protocol(ASKED)}, do_compression=compressed)
     with StructReader.open(path) as reader:
-        assert (reader.key, reader.length) == ("TestG50", 3)  # or the other way would be tried here
+        assert (reader.key, reader.length) == ("TestG50", 3)  # otherwise this would test the other way
     parts = list(read_struct(path, ("Other", "TestG50")))
     assert equal(parts, [list(element) for element in read_mat(path, ("TestG50",)).ravel()])
     assert text_of(parts[1][0][0, 0][0]) == "a-name-of-some-length.jpg"
@@ -53,7 +53,7 @@ def test_other_files_are_read_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_file_cut_anywhere_is_one_error(tmp_path: Path, compressed: bool) -> None:
+def test_a_file_cut_anywhere_raises_the_same_error(tmp_path: Path, compressed: bool) -> None:
     from scipy.io import savemat
 
     path = tmp_path / "a.mat"
@@ -88,6 +88,6 @@ def test_cells() -> None:
 
 
 @pytest.mark.skipif(not (SHARED / "cuhk-sysu-protocol").exists(), reason="../shared/data/cuhk-sysu-protocol is absent")
-def test_the_official_file_can_be_read_one_by_one() -> None:
+def test_the_official_file_can_be_read_element_by_element() -> None:
     with StructReader.open(SHARED / "cuhk-sysu-protocol" / "TestG100.mat") as reader:
         assert (reader.key, reader.length) == ("TestG100", 2900)

@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from personsearch.datasets.dataset import Problem
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
-from personsearch.datasets.formats.people import corners_in, image_size, people_of
-from personsearch.errors import DatasetError
+from personsearch.datasets.formats.people import corners_in, people_of, scene_size
 
 numbers = st.one_of(st.floats(-50, 150), st.sampled_from([float("nan"), float("inf"), 0.0, 100.0]))
 rows = st.lists(st.tuples(numbers, numbers, numbers, numbers, st.integers(-1, 3), st.booleans()), max_size=8)
 
 
 @given(rows)
-def test_every_row_is_kept_or_named(rows: list[tuple[float, float, float, float, int, bool]]) -> None:
+def test_every_row_is_kept_or_listed(rows: list[tuple[float, float, float, float, int, bool]]) -> None:
     ledger = Ledger()
     ledger.read(len(rows))
     table = np.array([row[:4] for row in rows], dtype=np.float64).reshape(-1, 4)
@@ -36,11 +36,11 @@ def test_every_row_is_kept_or_named(rows: list[tuple[float, float, float, float,
     assert len(set(labels)) == len(labels)
     assert (identities[ignore] == -1).all()
     kept = [number for number in range(len(rows)) if str(number) not in {problem.row for problem in ledger.problems}]
-    # Whoever has a label among the kept and counted boxes still has it once.
+    # Everyone with a label among the kept boxes that count still has it, once.
     assert set(labels) == {rows[n][4] for n in kept if rows[n][4] >= 0 and not rows[n][5]}
 
 
-def test_corners_are_built_before_they_are_clipped() -> None:
+def test_corners_are_computed_before_they_are_clipped() -> None:
     # Clipping x to 0 first would shift the box: [0, 10, 20, 50].
     assert corners_in(np.array([-5, 10, 20, 40]), (100, 80)).tolist() == [0, 10, 15, 50]
     with pytest.raises(ValueError, match=r"has no area inside the 100x80 image"):
@@ -49,35 +49,14 @@ def test_corners_are_built_before_they_are_clipped() -> None:
         corners_in(np.array([np.nan, 10, 20, 40]), (100, 80))
 
 
-def test_sizes_are_of_the_upright_image(tmp_path: Path) -> None:
-    picture = Image.new("L", (30, 20))
+def test_sizes_are_of_the_upright_image_and_problems_name_the_file(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
-    picture.save(tmp_path / "a.jpg", exif=exif)
-    picture.save(tmp_path / "b.png")
-    assert image_size(tmp_path / "a.jpg") == (20, 30)
-    assert image_size(tmp_path / "b.png") == (30, 20)
-    with pytest.raises(ProblemError, match=r"c\.jpg: no such image"):
-        image_size(tmp_path / "c.jpg")
+    Image.new("L", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
+    assert scene_size(tmp_path / "a.jpg") == (20, 30)
+    with pytest.raises(ProblemError) as raised:
+        scene_size(tmp_path / "c.jpg")
+    assert raised.value.problem == Problem(file=str(tmp_path / "c.jpg"), row="", what="no such file")
     (tmp_path / "d.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:20])
-    with pytest.raises(ProblemError, match=r"d\.jpg: is not a readable image"):
-        image_size(tmp_path / "d.jpg")
-
-
-def test_one_error_tells_of_all_problems() -> None:
-    ledger = Ledger()
-    ledger.bad_row("f.txt", "line 3", "bad")
-    with pytest.raises(DatasetError, match=r"^f\.txt: line 3: bad\. Correct it, or pass over it with skip_bad"):
-        ledger.close([], skip_bad=False)
-    for number in range(6):
-        ledger.bad_file("g.txt", f"worse {number}")
-    with pytest.raises(DatasetError) as raised:
-        ledger.close([], skip_bad=False)
-    assert str(raised.value).splitlines() == [
-        "7 rows or files cannot be used:",
-        "  f.txt: line 3: bad",
-        *(f"  g.txt: worse {number}" for number in range(4)),
-        "  ... and 2 more",
-        "Correct them, or pass over them with skip_bad (--skip-bad)",
-    ]
-    assert len(ledger.close([], skip_bad=True).skipped) == 7
+    with pytest.raises(ProblemError, match=r"d\.jpg: cannot be read as an image"):
+        scene_size(tmp_path / "d.jpg")

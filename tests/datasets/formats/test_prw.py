@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from personsearch.datasets import Dataset, load_dataset, load_prw
+from personsearch.datasets import Dataset, load_dataset
 from personsearch.errors import DatasetError
 from tests.conftest import SHARED
 from tests.datasets.layouts import balanced, blank, cells, save, small_prw, write_prw
 
 
-def test_training_people_are_numbered_by_rising_id(tmp_path: Path) -> None:
-    dataset = load_prw(small_prw(tmp_path / "set"), "train")
+def test_training_people_are_numbered_in_order_of_their_ids(tmp_path: Path) -> None:
+    dataset = load_dataset(small_prw(tmp_path / "set"), "train")
     first, second = dataset.scenes
     assert (first.image_id, first.path, first.camera) == (
         "c1s1_000001.jpg",
@@ -31,7 +31,7 @@ def test_training_people_are_numbered_by_rising_id(tmp_path: Path) -> None:
 
 
 def test_the_test_split_knows_training_people_as_such(tmp_path: Path) -> None:
-    dataset = load_prw(small_prw(tmp_path / "set"))
+    dataset = load_dataset(small_prw(tmp_path / "set"))
     assert dataset.name == "set/test"  # not official: its figures are not PRW's
     first, second = dataset.scenes
     assert first.identities.tolist() == [3, 2, 1]  # 900 and 7 follow the two of training; 8 is one of those
@@ -54,28 +54,28 @@ def test_the_test_split_knows_training_people_as_such(tmp_path: Path) -> None:
 def test_other_keys_of_annotations(tmp_path: Path, key: str) -> None:
     root = small_prw(tmp_path)
     save(root / "annotations" / "c1s1_000001.jpg.mat", key, np.array([[3, 1, 2, 3, 4]], dtype=np.uint8))
-    [box] = load_prw(root, "train").scenes[0].boxes.tolist()
+    [box] = load_dataset(root, "train").scenes[0].boxes.tolist()
     assert box == [1, 2, 4, 6]
 
 
 def test_uint8_does_not_overflow(tmp_path: Path) -> None:
     root = small_prw(tmp_path)
     save(root / "annotations" / "c1s1_000001.jpg.mat", "box_new", np.array([[3, 180, 2, 80, 90]], dtype=np.uint8))
-    assert load_prw(root, "train").scenes[0].boxes.tolist() == [[180, 2, 200, 92]]
+    assert load_dataset(root, "train").scenes[0].boxes.tolist() == [[180, 2, 200, 92]]
 
 
 def test_protocols(tmp_path: Path) -> None:
     root = small_prw(tmp_path / "set")
-    with pytest.raises(DatasetError, match=r"prwmini_query_info\.txt: no such list .* standard, mini, or give a file"):
-        load_prw(root, queries="mini")
+    with pytest.raises(DatasetError, match=r"prwmini_query_info\.txt: no such query list; .* mini; or give a file"):
+        load_dataset(root, queries="mini")
     (root / "prwmini_query_info.txt").write_text("7 60 10 20 40 c2s1_000003\n\n")
     mini = load_dataset(root, queries="mini")
     assert (mini.name, len(mini.queries)) == ("set/test-mini", 1)
-    assert len(load_prw(root, queries=root / "prwmini_query_info.txt").queries) == 1
-    with pytest.raises(DatasetError, match="nobody is looked for in the training split"):
-        load_prw(root, "train", queries="mini")
-    with pytest.raises(DatasetError, match="split 'val' is none of train, test"):
-        load_prw(root, "val")
+    assert len(load_dataset(root, queries=root / "prwmini_query_info.txt").queries) == 1
+    with pytest.raises(DatasetError, match="the training split has no queries, so 'mini' cannot be read"):
+        load_dataset(root, "train", queries="mini")
+    with pytest.raises(DatasetError, match="has no split 'val'; choose train or test"):
+        load_dataset(root, "val")
 
 
 def test_images_elsewhere(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def _queries(text: str) -> Any:
         (_cut("annotations/c2s1_000003.jpg.mat"), r"c2s1_000003\.jpg\.mat: is not a readable \.mat file: truncated"),
         (_cut("frame_test.mat"), r"frame_test\.mat: is not a readable \.mat file"),
         (_annotation([[1, 2, 3, 4, 5]], key="boxes"), "has no box_new or anno_file or anno_previous; it holds boxes"),
-        (_annotation([[1, 2, 3, 4]]), r"must hold rows of id, x, y, width, height; holds 1x4 of int64"),
+        (_annotation([[1, 2, 3, 4]]), r"must hold rows of id, x, y, width, height, but holds 1x4 int64"),
         (_annotation(["text"]), r"must hold rows of id, x, y, width, height"),
         (_annotation([[7, 1, 2, np.nan, 5]]), r"c2s1_000003\.jpg\.mat: row 1: bbox must be four finite numbers"),
         (_annotation([[7, 1, 2, 3, 4], [7, 1, 2, -3, 5]]), r"row 2: bbox \[1.0, 2.0, -3.0, 5.0\] has no area"),
@@ -110,10 +110,10 @@ def _queries(text: str) -> Any:
         (_annotation([[5, 1, 2, 3, 4]]), r"row 1: id 5 is neither -2 nor in ID_train\.mat or ID_test\.mat"),
         (_annotation([[np.nan, 1, 2, 3, 4]]), r"row 1: id nan is neither"),
         (lambda root: (root / "annotations" / "c2s1_000003.jpg.mat").unlink(), r"c2s1_000003\.jpg\.mat: no such file"),
-        (lambda root: (root / "frames" / "c2s1_000003.jpg").unlink(), r"frames/c2s1_000003\.jpg: no such image"),
+        (lambda root: (root / "frames" / "c2s1_000003.jpg").unlink(), r"frames/c2s1_000003\.jpg: no such file"),
         (
             lambda root: (root / "frames" / "c2s1_000003.jpg").write_text("x"),
-            r"c2s1_000003\.jpg: is not a readable image",
+            r"c2s1_000003\.jpg: cannot be read as an image",
         ),
         (lambda root: save(root / "frame_test.mat", "img_index_test", np.array([1, 2])), r"img_index_test\(1\): expec"),
         (lambda root: save(root / "frame_test.mat", "img_index_test", cells(["c1"] * 2)), "lists c1.jpg more than on"),
@@ -121,7 +121,7 @@ def _queries(text: str) -> Any:
         (lambda root: save(root / "ID_train.mat", "IDs", np.array([1])), r"has no ID_train; it holds IDs"),
         (_queries("7 1 2 3 4"), r"query_info\.txt: line 1: expected id x y width height frame, got 5 words"),
         (_queries("\n7 1 2 3l 4 c2s1_000003\n"), r"line 2: expected numbers, got 7 1 2 3l 4"),
-        (_queries("7 1 2 3 4 c1s1_000001"), "frame c1s1_000001 is none of the usable test frames"),
+        (_queries("7 1 2 3 4 c1s1_000001"), "frame c1s1_000001 is not among the usable test frames"),
         (_queries("5 1 2 3 4 c2s1_000003"), r"id 5 is in neither"),
         (_queries("7 1 2 0 4 c2s1_000003"), "has no area"),
     ],
@@ -130,21 +130,21 @@ def test_mistakes_name_file_and_row(tmp_path: Path, damage: Any, message: str) -
     root = small_prw(tmp_path / "set")
     damage(root)
     with pytest.raises(DatasetError, match=message):
-        load_prw(root)
+        load_dataset(root)
 
 
-def test_bad_rows_and_files_can_be_passed_over(tmp_path: Path) -> None:
+def test_bad_rows_and_files_can_be_skipped(tmp_path: Path) -> None:
     root = small_prw(tmp_path / "set")
     _annotation([[7, 1, 2, -3, 4], [900, 1, 2, 3, 4], [5, 1, 2, 3, 4]])(root)
     (root / "frames" / "c3s1_000004.jpg").unlink()
     with pytest.raises(DatasetError, match="4 rows or files cannot be used") as raised:
-        load_prw(root)
+        load_dataset(root)
     assert "row 1" in str(raised.value)
     assert "--skip-bad" in str(raised.value)
-    dataset = load_prw(root, skip_bad=True)
+    dataset = load_dataset(root, skip_bad=True)
     assert [len(scene.boxes) for scene in dataset.scenes] == [1]
     assert [problem.row for problem in dataset.accounting.skipped] == ["row 3", "row 1", "", "line 2"]
-    assert dataset.accounting.dropped == {"of an image that cannot be used": 3}
+    assert dataset.accounting.dropped == {"image cannot be used": 3}
     assert dataset.accounting.rows == 8  # six boxes, a missing frame, and a query that pointed into it
     assert balanced(dataset)
     assert len(dataset.queries) == 1
@@ -153,10 +153,10 @@ def test_bad_rows_and_files_can_be_passed_over(tmp_path: Path) -> None:
 def test_frames_whose_camera_is_unknown(tmp_path: Path) -> None:
     root = write_prw(tmp_path, {}, {"x1": [[-2, 1, 2, 3, 4]]}, [1], [2], [])
     with pytest.raises(DatasetError, match="does not begin with its camera"):
-        load_prw(root)
+        load_dataset(root)
 
 
-def test_what_passes_for_the_official_set_must_have_its_counts(tmp_path: Path) -> None:
+def test_what_looks_like_the_official_set_must_have_its_counts(tmp_path: Path) -> None:
     root = small_prw(tmp_path / "set")
     _queries("7 60 10 20 40 c2s1_000003\n" * 2057)(root)  # as long as the official list
     with pytest.raises(DatasetError, match=r"official prw/test, but not its counts: images: expected 6,112, found 2;"):
@@ -221,7 +221,7 @@ def test_the_official_training_split_at_full_size(full: Path) -> None:
     assert len(labels) == 14907 - 10  # ten frames repeat an identity
     assert dataset.accounting.changed["identity repeated in one image, kept without a label"] == 10
     assert sum(int((scene.identities < 0).sum()) for scene in dataset.scenes) == 3141 + 10
-    # The relabelling goes back to what the annotations were relabelled from.
+    # Relabelling gives back what the annotations were made from.
     table = json.loads((ALL_PRW / "train_pid.json").read_text())
     before = Counter(row["person_id"] for row in table["annotations"])
     after = Counter(labels.tolist())
