@@ -1,4 +1,4 @@
-"""Whether the calibration of weights holds on a set that it was not fitted on, and what open-set search makes of it.
+"""Whether the calibration of weights holds on a set that it was not fitted to, and how open-set search does there.
 
 python benchmarks/calibration.py ../shared/data/synth-mini
 """
@@ -19,9 +19,9 @@ from personsearch.measure.cache import default_folder
 from personsearch.measure.observe import observe
 
 
-def tables(calibration: Calibration, seen: Observations, dataset: Dataset) -> str:
+def tables(calibration: Calibration, observed: Observations, dataset: Dataset) -> str:
     """Return thresholds, probabilities and open-set rates as Markdown."""
-    held, classes = check_calibration(calibration, seen, dataset)
+    held, classes = check_calibration(calibration, observed, dataset)
     lines = [
         "| false-match rate, promised | similarity (95 % interval) | false matches here, % | true matches here, % |",
         "| --- | --- | --- | --- |",
@@ -34,7 +34,7 @@ def tables(calibration: Calibration, seen: Observations, dataset: Dataset) -> st
         )
     lines += ["", "| probability, promised | pairs | mean promised | same person here |", "| --- | --- | --- | --- |"]
     lines += [f"| {c.low:.1f} to {c.high:.1f} | {c.pairs} | {c.promised:.3f} | {c.observed:.3f} |" for c in classes]
-    trials = open_set(seen.detections, dataset, seen.queries(dataset), rates=(0.3, 0.1, 0.05))
+    trials = open_set(observed.detections, dataset, observed.queries(dataset), rates=(0.3, 0.1, 0.05))
     lines += ["", "| false alarms per search of a stranger | similarity | identified |", "| --- | --- | --- |"]
     for point in trials.points:
         if point.similarity is None or point.identification_rate is None:
@@ -54,12 +54,14 @@ def main() -> None:
     arguments = parser.parse_args()
     searcher = PersonSearcher.from_pretrained(arguments.weights, device="cpu")
     if searcher.calibration is None:
-        raise SystemExit(f"{arguments.weights}: has no calibration")
+        raise SystemExit(
+            f"{arguments.weights}: has no calibration; run 'personsearch evaluate WEIGHTS DATASET --calibrate' first"
+        )
     dataset = load_dataset(arguments.dataset)
-    seen = observe(searcher, dataset, cache_dir=arguments.cache)
+    observed = observe(searcher, dataset, cache_dir=arguments.cache)
     print(f"{datetime.now(UTC).date()}; weights {arguments.weights}, calibrated on {searcher.calibration.dataset}\n")
     print(f"{dataset.name}: {len(dataset.scenes)} scenes, {len(dataset.queries)} queries\n")
-    print(tables(searcher.calibration, seen, dataset))
+    print(tables(searcher.calibration, observed, dataset))
 
 
 if __name__ == "__main__":

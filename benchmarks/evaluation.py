@@ -1,9 +1,9 @@
-"""What an evaluation costs at the size of the field's sets: time and memory, and how they grow.
+"""What an evaluation costs on sets of the usual sizes: time and memory, and how they grow.
 
     python benchmarks/evaluation.py
 
-Embeddings are made up: unit vectors of people with noise, every annotated person detected, strangers between them.
-Each row runs in a process of its own; its memory is the most that process held, the made-up set included.
+The sets are made up: each person is a random unit vector with noise, every annotated person is detected, and so are
+strangers. Each row runs in a process of its own; its memory is the most that the process held, including the set.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOISE = 3.0
 
 @dataclass(frozen=True)
 class Size:
-    """How large a made-up set is; ``listed`` images per query, 0 = all."""
+    """How large a made-up set is; ``listed`` = images in each query's gallery list, 0 = no lists."""
 
     name: str
     scenes: int
@@ -54,7 +54,7 @@ def boxes_of_a_scene() -> np.ndarray:
 
 
 def made_up(size: Size, dim: int) -> tuple[Dataset, dict[str, Detections], np.ndarray]:
-    """Return a set, its detections and the queries' embeddings."""
+    """Return a set, its detections by image_id, and its queries' embeddings (Q, dim)."""
     rng = np.random.default_rng(0)
     boxes, count = boxes_of_a_scene(), size.scenes * PER_SCENE
     identities = np.full((size.scenes, PER_SCENE), -1)
@@ -102,10 +102,10 @@ def made_up(size: Size, dim: int) -> tuple[Dataset, dict[str, Detections], np.nd
         if size.listed:
             there = where[where[:, 0] != own]
             others = rng.permutation(np.setdiff1d(np.arange(size.scenes), where[:, 0]))[: size.listed - len(there)]
-            where_boxes = np.full((size.listed, 4), np.nan, dtype=np.float32)
-            where_boxes[: len(there)] = boxes[there[:, 1]]
+            list_boxes = np.full((size.listed, 4), np.nan, dtype=np.float32)
+            list_boxes[: len(there)] = boxes[there[:, 1]]
             chosen = [*there[:, 0].tolist(), *others.tolist()]
-            gallery = GalleryList(image_ids=tuple(names[scene] for scene in chosen), boxes=where_boxes)
+            gallery = GalleryList(image_ids=tuple(names[scene] for scene in chosen), boxes=list_boxes)
         queries.append(Query(image_id=names[own], box=boxes[place], identity=int(person), gallery=gallery))
         rows.append(own * PER_SCENE + place)
     dataset = Dataset(
@@ -115,18 +115,18 @@ def made_up(size: Size, dim: int) -> tuple[Dataset, dict[str, Detections], np.nd
 
 
 def cpu_s() -> float:
-    """Return the processor time of this process, all threads."""
+    """Return the processor time of this process in seconds, over all threads."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
 def peak_mb() -> float:
-    """Return the most memory that this process has held."""
+    """Return the most memory that this process has held, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(size: Size, dim: int, preset: str) -> dict[str, object]:
-    """Run one evaluation."""
+    """Run one evaluation and return its row of the table."""
     dataset, detections, queries = made_up(size, dim)
     before = peak_mb()
     begin, cpu = time.perf_counter(), cpu_s()
@@ -148,7 +148,7 @@ def measure(size: Size, dim: int, preset: str) -> dict[str, object]:
 
 
 def scaled(size: Size, share: float) -> Size:
-    """Return the set with a share of its scenes, queries, people and list entries."""
+    """Return a size with a share of the scenes, queries, people and list entries."""
     scale = {key: max(int(getattr(size, key) * share), 1) for key in ("scenes", "queries", "people")}
     return Size(size.name, **scale, appearances=size.appearances, listed=int(size.listed * share))
 

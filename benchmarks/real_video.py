@@ -1,10 +1,10 @@
-"""Index a real video and look for its six people: the baseline that the next weights must beat.
+"""Index a real video and search for its six people: the baseline that the next weights must beat.
 
     python benchmarks/real_video.py ../shared/data/real-video
 
-The folder holds a video in which six people walk past one after another, and ``segments.json`` with the frame range
-of each person, the empty ranges, and one query box per person. Frames between the ranges show somebody entering or
-leaving; they are left out of every figure. The colour histogram ranks the very same detections.
+The folder holds a video in which six people walk past one after another, and ``segments.json`` with each person's range
+of frames, the empty ranges, and one query box per person. Frames between the ranges show somebody entering or leaving
+and are left out of every figure. The colour histogram ranks the very same detections.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def best_per_frame(similarities: Floats, frames: list[str]) -> dict[str, float]:
 
 
 def search_figures(ranked: dict[str, dict[str, float]], video: Video, judged: dict[str, str]) -> tuple[float, float]:
-    """Return mAP and top-1 over the six people; a frame counts by its best match, a frame without one as missed."""
+    """Return mAP and top-1 over the six people; a frame counts with its best match, and as missed if it has none."""
     precisions, firsts = [], []
     for person, best in ranked.items():
         own = video.image_id(video.queries[person]["frame"])
@@ -72,7 +72,7 @@ def search_figures(ranked: dict[str, dict[str, float]], video: Video, judged: di
         scores = np.array([best[frame] for frame in frames])
         total = sum(name == person and frame != own for frame, name in judged.items())
         precisions.append(average_precision(relevant, scores) * relevant.sum() / total)
-        firsts.append(bool(relevant[scores.argmax()]) if len(frames) else False)
+        firsts.append(bool(len(frames)) and bool(relevant[scores.argmax()]))
     return float(np.mean(precisions)), float(np.mean(firsts))
 
 
@@ -93,28 +93,28 @@ def measure(video: Video, searcher: PersonSearcher) -> dict[str, Any]:
         matches = {
             person: searcher.search(gallery, pictures[person], box, k=ALL) for person, (_, box) in queries.items()
         }
-    everybody: list[Match] = sorted(next(iter(matches.values())), key=lambda match: match.detection_id)
-    everybody = [match for match in everybody if match.image_id in judged]
-    count = Counter(match.image_id for match in everybody)
+    people: list[Match] = sorted(next(iter(matches.values())), key=lambda match: match.detection_id)
+    people = [match for match in people if match.image_id in judged]
+    count = Counter(match.image_id for match in people)
     with_person = [frame for frame, person in judged.items() if person]
     empty = [frame for frame, person in judged.items() if not person]
 
-    learnt = {
-        person: best_per_frame(np.array([m.similarity for m in found]), [m.image_id for m in found])
-        for person, found in matches.items()
+    by_network = {
+        person: best_per_frame(np.array([m.similarity for m in person_matches]), [m.image_id for m in person_matches])
+        for person, person_matches in matches.items()
     }
-    frames = [match.image_id for match in everybody]
+    frames = [match.image_id for match in people]
     colours = np.concatenate(
-        [colour_histogram(np.asarray(indexed[m.image_id]), np.array([m.box], dtype=np.float32)) for m in everybody]
+        [colour_histogram(np.asarray(indexed[m.image_id]), np.array([m.box], dtype=np.float32)) for m in people]
     )
-    painted = {
+    by_colours = {
         person: best_per_frame(
             colours @ colour_histogram(np.asarray(pictures[person]), np.array([box], dtype=np.float32))[0], frames
         )
         for person, (_, box) in queries.items()
     }
-    network_map, network_top1 = search_figures(learnt, video, judged)
-    colour_map, colour_top1 = search_figures(painted, video, judged)
+    network_map, network_top1 = search_figures(by_network, video, judged)
+    colour_map, colour_top1 = search_figures(by_colours, video, judged)
     return {
         "weights": searcher.spec.name,
         "fingerprint": searcher.spec.fingerprint,

@@ -2,8 +2,8 @@
 
     python benchmarks/rerank.py ../shared/data/synth-mini
 
-The network looks at the set once (kept in the cache of observations); then every method ranks the same detections.
-Time is that of the whole search, memory the most that Python and numpy allocated during it, without the detections.
+The network looks at the set once, and the cache keeps what it saw; then every method ranks the same detections. The
+time is that of the whole search; the memory is the most that Python and numpy allocated for it, without the detections.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from personsearch.measure.observe import observe
 
 @dataclass(frozen=True)
 class Row:
-    """One method's figures; fractions, seconds, bytes."""
+    """One method's figures: fractions, seconds, bytes; ``better`` and ``worse`` count queries."""
 
     method: str
     mean_average_precision: float
@@ -38,24 +38,24 @@ class Row:
     memory: int
 
 
-def search(name: str, seen: Observations, dataset: Dataset, rules: Rules) -> SearchResult:
-    """Rank the set by one method."""
+def search(name: str, observed: Observations, dataset: Dataset, rules: Rules) -> SearchResult:
+    """Rank the set with one method; "none" = without re-ranking."""
     ranker = None
     if name != "none":
-        ranker = reranker_of(name).ranker(Searched.of(seen.detections, dataset, seen.queries(dataset), rules))
-    return evaluate_search(seen.detections, dataset, seen.queries(dataset), rules, ranker=ranker)
+        ranker = reranker_of(name).ranker(Searched.of(observed.detections, dataset, observed.queries(dataset), rules))
+    return evaluate_search(observed.detections, dataset, observed.queries(dataset), rules, ranker=ranker)
 
 
-def measure(seen: Observations, dataset: Dataset, rules: Rules) -> list[Row]:
-    """Rank the set plainly and by every method."""
+def measure(observed: Observations, dataset: Dataset, rules: Rules) -> list[Row]:
+    """Rank the set without re-ranking and with every method."""
     rows: list[Row] = []
     plain = None
     for name in ("none", *RERANKERS):
         started = time.perf_counter()
-        result = search(name, seen, dataset, rules)
+        result = search(name, observed, dataset, rules)
         seconds = time.perf_counter() - started
-        tracemalloc.start()  # in a second run, because it slows the first
-        search(name, seen, dataset, rules)
+        tracemalloc.start()  # in a second run, because tracing slows it down
+        search(name, observed, dataset, rules)
         memory = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         plain = result if plain is None else plain
@@ -97,8 +97,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=default_folder())
     arguments = parser.parse_args()
     dataset, rules = load_dataset(arguments.dataset), PRESETS[arguments.preset]
-    seen = observe(PersonSearcher.from_pretrained(arguments.weights, device="cpu"), dataset, cache_dir=arguments.cache)
-    rows = measure(seen, dataset, rules)
+    searcher = PersonSearcher.from_pretrained(arguments.weights, device="cpu")
+    observed = observe(searcher, dataset, cache_dir=arguments.cache)
+    rows = measure(observed, dataset, rules)
     print(f"{datetime.now(UTC).date()}, {platform.machine()}, Python {platform.python_version()}, no GPU\n")
     print(
         f"{dataset.name}: {len(dataset.scenes)} scenes, {len(dataset.queries)} queries; protocol {rules.label};",
