@@ -25,6 +25,8 @@ def weights_list(as_json: Json = False) -> None:
         print_json({name: entry.model_dump(mode="json") for name, entry in entries.items()})
         return
     table = table_of("name", "architecture", "MB", "trained on", "licence", "mAP", "top-1")
+    for column in table.columns[:2]:
+        column.no_wrap = True  # names are for copying
     for name, entry in entries.items():
         size = sum(file.bytes for file in entry.files) / 1e6
         figures = [f"{100 * entry.metrics[key]:.1f}" for key in ("mAP", "top1")]

@@ -222,7 +222,7 @@ def _resolve_commit(name: HubRepo, file: str, options: HubOptions) -> str:
             library_version=__version__,
             dry_run=True,
         )
-    except Exception as error:  # the client raises its own, httpx's and the system's errors
+    except Exception as error:  # the client's own, those of its HTTP library, the system's
         _explain(name, file, options, error)
     return info.commit_hash
 

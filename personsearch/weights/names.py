@@ -29,10 +29,10 @@ TENSOR_SUFFIXES = (".pth", ".pt", ".safetensors")
 _HUB, _PACKAGE = "hf://", "package://"
 _LOCAL_PREFIXES = (".", "/", "~")
 #: In ``org/repo@revision`` everything after the @ is the revision: branches may have slashes.
-_REPO = re.compile(r"(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>.+))?")
+_REPO = re.compile(r"(?P<repo>[^/@.~][^/@]*/[^/@]+)(?:@(?P<revision>.+))?")
 #: Before a file a revision has no slash, except for those that the Hub itself gives to pull requests.
 _REPO_FILE = re.compile(
-    r"(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>refs/(?:pr|convert)/[^/@]+|[^/@]+))?(?:/(?P<file>.+))?"
+    r"(?P<repo>[^/@.~][^/@]*/[^/@]+)(?:@(?P<revision>refs/(?:pr|convert)/[^/@]+|[^/@]+))?(?:/(?P<file>.+))?"
 )
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from personsearch.models import ModelConfig
 from personsearch.train.feature_maps import draw_feature_maps, feature_maps
 from tests.conftest import Run, toy_scene
-from tests.train.test_transfer import imagenet_file
+from tests.train.imagenet import imagenet_file
 
 PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
 BOXES = [(x, y, x + 20, y + 60) for _, x, y in PEOPLE]

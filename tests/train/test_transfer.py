@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from personsearch.errors import WeightsMismatchError, WeightsNotFoundError
+from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.models import ModelConfig, ReidNetwork, build, preset
 from personsearch.train.transfer import transfer
-from personsearch.weights.files import BACKBONE_FILE, save_folder
+from personsearch.weights.files import BACKBONE_FILE, MODEL_FILE, save_folder
+from tests.train.imagenet import LAYOUTS, imagenet_file
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_the_baseline_takes_the_same_backbone(backbone: Path, tiny_config: Model
     assert not any(key.startswith("pooling") for key in report.loaded)
 
 
-def test_whole_weights_can_be_gone_on_from(tiny_config: ModelConfig, tmp_path: Path) -> None:
+def test_training_can_start_from_whole_weights(tiny_config: ModelConfig, tmp_path: Path) -> None:
     source = build(tiny_config)
     folder = save_folder(tmp_path / "whole", tiny_config, source.state_dict())
     report = transfer(build(tiny_config), folder)
@@ -61,54 +62,14 @@ def test_another_backbone_is_refused(backbone: Path) -> None:
         transfer(build(other), backbone)
 
 
-def test_an_empty_folder_is_named(tiny_config: ModelConfig, tmp_path: Path) -> None:
-    with pytest.raises(WeightsNotFoundError, match=str(tmp_path)):
+def test_a_folder_without_weights_is_refused(tiny_config: ModelConfig, tmp_path: Path) -> None:
+    with pytest.raises(WeightsNotFoundError, match=rf"{tmp_path}: holds neither {MODEL_FILE} nor {BACKBONE_FILE}"):
         transfer(build(tiny_config), tmp_path)
 
 
-def imagenet_keys(blocks: list[int], convs: int, *, ibn: bool, counters: bool) -> list[str]:
-    """The key list of a ResNet as torchvision (with counters) and IBN-Net (older, without) save it."""
-
-    def norm(name: str, split: bool = False) -> list[str]:
-        kinds = ["weight", "bias", "running_mean", "running_var"] + (["num_batches_tracked"] if counters else [])
-        if not split:
-            return [f"{name}.{kind}" for kind in kinds]
-        return [f"{name}.IN.weight", f"{name}.IN.bias", *[f"{name}.BN.{kind}" for kind in kinds]]
-
-    keys = ["conv1.weight", *norm("bn1")]
-    for stage, count in enumerate(blocks, start=1):
-        for block in range(count):
-            where = f"layer{stage}.{block}"
-            for conv in range(1, convs + 1):
-                keys += [f"{where}.conv{conv}.weight", *norm(f"{where}.bn{conv}", ibn and conv == 1 and stage < 4)]
-            if block == 0 and (convs == 3 or stage > 1):
-                keys += [f"{where}.downsample.0.weight", *norm(f"{where}.downsample.1")]
-    return [*keys, "fc.weight", "fc.bias"]
-
-
-LAYOUTS = {
-    "resnet50_ibn_a": ([3, 4, 6, 3], 3, True),
-    "resnet18_ibn_a": ([2, 2, 2, 2], 2, True),
-    "resnet50": ([3, 4, 6, 3], 3, False),
-    "resnet18": ([2, 2, 2, 2], 2, False),
-}
-
-
-def imagenet_file(path: Path, backbone: str, *, counters: bool = True, prefix: str = "") -> dict[str, torch.Tensor]:
-    """Write a made-up file of ImageNet weights; returns its tensors by key without prefix."""
-    network = ReidNetwork(backbone, 2048 if "50" in backbone else 512).state_dict()
-    shapes = {key.split(".", 1)[1]: value for key, value in network.items() if "bnneck" not in key}
-    generator = torch.Generator().manual_seed(3)
-    tensors = {}
-    for key in imagenet_keys(*LAYOUTS[backbone][:2], ibn=LAYOUTS[backbone][2], counters=counters):
-        if key.startswith("fc."):
-            tensors[key] = torch.zeros((1000, 8) if key == "fc.weight" else (1000,))
-        elif key.endswith("num_batches_tracked"):
-            tensors[key] = torch.tensor(7)
-        else:
-            tensors[key] = torch.rand(shapes[key].shape, generator=generator)
-    torch.save({prefix + key: value for key, value in tensors.items()}, path)
-    return tensors
+def test_the_tensor_file_of_a_weights_folder_is_not_an_imagenet_file(tiny_config: ModelConfig, backbone: Path) -> None:
+    with pytest.raises(WeightsMismatchError, match=r"not a tensor of a ResNet .* give their folder"):
+        transfer(build(tiny_config), backbone / BACKBONE_FILE)
 
 
 @pytest.mark.parametrize("backbone", LAYOUTS)
@@ -138,10 +99,10 @@ def test_files_of_another_network_or_with_holes_are_refused(tmp_path: Path) -> N
         transfer(ReidNetwork("resnet18_ibn_a", 512), tmp_path / "net.pth")
     del tensors["layer3.1.conv2.weight"]
     torch.save(tensors, tmp_path / "hole.pth")
-    with pytest.raises(WeightsMismatchError, match=r"lacks 1 tensors .*layer3\.1\.conv2\.weight .* stay random"):
+    with pytest.raises(WeightsMismatchError, match=r"lacks 1 tensors .*layer3\.1\.conv2\.weight; .* stay random"):
         transfer(ReidNetwork("resnet18", 512), tmp_path / "hole.pth")
     torch.save({"encoder.weight": torch.zeros(2)}, tmp_path / "other.pth")
-    with pytest.raises(WeightsMismatchError, match=r"encoder\.weight is no tensor of a ResNet"):
+    with pytest.raises(WeightsMismatchError, match=r"encoder\.weight is not a tensor of a ResNet"):
         transfer(ReidNetwork("resnet18", 512), tmp_path / "other.pth")
 
 
@@ -152,7 +113,7 @@ class Harmful:
 
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"conv1.weight": Harmful()}, tmp_path / "evil.pth")
-    with pytest.raises(WeightsMismatchError, match="is no plain file of tensors"):
+    with pytest.raises(WeightsMismatchError, match="not a plain file of tensors"):
         transfer(ReidNetwork("resnet18", 512), tmp_path / "evil.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(WeightsMismatchError, match="holds no state dict"):
@@ -160,14 +121,32 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert "must never run" not in capsys.readouterr().out
 
 
-def test_names_lead_where_they_say(tmp_path: Path) -> None:
-    network = build(preset("stl-mrfp-small"))
-    assert transfer(network, "stl-mrfp-small").fresh == ()
-    for source, message in [
-        ("none-such", "no such weights"),
-        ("hf://nobody", "write hf://org/repo"),
-        ("./none-such", "no such file or weights folder"),
-        ("none.pth", "no such file or weights folder"),
-    ]:
-        with pytest.raises(WeightsNotFoundError, match=message):
-            transfer(network, source)
+def test_a_packaged_name_loads_whole_weights() -> None:
+    assert transfer(build(preset("stl-mrfp-small")), "stl-mrfp-small").fresh == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        ("none-such", WeightsNotFoundError, "none-such: no weights of this name"),
+        ("hf://nobody", ConfigError, "hf://nobody: write hf://org/repo"),
+        ("./none-such", WeightsNotFoundError, r"\./none-such: no such folder"),
+        ("none.pth", WeightsNotFoundError, r"\./none\.pth: no such file"),
+        ("runs/small-pretrain/weights", ConfigError, r"write \./runs/small-pretrain/weights for a folder"),
+    ],
+)
+def test_names_that_lead_nowhere(
+    source: str, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message):
+        transfer(ReidNetwork("resnet18", 512), source)
+
+
+def test_a_relative_folder_needs_its_dot(
+    backbone: Path, tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(backbone.parent)
+    assert transfer(build(tiny_config), "./step1").loaded
+    with pytest.raises(ConfigError, match=r"step1: ambiguous, because a folder has this name; write \./step1 for it"):
+        transfer(build(tiny_config), "step1")

@@ -5,21 +5,24 @@ from pathlib import Path
 import pytest
 
 from personsearch import PersonSearcher, list_weights
-from personsearch.errors import WeightsMismatchError, WeightsNotFoundError
+from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.weights import registry
 from personsearch.weights.files import MODEL_FILE
-from personsearch.weights.registry import DEFAULT, WeightsFile, entry_of, resolve
+from personsearch.weights.names import Folder, Packaged, TensorFile, parse_name
+from personsearch.weights.registry import DEFAULT, WeightsEntry, WeightsFile, entry_of, load_weights, locate
+
+NAME = "stl-mrfp-small"
 
 
 def test_the_embedded_weights_are_what_the_registry_says(searcher: PersonSearcher) -> None:
-    entry = entry_of(DEFAULT)
+    entry = entry_of(NAME)
     assert searcher.config.name == entry.arch == "stl-mrfp-small"
     assert entry.license == "CC0-1.0"
     assert sum(file.bytes for file in entry.files) < 30e6
     for file in entry.files:
         path = Path(str(files("personsearch"))) / entry.package / file.name
         assert path.stat().st_size == file.bytes
-    assert searcher.spec.fingerprint == resolve(DEFAULT).fingerprint
+    assert searcher.spec == load_weights(DEFAULT).spec
 
 
 def test_the_card_lies_beside_the_weights() -> None:
@@ -29,7 +32,7 @@ def test_the_card_lies_beside_the_weights() -> None:
 
 
 def test_a_folder_copy_has_the_same_fingerprint(searcher: PersonSearcher, tmp_path: Path) -> None:
-    source = Path(str(files("personsearch"))) / entry_of(DEFAULT).package
+    source = Path(str(files("personsearch"))) / entry_of(NAME).package
     shutil.copytree(source, tmp_path / "copy")
     copy = PersonSearcher.from_pretrained(tmp_path / "copy", device="cpu")
     assert copy.spec.fingerprint == searcher.spec.fingerprint
@@ -38,7 +41,7 @@ def test_a_folder_copy_has_the_same_fingerprint(searcher: PersonSearcher, tmp_pa
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("stl-mrfp-smal", "no such weights; there are stl-mrfp-small"),
+        ("stl-mrfp-smal", "no weights of this name; there are stl-mrfp-small"),
         ("./nowhere", "no such folder"),
     ],
 )
@@ -47,19 +50,84 @@ def test_names_that_lead_nowhere(name: str, message: str) -> None:
         PersonSearcher.from_pretrained(name)
 
 
-def test_a_folder_of_the_same_name_is_never_guessed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mine").mkdir()
+def test_the_default_loads_where_a_folder_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / NAME).mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WeightsNotFoundError, match=r"For a folder write \./mine"):
-        resolve("mine")
+    assert PersonSearcher.from_pretrained(device="cpu").spec.name == NAME
+    with pytest.raises(ConfigError, match=rf"write \./{NAME} for it, or package://{NAME} for the weights of that name"):
+        PersonSearcher.from_pretrained(NAME, device="cpu")
+
+
+def test_a_folder_is_named_so_that_its_name_loads_it_again(
+    tiny_searcher: PersonSearcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tiny_searcher.save_pretrained("runs/mine/weights")
+    spec = PersonSearcher.from_pretrained(folder, device="cpu").spec
+    assert spec.name == "./runs/mine/weights"
+    assert PersonSearcher.from_pretrained(spec.name, device="cpu").spec == spec
+    with pytest.raises(ConfigError, match=r"write \./runs/mine/weights for a folder"):
+        PersonSearcher.from_pretrained("runs/mine/weights", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("./model.safetensors", r"\./model\.safetensors: a file of tensors has no configuration.*give the folder"),
+        ("resnet50_ibn_a.pth", "for a recipe's init"),
+        (Path("weights/net.pt"), r"\./weights/net\.pt: a file of tensors"),
+        ("hf://org/repo/net.pth", "hf://org/repo/net.pth: names one file of a repository.*write hf://org/repo"),
+    ],
+)
+def test_a_lone_file_cannot_be_searched_with(name: str | Path, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PersonSearcher.from_pretrained(name)
+
+
+def test_a_revision_is_for_repositories() -> None:
+    for name in (NAME, "./folder", Path("folder")):
+        with pytest.raises(ConfigError, match=r"revision='abc' is for repositories on the Hub \(org/repo\) only"):
+            PersonSearcher.from_pretrained(name, revision="abc")
+
+
+def test_locate_returns_folders_and_files(tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_bytes(b"")
+    assert locate(Folder(tmp_path)) == tmp_path
+    assert locate(TensorFile(tmp_path / "net.pth")) == tmp_path / "net.pth"
+    assert (locate(Packaged(NAME)) / MODEL_FILE).is_file()
+    with pytest.raises(WeightsNotFoundError, match="no such folder"):
+        locate(Folder(tmp_path / "none"))
+    with pytest.raises(WeightsNotFoundError, match="no such file"):
+        locate(TensorFile(tmp_path / "none.pth"))
+
+
+def test_every_entry_has_a_name_that_means_it() -> None:
+    for name in list_weights():
+        assert parse_name(name) == parse_name(f"package://{name}") == Packaged(name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"repo": "org/repo"}, "give either package or repo"),
+        ({"package": None}, "give either package or repo"),
+        ({"package": None, "repo": "org/repo"}, "a repo needs its revision"),
+        ({"package": None, "repo": "org/repo", "revision": "main"}, "revision"),
+        ({"files": ()}, "files"),
+    ],
+)
+def test_entries_that_make_no_sense(changes: dict[str, object], message: str) -> None:
+    entry = entry_of(NAME).model_dump()
+    with pytest.raises(ValueError, match=message):
+        WeightsEntry.model_validate({**entry, **changes})
 
 
 def test_a_wrong_hash_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = entry_of(DEFAULT)
+    entry = entry_of(NAME)
     wrong = tuple(
         WeightsFile(name=file.name, sha256="0" * 64, bytes=file.bytes) if file.name == MODEL_FILE else file
         for file in entry.files
     )
     monkeypatch.setattr(registry, "entry_of", lambda _: entry.model_copy(update={"files": wrong}))
-    with pytest.raises(WeightsMismatchError, match=r"model\.safetensors: sha256 is .* weights\.toml says 000"):
-        resolve(DEFAULT)
+    with pytest.raises(WeightsMismatchError, match=r"model\.safetensors: sha256 is .* but weights\.toml says 000"):
+        load_weights(DEFAULT)

@@ -11,39 +11,49 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
+from urllib.parse import unquote
 
 LARGE = ".safetensors"
 
 
 @dataclass
 class Repo:
-    """Commits oldest first: id -> files."""
+    """Commits, oldest first (id -> files), of which ``main`` is the newest; and other branches and tags."""
 
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    refs: dict[str, str] = field(default_factory=dict)
     private: bool = False
 
     def commit(self, files: dict[str, bytes], deleted: frozenset[str] = frozenset()) -> str:
-        """Add files to the newest commit's and take some away; returns the new commit's id."""
+        """Add files to those of the newest commit and delete some; returns the new commit's id."""
         before = next(reversed(self.commits.values()), {})
         oid = hashlib.sha1(f"{len(self.commits)}{sorted(files)}".encode()).hexdigest()  # noqa: S324 (git's own)
         self.commits[oid] = {name: data for name, data in {**before, **files}.items() if name not in deleted}
         return oid
 
     def find(self, revision: str) -> str | None:
-        """Resolve a branch or a commit."""
+        """Return the commit of a branch, tag or commit."""
         if revision == "main":
             return next(reversed(self.commits), None)
-        return revision if revision in self.commits else None
+        return self.refs.get(revision, revision if revision in self.commits else None)
 
 
 class Hub:
-    """A server in a thread. ``faults`` maps a file to what goes wrong when it is asked for."""
+    """A server in a thread.
+
+    Attributes:
+        requests: how many there were, by method and path.
+        faults: file -> what goes wrong when it is downloaded.
+        pushes: method and file -> repository and files that somebody pushes, once, while that request is answered:
+            the answer still shows the commit before.
+    """
 
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
         self.blobs: dict[str, bytes] = {}
         self.requests: Counter[str] = Counter()
         self.faults: dict[str, str] = {}
+        self.pushes: dict[str, tuple[str, dict[str, bytes]]] = {}
         hub = self
 
         class Handler(_Handler):
@@ -66,7 +76,7 @@ class Hub:
         self._server.server_close()
 
     def add(self, name: str, files: dict[str, bytes], *, private: bool = False) -> str:
-        """Commit files to a repository; returns the commit."""
+        """Commit files to a repository, which is created if need be; returns the commit."""
         repo = self.repos.setdefault(name, Repo())
         repo.private = private
         return repo.commit(files)
@@ -80,6 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_HEAD(self) -> None:
+        self.hub.requests[f"HEAD {self.path}"] += 1
         self._file(body=False)
 
     def do_GET(self) -> None:
@@ -87,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/api/models/"):
             self._model_info()
         else:
-            self._file(body=True, counted=True)
+            self._file(body=True)
 
     def do_POST(self) -> None:
         self.hub.requests[f"POST {self.path}"] += 1
@@ -98,9 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.headers.get("Authorization"):
             return self._error(401, "Unauthorized")
         if path == "/api/repos/create":
-            wanted = json.loads(body)
-            name = f"{wanted['organization']}/{wanted['name']}" if wanted.get("organization") else wanted["name"]
-            self.hub.repos.setdefault(name, Repo()).private = bool(wanted.get("private"))
+            repo = json.loads(body)
+            name = f"{repo['organization']}/{repo['name']}" if repo.get("organization") else repo["name"]
+            self.hub.repos.setdefault(name, Repo()).private = bool(repo.get("private"))
             return self._json({"url": f"{self.hub.url}/{name}", "name": name, "id": name})
         if path == "/api/validate-yaml":
             return self._json({"warnings": [], "errors": []})
@@ -163,13 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
         siblings = [{"rfilename": file} for file in repo.commits.get(oid or "", {})]
         self._json({"id": "/".join(parts[2:4]), "sha": oid, "siblings": siblings, "private": repo.private, "tags": []})
 
-    def _file(self, *, body: bool, counted: bool = False) -> None:
-        if not counted:
-            self.hub.requests[f"HEAD {self.path}"] += 1
+    def _file(self, *, body: bool) -> None:
         parts = self.path.split("?")[0].strip("/").split("/")
         if len(parts) < 5 or parts[2] != "resolve":
             return self._error(404, "no such endpoint")
-        name, revision, file = "/".join(parts[:2]), parts[3], "/".join(parts[4:])
+        name, revision, file = "/".join(parts[:2]), unquote(parts[3]), "/".join(parts[4:])
         repo = self.hub.repos.get(name)
         if repo is None or (repo.private and not self.headers.get("Authorization")):
             return self._error(401, "RepoNotFound", "Invalid username or password.")
@@ -177,6 +186,9 @@ class _Handler(BaseHTTPRequestHandler):
         if oid is None:
             return self._error(404, "RevisionNotFound")
         data = repo.commits[oid].get(file)
+        push = self.hub.pushes.pop(f"{self.command} {file}", None)
+        if push is not None:
+            self.hub.add(*push)
         if data is None:
             return self._error(404, "EntryNotFound", headers={"X-Repo-Commit": oid})
         etag = hashlib.sha256(data).hexdigest() if file.endswith(LARGE) else hashlib.sha1(data).hexdigest()  # noqa: S324
@@ -184,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.hub.faults.get(file) if body else None
         if fault == "error":
             return self._error(500, "InternalError")
-        if fault == "gone":  # once: promises everything, sends half, hangs up
+        if fault == "hangs up":  # once: promises the whole file, sends half of it, closes the connection
             del self.hub.faults[file]
             self.send_response(200)
             for key, value in {**headers, "Content-Length": str(len(data))}.items():
@@ -198,9 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
             data = bytes([data[0] ^ 1]) + data[1:]
         if fault == "short":
             data = data[: len(data) // 2]
-        asked = self.headers.get("Range", "")
-        if body and asked.startswith("bytes="):
-            first = int(asked.removeprefix("bytes=").split("-")[0])
+        part = self.headers.get("Range", "")
+        if body and part.startswith("bytes="):
+            first = int(part.removeprefix("bytes=").split("-")[0])
             headers["Content-Range"] = f"bytes {first}-{len(data) - 1}/{len(data)}"
             return self._send(206, data[first:], headers)
         return self._send(200, data if body else b"", headers, length=len(data))
@@ -218,8 +230,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _error(self, status: int, code: str, message: str | None = None, headers: dict[str, str] | None = None) -> None:
         body = json.dumps({"error": message or code}).encode()
-        told = {"X-Error-Code": code, "X-Error-Message": message or code, **(headers or {})}
-        self._send(status, b"" if self.command == "HEAD" else body, told)
+        error = {"X-Error-Code": code, "X-Error-Message": message or code, **(headers or {})}
+        self._send(status, b"" if self.command == "HEAD" else body, error)
 
     def _send(self, status: int, body: bytes, headers: dict[str, str], length: int | None = None) -> None:
         self.send_response(status)
