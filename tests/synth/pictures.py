@@ -1,4 +1,4 @@
-"""Plans and drawings made by hand, and a painter that needs no OpenGL: people are rectangles."""
+"""Hand-made plans and drawings, and painters that need no OpenGL because people are rectangles."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def drawn(people: Sequence[DrawnPerson], width: int = WIDTH, height: int = HEIGH
 
 
 def small_plan(num_frames: int = 6, num_cameras: int = 2) -> tuple[Job, ...]:
-    """Two splits of one scene each; every frame shows two labelled people and one without a label."""
+    """Return two splits of one scene each; every frame shows two labelled people and one without a label."""
     jobs = []
     for split, scene, base in (("train", "s1", 0), ("test", "s2", 100)):
         for number in range(1, num_cameras + 1):
@@ -94,7 +94,7 @@ def small_plan(num_frames: int = 6, num_cameras: int = 2) -> tuple[Job, ...]:
 
 
 class BlockPainter:
-    """People are rectangles whose colour follows from their seed, on a noisy ground."""
+    """Draws people as rectangles, whose colour follows from their seed, on a noisy background."""
 
     def light_name(self, planned: Frame) -> str:
         return ("sunny", "night")[planned.light]
@@ -119,7 +119,7 @@ class BlockPainter:
 
 
 class SlowPainter(BlockPainter):
-    """As slow as a real one."""
+    """Is slow enough for a test to interrupt it."""
 
     def draw(self, planned: Frame, gain: float) -> Drawn:
         time.sleep(0.05)
@@ -127,7 +127,7 @@ class SlowPainter(BlockPainter):
 
 
 class DyingPainter(BlockPainter):
-    """Its process is killed in the third frame of one camera, as if memory had run out, unless ``MERCY`` is set."""
+    """Kills its process in the fourth frame of one camera, as if memory had run out, unless ``MERCY`` is set."""
 
     def draw(self, planned: Frame, gain: float) -> Drawn:
         if planned.name == "s2c1_0003" and "MERCY" not in os.environ:
@@ -136,7 +136,7 @@ class DyingPainter(BlockPainter):
 
 
 class BrokenPainter(BlockPainter):
-    """Has a bug."""
+    """Always fails."""
 
     def draw(self, planned: Frame, gain: float) -> Drawn:
         return super().draw(planned, gain / 0)
@@ -165,12 +165,12 @@ def open_without_graphics(job: Job, recipe: Any) -> BlockPainter:
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Return what all files below a folder hold, by their path."""
+    """Return the contents of all files below a folder, by path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def make_small(folder: Path | str, **changes: Any) -> Path:
-    """Make the small plan's set without OpenGL; changes are those of ``make``, and ``recipe``."""
+    """Make the set of the small plan without OpenGL; ``changes`` are arguments of ``make``, including ``recipe``."""
     from personsearch.synth import making
     from personsearch.synth.recipe import load_recipe
 

@@ -1,4 +1,4 @@
-"""The body that ships with the package: whole, free to use, and what the code that reads it relies on."""
+"""The packaged body: complete, freely licensed, and as the code that reads it expects."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ def undirected_edges(triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(edges, axis=0, return_counts=True)
 
 
-def test_the_notice_is_about_this_very_file_and_the_licence_is_there() -> None:
+def test_the_notice_has_the_hash_of_this_file_and_the_licence_is_included() -> None:
     content = (ASSETS / "body.npz").read_bytes()
     notice = (ASSETS / "NOTICE.md").read_text(encoding="utf-8")
     assert re.findall(r"[0-9a-f]{64}", notice)[-1] == hashlib.sha256(content).hexdigest()
@@ -67,14 +67,14 @@ def test_indices_are_in_range(body: Arrays) -> None:
         assert triangles.max() < skin if part == "body" else skin <= triangles.min() <= triangles.max() < count
 
 
-def test_every_vertex_is_moved_by_bones_whose_weights_sum_to_one(body: Arrays) -> None:
+def test_bone_weights_sum_to_one(body: Arrays) -> None:
     weights = body["bone_weights"].astype(np.float64)
     assert weights.min() >= 0
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=0.002)
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_no_triangle_is_degenerate_or_double(body: Arrays, part: str) -> None:
+def test_no_triangle_is_degenerate_or_duplicated(body: Arrays, part: str) -> None:
     triangles = body[f"triangles_{part}"].astype(int)
     a, b, c = (body["vertices"][triangles[:, k]].astype(np.float64) for k in range(3))
     assert np.linalg.norm(np.cross(b - a, c - a), axis=1).min() > 1e-9
@@ -101,8 +101,8 @@ def test_left_mirrors_right(body: Arrays) -> None:
     assert body["vertices"][body["triangles_left_eye"], 0].min() > 0
 
 
-def test_faces_are_finer_than_the_rest(body: Arrays) -> None:
-    """Eyes, nose and mouth are what a close-up needs; see FACE in tools/build_body_asset.py."""
+def test_the_face_has_more_triangles_than_the_rest(body: Arrays) -> None:
+    """Close-ups need detail in eyes, nose and mouth; see FACE in tools/build_body_asset.py."""
     eyes = body["vertices"][np.unique(body["triangles_left_eye"])].mean(axis=0)
     corners = body["vertices"][body["triangles_body"].astype(int)].mean(axis=1)
     assert (np.linalg.norm(corners - (0, eyes[1] - 0.04, eyes[2]), axis=1) < 0.08).sum() > 1200

@@ -1,4 +1,4 @@
-"""Frames as drawn: whose pixels they are, boxes, visibility."""
+"""Drawn frames: the owner of each pixel, boxes, visibility."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,7 @@ import pytest
 from personsearch.synth.cameras import Camera
 from personsearch.synth.frame import Drawn, Stage, draw_frame
 from personsearch.synth.plan import Appearance, Frame
-from personsearch.synth.render.context import noise_pixels
-from tests.synth.conftest import HEIGHT, WIDTH
+from tests.synth.worlds import HEIGHT, WIDTH
 
 CAMERA = Camera(
     name="c1", eye=(0, 1.5, 8), target=(0, 1, 0), field_of_view=50, width=WIDTH, height=HEIGHT, aspect=WIDTH / HEIGHT
@@ -27,17 +26,7 @@ def own_pixels(drawn: Drawn, index: int) -> int:
     return int((drawn.owner == index + 1).sum())
 
 
-def test_a_camera_projects_by_hand() -> None:
-    # Straight ahead at 10 m with 90 degrees across 200 pixels: one metre is 10 pixels.
-    camera = Camera(name="c", eye=(0, 2, 10), target=(0, 2, 0), field_of_view=90, width=200, height=100, aspect=2)
-    pixels, depth = camera.project(np.array([[0, 2, 0], [1, 2, 0], [0, 3, 0]]))
-    assert depth == pytest.approx([10, 10, 10])
-    assert pixels == pytest.approx(np.array([[100, 50], [110, 50], [100, 40]]))
-    part = camera.cropped((90, 30, 110, 70), 40, 80)
-    assert part.project(np.array([[1.0, 3, 0]]))[0] == pytest.approx(np.array([[40, 20]]))
-
-
-def test_boxes_hold_their_own_pixels_and_whoever_stands_free_is_all_seen(stage: Stage) -> None:
+def test_boxes_enclose_their_own_pixels_and_nobody_is_hidden_in_the_open(stage: Stage) -> None:
     drawn = draw_frame(stage, frame(somebody(3, -1.5, 3), somebody(5, 0.2, 3.5), somebody(9, 1.6, 3)))
     assert [person.appearance for person in drawn.people] == [0, 1, 2]
     for person in drawn.people:
@@ -51,8 +40,8 @@ def test_boxes_hold_their_own_pixels_and_whoever_stands_free_is_all_seen(stage: 
         assert (person.keypoints[:, 2] == 2).sum() >= 8
 
 
-def test_the_fraction_is_what_is_seen_of_the_person_alone(stage: Stage) -> None:
-    """The law of the issue, within 2 %: counted again with two frames, the person with and without those in front."""
+def test_visibility_is_the_visible_share_of_the_person_drawn_alone(stage: Stage) -> None:
+    """Within 2 %, counted in two frames: the person with and without the people in front."""
     hidden = somebody(11, 0.0, 1.0)
     free = own_pixels(draw_frame(stage, frame(hidden, camera=CAMERA)), 0)
     drawn = draw_frame(stage, frame(hidden, somebody(4, 0.35, 4.2), somebody(6, -0.6, 3.4)))
@@ -66,7 +55,7 @@ def test_the_fraction_is_what_is_seen_of_the_person_alone(stage: Stage) -> None:
     assert (drawn.owner[y1:y2, x1:x2] == 1).sum() == own_pixels(drawn, 0)
 
 
-def test_who_reaches_outside_is_truncated_and_counts_outside_too(stage: Stage) -> None:
+def test_people_at_the_edge_are_truncated_and_their_pixels_outside_count(stage: Stage) -> None:
     whole = draw_frame(stage, frame(somebody(8, 0, 4))).people[0]
     edge = (WIDTH - (whole.box[0] + whole.box[2]) / 2) / WIDTH
     shifted = CAMERA.cropped((-edge * WIDTH, 0, (1 - edge) * WIDTH, HEIGHT), WIDTH, HEIGHT)
@@ -77,13 +66,13 @@ def test_who_reaches_outside_is_truncated_and_counts_outside_too(stage: Stage) -
     assert half.box[2] - half.box[0] == pytest.approx(whole.box[2] - whole.box[0], abs=1)
 
 
-def test_somebody_before_the_lens_is_measured_at_a_smaller_scale(stage: Stage) -> None:
+def test_somebody_right_in_front_of_the_lens_is_measured_at_a_smaller_scale(stage: Stage) -> None:
     near = draw_frame(stage, frame(somebody(8, 0, 7.0))).people[0]
     assert near.box[3] - near.box[1] > 1.5 * HEIGHT
     assert 0.1 < near.visibility < 0.9
 
 
-def test_an_umbrella_is_nobody(stage: Stage) -> None:
+def test_the_pixels_of_an_umbrella_belong_to_nobody(stage: Stage) -> None:
     bare, covered = (draw_frame(stage, frame(somebody(12, 0, 3, companion_thing=thing))) for thing in ("", "umbrella"))
     assert covered.people[0].box[1] == pytest.approx(bare.people[0].box[1], abs=4)
     above = slice(0, int(bare.people[0].box[1]) - 3)
@@ -91,7 +80,7 @@ def test_an_umbrella_is_nobody(stage: Stage) -> None:
     assert not (covered.owner[above] == 1).any()
 
 
-def test_the_same_frame_twice_is_the_same_and_another_stage_too(stage: Stage) -> None:
+def test_a_frame_is_drawn_alike_before_and_after_another(stage: Stage) -> None:
     plan = frame(somebody(3, -1, 3), somebody(5, 0.5, 3.5))
     first, again = draw_frame(stage, plan), draw_frame(stage, plan)
     draw_frame(stage, frame(somebody(20, 0, 2)))
@@ -111,10 +100,3 @@ def test_the_sun_casts_shadows_of_people(stage: Stage) -> None:
 def test_gain_is_exposure(stage: Stage) -> None:
     dark, usual, bright = (draw_frame(stage, frame(), gain=gain).image.mean() for gain in (0.4, 1.0, 2.0))
     assert dark < usual < bright
-
-
-def test_noise_tiles_and_has_mean_one_half() -> None:
-    noise = noise_pixels().astype(float) / 255
-    assert noise.mean((0, 1)) == pytest.approx([0.5] * 4, abs=0.02)
-    step = np.abs(np.diff(noise[..., 0], axis=1)).mean()
-    assert np.abs(noise[:, 0, 0] - noise[:, -1, 0]).mean() < 2 * step

@@ -1,4 +1,4 @@
-"""The door of the room: public names load on first use, and nothing else does."""
+"""The public names of the room, which load on first use."""
 
 import json
 import subprocess

@@ -45,14 +45,14 @@ def test_wholly_hidden_people_have_no_row() -> None:
     assert annotation_rows(frame([appearance()]), drawn(people)) == []
 
 
-def test_rows_follow_the_appearance_they_name() -> None:
+def test_rows_are_those_of_the_appearances_they_name() -> None:
     people = [drawn_person((50, 0, 70, 60), index=2), drawn_person((0, 0, 20, 60), index=0)]
     planned = frame([appearance(label=n) for n in (10, 11, 12)])
     rows = annotation_rows(planned, drawn(people))
     assert [(row["label"], row["mask_value"]) for row in rows] == [(12, 3), (10, 1)]
 
 
-def test_keypoints_are_cocos_flat_list() -> None:
+def test_keypoints_are_written_as_cocos_flat_list() -> None:
     points = np.tile([[5.26, 7.0, 2]], (17, 1))
     points[3] = 99, 99, 0
     people = [drawn_person((0, 0, 20, 60), keypoints=points)]
@@ -82,7 +82,7 @@ def test_image_row() -> None:
 
 
 def seen(camera: str, *people: tuple[int, float], height: float = 120) -> dict[str, object]:
-    """A picture with (label, visibility) people in it."""
+    """Return the row of a picture with people given as (label, visibility)."""
     rows = [
         {"label": label, "seed": 1000 + label, "bbox": [0.0, 0.0, 40.0, height], "visibility": visibility}
         for label, visibility in people
@@ -90,14 +90,14 @@ def seen(camera: str, *people: tuple[int, float], height: float = 120) -> dict[s
     return {"file_name": f"{camera}.jpg", "camera": camera, "height": 640, "annotations": rows}
 
 
-def test_identities_are_numbered_anew() -> None:
+def test_identities_are_numbered_without_gaps() -> None:
     images = [
         seen("a", (9, 0.9), (4, 0.9), (-1, 0.9), (6, 0.9)),
         seen("a", (9, 0.9), (4, 0.3), (5, 0.9)),
         seen("b", (5, 0.35), (4, 0.9)),
     ]
     table = merge("train", images)
-    # 6 is seen once; 4's second good box is in the third picture, its hidden one is ignored; 9 has one camera.
+    # 6 is seen once; 4 has a hidden box, which is ignored, between two good ones; 9 is seen by one camera only.
     assert [row["person_id"] for row in table["annotations"]] == [2, 0, -1, -1, 2, -1, 1, 1, 0]
     assert [row["ignore"] for row in table["annotations"]] == [row == 5 for row in range(9)]
     assert [row["id"] for row in table["annotations"]] == list(range(1, 10))
@@ -124,9 +124,9 @@ def test_queries() -> None:
     ]
     table = merge("test", images)
     cameras = [row["camera"] for row in images]
-    found = [(query["person_id"], cameras[query["image_id"] - 1]) for query in choose_queries(table, 3)]
-    # The second camera's boxes are too low for a query (100 of 640 pixels), but they are matches.
-    assert sorted(found) == [(0, "a"), (0, "c"), (1, "a"), (2, "a")]
+    chosen = [(query["person_id"], cameras[query["image_id"] - 1]) for query in choose_queries(table, 3)]
+    # Boxes of camera b are too low for a query (99 of 640 pixels), but they count as matches.
+    assert sorted(chosen) == [(0, "a"), (0, "c"), (1, "a"), (2, "a")]
     assert choose_queries(table, 3) == choose_queries(table, 3)
     boxes = {row["id"]: row for row in table["annotations"]}
     for query in choose_queries(table, 3):
@@ -147,7 +147,9 @@ def test_no_query_without_a_match_in_another_camera() -> None:
         max_size=12,
     )
 )
-def test_merging_loses_no_box_and_leaves_no_gap(planned: list[tuple[str, list[tuple[int, float]]]]) -> None:
+def test_merging_keeps_every_box_and_leaves_no_gap(
+    planned: list[tuple[str, list[tuple[int, float]]]],
+) -> None:
     images = [seen(camera, *people) for camera, people in planned]
     table = merge("test", images, min_cameras=2)
     rows = table["annotations"]

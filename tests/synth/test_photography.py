@@ -1,4 +1,4 @@
-"""Photographs: the same pixels whoever takes them, and in whatever order; the sensor of each camera."""
+"""Photographs: the same pixels in whatever order they are taken; the sensor of each camera."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ HAND_HELD = ["cameras.hand_held=true", "cameras.per_scene=1", "cameras.heights=[
 
 
 class CountingPainter(BlockPainter):
-    """Writes down what it draws."""
+    """Records what it draws."""
 
     def __init__(self) -> None:
         self.gains: list[tuple[str, float]] = []

@@ -17,12 +17,12 @@ from personsearch.synth.sensor import (
 
 
 def rendered(light: np.ndarray) -> np.ndarray:
-    """What main.glsl makes of linear light."""
+    """Turn linear light into pixels as main.glsl does."""
     return np.rint(255 * np.clip(light / (1 + 0.25 * light), 0, 1) ** (1 / 2.2)).astype(np.uint8)
 
 
 def scene(seed: int = 0, shape: tuple[int, int] = (64, 96), brightest: float = 1.0) -> np.ndarray:
-    """Coloured patches of all brightnesses."""
+    """Return patches of random colours and brightnesses."""
     rng = np.random.default_rng(seed)
     light = rng.uniform(0, brightest, (shape[0] // 16, shape[1] // 16, 3)).repeat(16, axis=0).repeat(16, axis=1)
     return rendered(light)
@@ -40,7 +40,7 @@ def rng() -> np.random.Generator:
 def test_gain_is_on_linear_light(gain: float) -> None:
     light = np.linspace(0.02, 0.6, 96).repeat(64).reshape(96, 64).T[..., None].repeat(3, axis=2)
     developed = develop(rendered(light), PERFECT, rng(), gain)
-    # Eight bits of the dark end are stretched by the gain, so a few levels of difference are rounding.
+    # The gain stretches the few levels of the dark end, so rounding may cost a few levels.
     assert np.abs(developed.astype(int) - rendered(light * gain)).max() <= 3
 
 
@@ -69,10 +69,10 @@ def test_exposure_stays_between_its_bounds() -> None:
     assert exposure_gain(flat(255), PERFECT, 0.5, 3.0) == pytest.approx(0.5, rel=1e-3)
 
 
-def test_grey_world_takes_part_of_a_cast_away() -> None:
+def test_grey_world_removes_part_of_a_colour_cast() -> None:
     image = np.zeros((8, 8, 3), np.uint8)
     image[:] = (150, 100, 100)
-    # Mean 116.7: red is 0.778 of the way down to it, to the power 0.6.
+    # The mean is 116.7; (116.7 / 150) ** 0.6 is 0.860.
     assert grey_world(image) == pytest.approx([0.860, 1.097, 1.097], abs=1e-3)
     assert grey_world(flat(80)) == pytest.approx([1, 1, 1])
 
@@ -119,7 +119,7 @@ def test_blur_and_motion_keep_the_mean_and_soften() -> None:
         assert developed.mean() == pytest.approx(image.mean(), abs=1.5)
 
 
-def test_motion_blur_smears_its_share_of_frames() -> None:
+def test_motion_blur_smears_its_share_of_the_frames() -> None:
     sensor = Sensor(motion_blur=0.25)
     smeared = sum(
         not np.array_equal(develop(scene(), sensor, np.random.default_rng(k), 1.0), scene()) for k in range(200)
@@ -152,7 +152,7 @@ def test_jpeg_is_rgb() -> None:
     assert read[8, 8, 0] < 10
 
 
-def test_random_background_keeps_people_only() -> None:
+def test_random_background_keeps_only_the_people() -> None:
     image = scene(shape=(64, 96))
     owner = np.zeros((64, 96), np.uint8)
     owner[16:48, 32:64] = 1

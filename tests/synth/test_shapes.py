@@ -1,10 +1,11 @@
-"""Solids: closed, their windings and normals outwards, their volumes right."""
+"""Solids are closed; their windings and normals point outwards; their volumes are right."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from personsearch.synth.geometry import vertex_normals
 from personsearch.synth.shapes import (
     Solid,
     box,
@@ -122,3 +123,14 @@ def test_a_tube_surrounds_its_line() -> None:
     solid = tube([(0, 0, 0), (0, 2, 0)], 0.1, sides=12)
     assert np.hypot(solid[0][:, 0], solid[0][:, 2]) == pytest.approx(0.1)
     assert_normals_agree(solid)
+
+
+def test_solids_face_outwards() -> None:
+    for positions, normals, triangles in (ellipsoid((1, 2, 3)), ellipsoid((1, 1, 1), power=0.4)):
+        assert (np.einsum("vi,vi->v", positions, normals) >= 0).all()
+        assert normals == pytest.approx(vertex_normals(positions, triangles))
+    line = np.array([[0, 0, 0], [0, 1, 0], [0.2, 2, 0]], np.float32)
+    positions, normals, _ = tube(line, 0.1)
+    away = positions[:6] - line[0]
+    assert np.linalg.norm(away, axis=1) == pytest.approx(0.1)
+    assert (np.einsum("vi,vi->v", away, normals[:6]) > 0).all()

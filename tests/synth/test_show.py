@@ -1,4 +1,4 @@
-"""Contact sheets and sets, drawn with the real renderer."""
+"""Contact sheets, sets and crops, drawn with the real renderer."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def _graphics() -> None:
         pytest.skip(f"needs OpenGL through EGL: {error}")
 
 
-def test_sheets_are_pictures_small_enough_to_be_sent(tmp_path: Path) -> None:
+def test_contact_sheets_are_pictures_of_less_than_300_kb(tmp_path: Path) -> None:
     paths = contact_sheets(load_recipe("tiny"), tmp_path / "sheets")
     assert [path.name for path in paths] == ["people.jpg", "look-alikes.jpg", "things.jpg", "frames.jpg", "cameras.jpg"]
     for path in paths:
@@ -46,7 +46,7 @@ def test_a_rendered_set_is_the_same_for_one_worker_and_two(tmp_path: Path) -> No
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
 
 
-def test_boxes_of_a_rendered_set_hold_their_own_pixels(tmp_path: Path) -> None:
+def test_boxes_of_a_rendered_set_enclose_their_own_pixels(tmp_path: Path) -> None:
     folder = make(load_recipe("tiny", SMALL), tmp_path / "set", workers=1, masks=True, progress=False)
     boxes = 0
     for split in ("train", "test"):
@@ -62,7 +62,7 @@ def test_boxes_of_a_rendered_set_hold_their_own_pixels(tmp_path: Path) -> None:
     assert boxes > 10
 
 
-def test_crops_are_of_labelled_people_and_the_frames_are_gone(tmp_path: Path) -> None:
+def test_crops_show_labelled_people_and_the_frames_are_deleted(tmp_path: Path) -> None:
     folder = make_crops(load_recipe("tiny", SMALL), tmp_path / "crops", workers=1, progress=False)
     rows = json.loads((folder / "crops.json").read_text())["crops"]
     assert len(rows) > 8

@@ -1,4 +1,4 @@
-"""Places: their solids, obstacles, figures, posters and lights."""
+"""Whole places: meshes, obstacles, figures, posters and lights."""
 
 from functools import cache
 from importlib import resources
@@ -8,11 +8,12 @@ import pytest
 
 from personsearch.synth.world import KINDS, build_world
 from personsearch.synth.world.lights import MOODS, NEUTRAL
-from personsearch.synth.world.mesh_builder import MeshBuilder, upright
-from personsearch.synth.world.site import HEAD_ROOM, Site
+from personsearch.synth.world.site import HEAD_ROOM
 from personsearch.synth.world.types import MAX_LAMPS, World
 
 SEEDS = range(30)
+
+
 MOST_TRIANGLES = 16_000
 
 
@@ -21,71 +22,8 @@ def worlds(kind: str) -> tuple[World, ...]:
     return tuple(build_world(kind, seed) for seed in SEEDS)
 
 
-def test_a_box_faces_outwards_and_has_metres_on_its_faces() -> None:
-    builder = MeshBuilder()
-    builder.box((1, 2, 3), (2, 4, 6), (0.5, 0.5, 0.5), heading=0.7)
-    (mesh,) = builder.meshes()
-    a, b, c = (mesh.positions[mesh.triangles[:, k]].astype(float) for k in range(3))
-    faces = np.cross(b - a, c - a)
-    assert (np.einsum("ij,ij->i", faces, mesh.normals[mesh.triangles[:, 0]]) > 0).all()
-    assert np.einsum("ij,ij->i", a - (1, 2, 3), faces).sum() / 6 == pytest.approx(2 * 4 * 6, rel=1e-5)
-    spans = {tuple(np.round(mesh.surface[4 * k : 4 * k + 4, :2].max(0)).astype(int)) for k in range(6)}
-    assert spans == {(6, 4), (2, 4), (2, 6)}
-    assert (mesh.surface[:, :2].min(0) == 0).all()
-
-
-def test_what_was_added_keeps_its_place_colour_and_seed_among_others() -> None:
-    builder = MeshBuilder()
-    for number in range(3):
-        x, tone = 10.0 * number, 0.1 * number
-        builder.box((x, 0, 0), (1, 1, 1), (tone, 0, 0), seed=tone, heading=number, scale=(2, 3), faces=(4,))
-    builder.box((0, 0, 0), (1, 1, 1), (1, 1, 1), "bark")
-    wall, bark = sorted(builder.meshes(), key=lambda mesh: mesh.material, reverse=True)
-    assert (wall.material, bark.material) == ("plaster", "bark")
-    for number, part in enumerate(np.split(np.arange(12), 3)):
-        assert wall.positions[part].mean(0) == pytest.approx((10.0 * number, 0.5, 0), abs=1e-6)
-        assert wall.colours[part, 0] == pytest.approx(0.1 * number)
-        assert wall.surface[part, 2] == pytest.approx(0.1 * number)
-        assert (wall.surface[part, :2].max(0) == (2, 3)).all()
-        assert set(wall.triangles[2 * number : 2 * number + 2].ravel()) == set(part)
-
-
-def test_a_picture_stands_upright_and_reads_from_the_left() -> None:
-    builder = MeshBuilder()
-    pixels = np.zeros((4, 4, 4), np.uint8)
-    builder.picture(upright((0.0, 1.0, 0.0), 2.0, 2.0), pixels)
-    (mesh,) = builder.meshes()
-    assert mesh.picture is pixels
-    assert (mesh.normals == (0, 0, 1)).all()
-    # Seen from +z, x grows to the right: u with it; v is 0 at the top.
-    for (x, y, _), (u, v, _) in zip(mesh.positions, mesh.surface, strict=True):
-        assert (u, v) == (float(x > 0), float(y < 1))
-
-
-def test_ground_has_the_worlds_metres_and_casts_no_shadow() -> None:
-    builder = MeshBuilder()
-    builder.ground((-3, -2, 5, 9), (0.3, 0.3, 0.3), "asphalt", scale=2.0, cell=2.0)
-    (mesh,) = builder.meshes()
-    assert mesh.surface[:, :2] == pytest.approx(mesh.positions[:, [0, 2]] * 2)
-    assert not mesh.casts_shadow
-
-
-def test_free_spots_are_free() -> None:
-    site = Site(np.random.default_rng(3))
-    site.block(0, 0, 3, 1)
-    site.block(4, 4, 5, 6, bottom=3)  # above all heads
-    site.reserve((-10, 5, 10, 10))
-    for _ in range(40):
-        spot = site.spot((-10, -10, 10, 10), 1.0)
-        assert spot is not None
-        assert np.hypot(*spot) >= 4
-        assert spot[1] <= 4
-    assert site.is_free(4, 3.9, 0.0)
-    assert site.spot((-1, -1, 1, 1), 0.5) is None
-
-
 @pytest.mark.parametrize("kind", KINDS)
-def test_worlds_are_whole(kind: str) -> None:
+def test_worlds_are_complete(kind: str) -> None:
     materials = resources.files("personsearch") / "synth/shaders/materials"
     for world in worlds(kind):
         for mesh in world.meshes:
@@ -106,7 +44,7 @@ def test_worlds_are_whole(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_normals_agree_with_the_winding(kind: str) -> None:
-    # Where thin poles bend sharply, a few slivers may turn over: they are counted by their area.
+    # A few slivers may turn over where thin poles bend sharply, so triangles are weighted by area.
     for world in worlds(kind)[:10]:
         for mesh in world.meshes:
             a, b, c = (mesh.positions[mesh.triangles[:, k]].astype(float) for k in range(3))
@@ -141,13 +79,13 @@ def test_there_is_room_to_walk_and_obstacles_are_inside(kind: str) -> None:
         low = bottom < HEAD_ROOM
         distance = np.hypot(grid_x[..., None] - x[low], grid_z[..., None] - z[low])
         assert (distance > radius[low]).all(-1).mean() >= 0.55
-        # Somebody with half a metre of room also finds enough.
+        # There is also enough room for somebody half a metre wide.
         assert (distance > radius[low] + 0.25).all(-1).mean() > 0.5
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nobody_walks_through_anything(kind: str) -> None:
-    """Whatever stands between knee and head height where people walk is in an obstacle, but for the tips of leaves."""
+def test_obstacles_cover_everything_in_the_way(kind: str) -> None:
+    """Between knee and head height, all that stands where people walk is in an obstacle, except the tips of leaves."""
     for world in worlds(kind)[:12]:
         x1, z1, x2, z2 = world.walkable
         low = world.obstacles[world.obstacles[:, 3] < HEAD_ROOM]
@@ -188,7 +126,7 @@ def test_figures_and_posters_are_where_they_belong() -> None:
         assert right_top - left_top == pytest.approx(right_bottom - left_bottom, abs=1e-5)
 
 
-def test_moods_differ_and_can_be_switched_off() -> None:
+def test_lights_have_different_moods_and_can_be_switched_off() -> None:
     seen = set()
     for kind in KINDS:
         for world in worlds(kind):
