@@ -5,8 +5,9 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from personsearch.synth.cameras import Camera
 from personsearch.synth.plan import plan
-from personsearch.synth.plan.walks import Passage
+from personsearch.synth.plan.walks import Passage, hides
 from personsearch.synth.recipe import load_recipe
 
 
@@ -26,3 +27,13 @@ def test_nobody_opens_an_umbrella_indoors() -> None:
         carried[job.kind] |= {one.companion_thing for frame in job.frames for one in frame.appearances}
     assert "umbrella" in carried["plaza"]
     assert "umbrella" not in carried["hall"]
+
+
+def test_who_hides_whom_by_hand() -> None:
+    view = Camera(name="c", eye=(0, 1.6, 0), target=(0, 1.6, 9), field_of_view=60, width=900, height=600, aspect=1.5)
+    far, near, aside, behind_camera = (0.0, 8.0), (0.1, 4.0), (1.5, 4.0), (0.0, -4.0)
+    assert hides(view, np.array([far, near]))
+    assert hides(view, np.array([near, far]))
+    assert not hides(view, np.array([far, aside]))
+    assert not hides(view, np.array([far, behind_camera]))
+    assert not hides(view, np.array([far]))
