@@ -126,9 +126,11 @@ def _parse_text(text: str, revision: str | None) -> WeightsName:
         return _hub_repo(text)
     if text.startswith(_PACKAGE):
         return _packaged(text, text.removeprefix(_PACKAGE))
+    if text.startswith(_LOCAL_PREFIXES):
+        return _local(text)
     if "://" in text:
         raise ConfigError(f"{text}: not a name of weights; write {_HUB}org/repo for a repository on the Hub")
-    if text.startswith(_LOCAL_PREFIXES) or Path(text).suffix.lower() in TENSOR_SUFFIXES:
+    if Path(text).suffix.lower() in TENSOR_SUFFIXES:
         return _local(text)
     if "/" not in text:
         packaged = _packaged(text, text)
