@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from personsearch.calibration import Calibration
 from personsearch.errors import GalleryError, GalleryMismatchError
+from personsearch.gallery.rows import ImageRow
 from personsearch.results import Detections, Floats, Spec, is_unit
 
 
-def check_scene(image_id: str, detections: Detections, dim: int) -> None:
-    """Refuse a scene without a usable image_id, or with numbers that are not finite.
+def scene_row(
+    image_id: str,
+    detections: Detections,
+    *,
+    camera: str | None,
+    time: float | None,
+    extra: Mapping[str, Any] | None,
+    dim: int,
+) -> ImageRow:
+    """Return the row of a scene yet to be stored; see ``Gallery.add`` and :func:`check_scene`.
+
+    Raises:
+        GalleryError: names the scene and what cannot be stored.
+    """
+    check_scene(image_id, detections, camera, dim)
+    return ImageRow.new(image_id, detections, camera, seconds(image_id, time), json_text(image_id, extra))
+
+
+def check_scene(image_id: str, detections: Detections, camera: str | None, dim: int) -> None:
+    """Refuse a scene without a usable image_id or camera, or with numbers that are not finite.
 
     Args:
         image_id: the caller's name of the scene.
         detections: its people.
+        camera: the camera that took it, if known.
         dim: the gallery's embedding size.
 
     Raises:
@@ -24,12 +47,18 @@ def check_scene(image_id: str, detections: Detections, dim: int) -> None:
     """
     if not isinstance(image_id, str) or not image_id:
         raise GalleryError(f"image_id must be a string that is not empty, got {image_id!r}")
-    if image_id != image_id.encode("utf-8", "replace").decode():
+    if not _storable(image_id):
         raise GalleryError(f"image_id {image_id!r} cannot be stored: it is not valid Unicode; use another name")
+    if camera is not None and not (isinstance(camera, str) and _storable(camera)):
+        raise GalleryError(f"image {image_id!r}: camera must be a string of valid Unicode or None, got {camera!r}")
     check_vectors(f"image {image_id!r}", detections.embeddings, dim)
     for name, values in (("boxes", detections.boxes), ("scores", detections.scores)):
         if not np.isfinite(values).all():
             raise GalleryError(f"image {image_id!r}: {name} must be finite")
+
+
+def _storable(text: str) -> bool:
+    return text == text.encode("utf-8", "replace").decode()
 
 
 def check_vectors(name: str, vectors: Floats, dim: int) -> None:
@@ -98,3 +127,15 @@ def seconds(image_id: str, time: float | None) -> float | None:
     if not math.isfinite(time):
         raise GalleryError(f"image {image_id!r}: time must be a finite number of seconds, got {time}")
     return float(time) + 0.0  # SQLite keeps -0.0 as 0.0
+
+
+def json_text(image_id: str, extra: Mapping[str, Any] | None) -> str:
+    """Return a scene's extra as it is stored.
+
+    Raises:
+        GalleryError: JSON cannot hold it.
+    """
+    try:
+        return json.dumps(extra or {}, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise GalleryError(f"image {image_id!r}: extra must be what JSON can hold ({error})") from None

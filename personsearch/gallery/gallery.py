@@ -15,10 +15,10 @@ from filelock import FileLock
 from personsearch.calibration import Calibration, stricter
 from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.checks import check_calibration, check_scene, check_spec, check_vectors, seconds
+from personsearch.gallery.checks import check_calibration, check_spec, check_vectors, scene_row
 from personsearch.gallery.index import KINDS, IndexKind
 from personsearch.gallery.opening import open_folder
-from personsearch.gallery.rows import ImageRow, unit
+from personsearch.gallery.rows import unit
 from personsearch.gallery.store import Store
 from personsearch.gallery.upkeep import Upkeep
 from personsearch.gallery.view import View
@@ -187,20 +187,20 @@ class Gallery:
             detections: its people, possibly none.
             camera: the camera that took it.
             time: seconds on the caller's clock.
-            extra: anything JSON can hold; comes back with every match.
+            extra: whatever JSON can hold; comes back with every match.
             replace: let it replace a scene of that id with other content.
 
         Returns:
             True if it was stored now, False if it was stored already with the same content.
 
         Raises:
-            GalleryError: the gallery is open for reading only, or a vector is not finite and unit length.
+            GalleryError: the gallery is open for reading only, or an argument cannot be stored; an embedding must be
+                finite and of unit length.
             GalleryMismatchError: a scene of that id has other content.
             GalleryFullError: the disk is full; nothing of the scene is stored.
         """
         self._writable()
-        check_scene(image_id, detections, self.embedding_size)
-        row = ImageRow.new(image_id, detections, camera, seconds(image_id, time), extra)
+        row = scene_row(image_id, detections, camera=camera, time=time, extra=extra, dim=self.embedding_size)
         with self._threads, self._store.transaction():
             stored = self._store.digest(image_id)
             if stored == row.digest:

@@ -32,8 +32,14 @@ def acquire_writer_lock(folder: Path) -> FileLock:
             f"{folder}: process {pid} has the gallery open for writing; close it there, or open it with mode='r'"
         ) from None
     except OSError as error:
-        raise GalleryError(
-            f"{folder}: cannot be written to ({error.strerror}); open the gallery with mode='r', or name another folder"
-        ) from None
-    (folder / OWNER).write_text(str(os.getpid()), encoding="ascii")
+        raise GalleryError(_unwritable(folder, error)) from None
+    try:
+        (folder / OWNER).write_text(str(os.getpid()), encoding="ascii")
+    except OSError as error:
+        lock.release()
+        raise GalleryError(_unwritable(folder, error)) from None
     return lock
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    return f"{folder}: cannot be written to ({error.strerror}); open the gallery with mode='r', or name another folder"

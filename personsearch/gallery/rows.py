@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,13 +57,12 @@ class ImageRow:
         detections: Detections,
         camera: str | None,
         time: float | None,
-        extra: Mapping[str, Any] | None,
+        extra: str,
     ) -> ImageRow:
         """Make the row of a scene yet to be stored; its row number is 0."""
         height, width = detections.image_size
-        text = json.dumps(extra or {}, sort_keys=True)
-        digest = content_digest(detections, camera, time, text)
-        return cls(0, image_id, camera, time, width, height, text, digest)
+        digest = content_digest(detections, camera, time, extra)
+        return cls(0, image_id, camera, time, int(width), int(height), extra, digest)
 
     def values(self) -> tuple[Any, ...]:
         """Return the values to insert, all columns but the row number."""
@@ -145,7 +144,8 @@ def unit(stored: NDArray[np.float16]) -> Floats:
 
 def content_digest(detections: Detections, camera: str | None, time: float | None, extra: str) -> bytes:
     """Return the sha256 of a scene's content as it will be stored."""
-    digest = hashlib.sha256(json.dumps([camera, time, extra, *detections.image_size]).encode())
+    height, width = detections.image_size
+    digest = hashlib.sha256(json.dumps([camera, time, extra, int(height), int(width)]).encode())
     # + 0.0, because SQLite keeps -0.0 as 0.0.
     for array in (detections.boxes + 0.0, detections.scores + 0.0, detections.embeddings.astype(EMBEDDING)):
         digest.update(np.ascontiguousarray(array).tobytes())

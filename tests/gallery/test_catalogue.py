@@ -13,7 +13,7 @@ def catalogue() -> Catalogue:
     """Scenes 2, 5 and 9 of cameras "a", "b" and none, at 10 s, unknown and 30 s, with two, one and two people."""
     catalogue = Catalogue()
     for number, camera, time in ((2, "a", 10.0), (5, "b", None), (9, None, 30.0)):
-        row = ImageRow.new(f"{number}.jpg", people(0, 0), camera, time, None)
+        row = ImageRow.new(f"{number}.jpg", people(0, 0), camera, time, "{}")
         catalogue.add(ImageRow(number, row.image_id, camera, time, row.width, row.height, row.extra, row.digest))
     catalogue.scene_of.extend(np.array([2, 2, 5, 9, 9]))
     return catalogue

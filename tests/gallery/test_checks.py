@@ -8,7 +8,7 @@ import pytest
 from personsearch import Gallery
 from personsearch.errors import DatasetError, GalleryError
 from personsearch.evaluation.rows import GalleryRows
-from personsearch.gallery.checks import check_scene, check_vectors, seconds
+from personsearch.gallery.checks import check_scene, check_vectors, json_text, seconds
 from tests.gallery.toy import DIM, people, spec
 
 GOOD = people(2, 1)
@@ -25,7 +25,7 @@ GOOD = people(2, 1)
 )
 def test_names_that_cannot_be_stored(image_id: str, message: str) -> None:
     with pytest.raises(GalleryError, match=message):
-        check_scene(image_id, GOOD, DIM)
+        check_scene(image_id, GOOD, None, DIM)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,41 @@ def test_names_that_cannot_be_stored(image_id: str, message: str) -> None:
     ],
 )
 def test_numbers_that_cannot_be_used(field: str, value: np.ndarray, message: str) -> None:
-    check_scene("a", GOOD, DIM)
+    check_scene("a", GOOD, "door", DIM)
     with pytest.raises(GalleryError, match=message):
-        check_scene("a", replace(GOOD, **{field: value}), DIM)
+        check_scene("a", replace(GOOD, **{field: value}), None, DIM)
+
+
+@pytest.mark.parametrize("camera", [7, b"door", "a\udcff"])
+def test_cameras_are_strings(camera: str, tmp_path: Path) -> None:
+    """SQLite would store 7 as "7", which no longer fits the row's checksum."""
+    with pytest.raises(GalleryError, match="image 'a': camera must be a string of valid Unicode or None, got"):
+        check_scene("a", GOOD, camera, DIM)
+    with Gallery.open(tmp_path, spec()) as gallery:
+        with pytest.raises(GalleryError, match="camera must be a string"):
+            gallery.add("a", GOOD, camera=camera)
+        assert gallery.add("a", GOOD, camera="7")
+        assert gallery.search(GOOD.embeddings[0])[0].camera == "7"
+
+
+def test_extra_is_what_json_can_hold() -> None:
+    assert json_text("a", None) == "{}"
+    assert json_text("a", {"b": [1, None], "a": "é"}) == '{"a": "\\u00e9", "b": [1, null]}'
+    for extra in ({"a": {1, 2}}, {"a": b"x"}, {"a": 1, 2: 3}):
+        with pytest.raises(GalleryError, match="image 'a': extra must be what JSON can hold"):
+            json_text("a", extra)  # type: ignore[arg-type]
+
+
+def test_image_sizes_may_be_numpy_s(tmp_path: Path) -> None:
+    height, width = np.zeros((100, 200)).shape
+    with Gallery.open(tmp_path, spec()) as gallery:
+        assert gallery.add("a", replace(GOOD, image_size=(np.int64(height), np.int64(width))))
+        assert not gallery.add("a", replace(GOOD, image_size=(height, width)))
+        assert gallery.check() == []
 
 
 def test_nobody_is_a_valid_scene() -> None:
-    check_scene("empty.jpg", people(0, 1), DIM)
+    check_scene("empty.jpg", people(0, 1), None, DIM)
     check_vectors("query", np.zeros((0, DIM), np.float32), DIM)
 
 

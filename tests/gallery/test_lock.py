@@ -69,3 +69,11 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(GalleryError, match="cannot be written to"):
         acquire_writer_lock(tmp_path / "file")
+
+
+def test_a_lock_is_not_kept_when_the_owner_cannot_be_recorded(tmp_path: Path) -> None:
+    (tmp_path / OWNER).mkdir()
+    with pytest.raises(GalleryError, match="cannot be written to"):
+        acquire_writer_lock(tmp_path)
+    (tmp_path / OWNER).rmdir()
+    acquire_writer_lock(tmp_path).release()

@@ -11,7 +11,7 @@ from tests.gallery.toy import people
 
 
 def image_row() -> ImageRow:
-    row = ImageRow.new("a.jpg", people(2, 1), "door", 7.5, {"n": 1})
+    row = ImageRow.new("a.jpg", people(2, 1), "door", 7.5, '{"n": 1}')
     return replace(row, id=4, checksum=row.values()[-1])
 
 

@@ -22,7 +22,7 @@ from tests.gallery.toy import people, spec
 def insert(store: Store, name: str, count: int, time: float | None = None) -> None:
     detections = people(count, seed=count)
     with store.transaction():
-        row = ImageRow.new(name, detections, None, time, None)
+        row = ImageRow.new(name, detections, None, time, "{}")
         store.insert(row, detections.boxes, detections.scores, detections.embeddings)
 
 
