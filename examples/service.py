@@ -1,9 +1,9 @@
-"""A search service that never loads torch: it answers with a stored person's look-alikes.
+"""A search service that never loads torch: it answers with the people most similar to a stored person.
 
     python examples/service.py [GALLERY]     then     curl 'localhost:8765/similar?detection_id=1&k=3'
 
-Without an argument it makes a gallery of the bundled scenes first, in a process of its own; only that one loads torch.
-Real services embed queries in such a process too, or ask with people who are in the gallery already, as here.
+Without an argument it makes a gallery of the bundled scenes first, in another process; only that one loads torch.
+A real service embeds its queries in such a process too, or searches for people already in the gallery, as here.
 """
 
 import json
@@ -30,12 +30,12 @@ class Handler(BaseHTTPRequestHandler):
     gallery: Gallery
 
     def do_GET(self) -> None:  # the name that http.server calls
-        """Answer with matches as JSON, the person asked about left out."""
+        """Answer with matches as JSON, without the person asked about."""
         asked = parse_qs(urlparse(self.path).query)
         try:
             wanted, k = int(asked["detection_id"][0]), int(asked.get("k", ["10"])[0])
-            found = self.gallery.search(self.gallery.embedding(wanted), k + 1, cameras=asked.get("camera"))
-            status, answer = 200, [asdict(match) for match in found if match.detection_id != wanted][:k]
+            matches = self.gallery.search(self.gallery.embedding(wanted), k + 1, cameras=asked.get("camera"))
+            status, answer = 200, [asdict(match) for match in matches if match.detection_id != wanted][:k]
         except (KeyError, ValueError, GalleryError) as error:
             status, answer = 400, {"error": str(error)}
         body = json.dumps(answer).encode()
