@@ -5,7 +5,6 @@ import pytest
 
 from personsearch.errors import DatasetError
 from personsearch.evaluation import PRESETS, Rules, SearchResult, evaluate_search
-from personsearch.evaluation.matching import iou_thresholds
 from personsearch.results import Detections
 from tests.evaluation.toy import LOOK, A, B, dataset, detected, listing, query, shows
 
@@ -57,12 +56,6 @@ def test_a_query_that_finds_nothing_stays_in_the_mean() -> None:
     assert result.mean_average_precision == 0.0
     assert result.top == {1: 0.0, 5: 0.0, 10: 0.0}
     assert result.queries == 2
-
-
-def test_the_small_box_rule() -> None:
-    boxes = np.array([[0, 0, 100, 200], [0, 0, 10, 20]], np.float32)
-    assert iou_thresholds(boxes, PRESETS["standard"]) == pytest.approx([0.5, 200 / (20 * 30)])
-    assert iou_thresholds(boxes, PRESETS["stl-author"]).tolist() == [0.5, 0.5]
 
 
 def test_the_order_of_equal_similarities() -> None:

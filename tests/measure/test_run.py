@@ -13,11 +13,6 @@ from personsearch.measure.run import TRUTH, Plan, run_evaluation
 from tests.measure.toy_evaluation import NAME, toy_dataset, toy_evaluation, toy_observations
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return toy_dataset(tmp_path_factory.mktemp("toy"))
-
-
 def test_everything_that_a_plan_can_ask_for(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
     data = toy_dataset(tmp_path / "set")
     plan = Plan(

@@ -157,8 +157,8 @@ def _charts(evaluation: Evaluation, details: Details) -> dict[str, str]:
         drawn["open_set"] = charts.line_chart(
             [Series(row=0, x=100 * rates, y=identified)],
             x_label="false alarms, %",
-            y_label="answered rightly, %",
-            title="Queries answered rightly against false alarms of queries whose person is not in the gallery",
+            y_label="answered correctly, %",
+            title="Queries answered correctly against false alarms of queries whose person is not in the gallery",
             x_limits=(0, 101),
         )
     pairs = details.similarities
