@@ -98,7 +98,7 @@ def open_set(
     if not dataset.queries:
         raise DatasetError(f"{dataset.name}: has no queries; an open-set test needs a list of queries")
     table = gallery_rows(detections, dataset, rules)
-    looked_for, _ = query_rows(detections, dataset.queries, query_embeddings, rules)
+    query_vectors, _ = query_rows(detections, dataset.queries, query_embeddings, rules)
     spaces = SearchSpaces(dataset, rules)
     labels = best_identities(dataset, table, rules) if rules.positives == "every" else None
     genuine, identified, impostor = [], [], []
@@ -106,7 +106,7 @@ def open_set(
         space = spaces.of(number)
         candidates = Candidates.of(space, table)
         rows, which = np.unique(candidates.rows, return_inverse=True)
-        given = table.embeddings[rows] @ looked_for[number] if ranker is None else ranker(number, rows)
+        given = table.embeddings[rows] @ query_vectors[number] if ranker is None else ranker(number, rows)
         similarity = np.asarray(given, np.float64)[which]
         if rules.confidence_weighted and ranker is None:
             similarity = similarity * table.scores[candidates.rows]

@@ -109,7 +109,7 @@ def query_rows(
     """
     if embeddings.ndim != 2 or len(embeddings) != len(queries):
         raise DatasetError(f"query embeddings must be ({len(queries)}, D), one per query, got {embeddings.shape}")
-    looked_for = np.array(embeddings, dtype=np.float32)
+    query_vectors = np.array(embeddings, dtype=np.float32)
     there = np.ones(len(queries), dtype=bool)
     if rules.query_feature == "detection":
         for number, query in enumerate(queries):
@@ -118,14 +118,14 @@ def query_rows(
             if people is not None and len(people):
                 wider = np.array([0, 0, 1, 1])  # pixels counted inclusively: every side is one longer
                 nearest = box_iou(people.boxes + wider, query.box[None] + wider)[:, 0].argmax()
-                looked_for[number] = people.embeddings[nearest]
-    bad = np.flatnonzero(there & ~is_unit(looked_for))
+                query_vectors[number] = people.embeddings[nearest]
+    bad = np.flatnonzero(there & ~is_unit(query_vectors))
     if len(bad):
         raise DatasetError(
             f"the embedding of query {bad[0]} (in {queries[bad[0]].image_id!r}) is not of unit length; similarity is "
             "the dot product of unit vectors: divide each embedding by its length"
         )
-    return looked_for, there
+    return query_vectors, there
 
 
 def _joined(parts: list[Floats], empty: tuple[int, ...]) -> Floats:

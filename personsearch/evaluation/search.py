@@ -101,10 +101,10 @@ def evaluate_search(
             match the set; or a similarity is NaN. The message names the query or image.
     """
     table = gallery_rows(detections, dataset, rules)
-    looked_for, there = query_rows(detections, dataset.queries, query_embeddings, rules)
-    if len(table.scene) and looked_for.shape[1] != table.embeddings.shape[1]:
+    query_vectors, there = query_rows(detections, dataset.queries, query_embeddings, rules)
+    if len(table.scene) and query_vectors.shape[1] != table.embeddings.shape[1]:
         raise DatasetError(
-            f"query embeddings have size {looked_for.shape[1]}, the detections' {table.embeddings.shape[1]}; "
+            f"query embeddings have size {query_vectors.shape[1]}, the detections' {table.embeddings.shape[1]}; "
             "they must come from one network"
         )
     spaces = SearchSpaces(dataset, rules)
@@ -113,7 +113,7 @@ def evaluate_search(
     average_precisions, first_ranks = np.full((2, count), np.nan)
     appearances, found = np.zeros((2, count), dtype=np.int64)
     best: list[tuple[Ranked, ...]] = [()] * count
-    for number, similarity in enumerate(_similarities(table, looked_for, rules, ranker)):
+    for number, similarity in enumerate(_similarities(table, query_vectors, rules, ranker)):
         space, query = spaces.of(number), dataset.queries[number]
         appearances[number] = space.appearances
         if _is_skipped(number, query.image_id, query.identity, space, there[number], rules):
@@ -152,11 +152,11 @@ def _result(
 
 
 def _similarities(
-    table: GalleryRows, looked_for: Floats, rules: Rules, ranker: Ranker | None
+    table: GalleryRows, query_vectors: Floats, rules: Rules, ranker: Ranker | None
 ) -> Iterator[NDArray[np.floating] | None]:
     """Yield the (N,) similarities to each query, in blocks of one matrix product; None where a ranker gives them."""
-    for begin in range(0, len(looked_for), BLOCK):
-        block = looked_for[begin : begin + BLOCK]
+    for begin in range(0, len(query_vectors), BLOCK):
+        block = query_vectors[begin : begin + BLOCK]
         if ranker is not None or not len(table.scene):
             yield from [None] * len(block)
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from personsearch.datasets.dataset import Dataset
-from personsearch.datasets.scene import Query, Scene, require_images
+from personsearch.datasets.scene import require_images
 from personsearch.errors import DatasetError
 from personsearch.evaluation.observations import Observations, box_rows
 from personsearch.measure import cache
@@ -21,7 +21,7 @@ from personsearch.measure.baselines import colour_histogram
 from personsearch.models import build
 from personsearch.pictures.decode import load_image
 from personsearch.progress import Progress
-from personsearch.results import Detections, Floats
+from personsearch.results import Floats
 from personsearch.version import __version__
 
 if TYPE_CHECKING:
@@ -123,40 +123,6 @@ def observe_baselines(
                 cache.save(cache_dir, key, row)
         baselines[name] = row
     return baselines
-
-
-def detect_all(
-    searcher: PersonSearcher, scenes: Sequence[Scene], *, batch_size: int = 4, progress: bool | None = None
-) -> dict[str, Detections]:
-    """Return the detections of every scene by image_id, at the weights' own threshold."""
-
-    def paths() -> Iterator[str]:
-        for scene in scenes:
-            yield str(scene.path)
-
-    found = {}
-    with Progress(total=len(scenes), label="scenes", shown=progress) as bar:
-        for scene, detections in zip(scenes, searcher.stream(paths(), batch_size=batch_size), strict=True):
-            found[scene.image_id] = detections
-            bar.advance()
-    return found
-
-
-def embed_queries(
-    embed: Embed, scenes: Sequence[Scene], queries: Sequence[Query], *, progress: bool | None = None
-) -> Floats:
-    """Return (Q, D) embeddings of the queries' boxes, each pooled from its whole scene."""
-    paths = {scene.image_id: scene.path for scene in scenes}
-    by_scene: dict[str, list[int]] = {}
-    for row, query in enumerate(queries):
-        by_scene.setdefault(query.image_id, []).append(row)
-    embeddings: dict[int, Floats] = {}
-    with Progress(total=len(by_scene), label="queries", shown=progress) as bar:
-        for image_id, rows in by_scene.items():
-            found = embed(paths[image_id], np.stack([queries[row].box for row in rows]))
-            embeddings.update(zip(rows, found, strict=True))
-            bar.advance()
-    return np.stack([embeddings[row] for row in range(len(queries))])
 
 
 def untrained(searcher: PersonSearcher) -> PersonSearcher:

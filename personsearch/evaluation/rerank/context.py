@@ -58,9 +58,8 @@ class ContextMatching:
                 there = np.flatnonzero(scene == considered)
                 table = people @ rows.embeddings[allowed[there]].T
                 ours, theirs = linear_sum_assignment(table, maximize=True)
-                if (
-                    ours[0] == 0
-                ):  # rising: the query is first, unless the scene has too few people for all
+                # `ours` rises: the query, number 0, is first unless the scene has too few people for everybody.
+                if ours[0] == 0:
                     total = float(table[ours, theirs].sum())
                     row = there[theirs[0]]
                     changed[row] = total if self.score == "sum" else (total + similarity[row]) / 2
