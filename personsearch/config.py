@@ -1,4 +1,4 @@
-"""The base of every configuration: frozen, strict, and helpful about misspelt keys."""
+"""What all configurations share: frozen models that refuse unknown keys, and errors that suggest the right one."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from personsearch.errors import ConfigError
 
 
 class StrictModel(BaseModel):
-    """A frozen pydantic model that refuses unknown keys and coerces nothing but int to float."""
+    """A frozen pydantic model that refuses unknown keys and converts nothing except int to float."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
     @model_validator(mode="before")
     @classmethod
     def _arrays_are_tuples(cls, data: Any) -> Any:
-        # JSON and TOML know only arrays; strict mode would refuse them for tuple fields.
+        # JSON and TOML have arrays only, which strict mode would refuse for tuple fields.
         if isinstance(data, dict):
             return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
         return data
@@ -31,28 +31,28 @@ Model = TypeVar("Model", bound=StrictModel)
 
 
 def parse(model: type[Model], data: dict[str, Any], where: str) -> Model:
-    """Validate ``data``.
+    """Return ``data`` as a validated configuration.
 
     Args:
-        model: the configuration class.
+        model: the configuration's class.
         data: keys and values as read from JSON or TOML.
-        where: what to call the source in an error, e.g. the file's path.
+        where: the source's name for errors, such as the file's path.
 
     Raises:
-        ConfigError: names each wrong key, what is wrong, and for an unknown key the nearest valid one.
+        ConfigError: one line for each wrong key: what is wrong, and for an unknown key the nearest valid one.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [f"{where}: {_explain(model, detail)}" for detail in error.errors()]
-        raise ConfigError("\n".join(lines)) from None
+        problems = [f"{where}: {_explain(model, detail)}" for detail in error.errors()]
+        raise ConfigError("\n".join(problems)) from None
 
 
 def load_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        ConfigError: the file is missing or not TOML.
+        ConfigError: the file cannot be read, or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -63,28 +63,32 @@ def load_toml(path: Path) -> dict[str, Any]:
 
 
 def apply_overrides(data: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """Return ``data`` with ``a.b=c`` overrides; ``c`` is read as a TOML value, or as text where it is none.
+    """Return ``data`` with ``a.b=c`` overrides applied.
+
+    Args:
+        data: nested tables; not changed.
+        overrides: each sets one key. ``c`` is read as a TOML value or, where it is not one, as text.
 
     Raises:
-        ConfigError: an override has no ``=`` or goes through something that is no table.
+        ConfigError: an override has no ``=`` or no key, or a part of its key is a value rather than a table.
     """
     result = _copy(data)
     for override in overrides:
         key, sign, text = override.partition("=")
-        if not sign or not key.strip():
+        *parents, last = (part.strip() for part in key.split("."))
+        if not sign or not all((*parents, last)):
             raise ConfigError(f"override {override!r} must read like optimizer.lr=0.001")
         table = result
-        *parents, last = key.strip().split(".")
         for parent in parents:
             table = table.setdefault(parent, {})
             if not isinstance(table, dict):
-                raise ConfigError(f"override {override!r}: {parent!r} is a value, not a table")
+                raise ConfigError(f"override {override!r}: {parent!r} is a value, not a table with keys of its own")
         table[last] = _toml_value(text.strip())
     return result
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``changes`` laid over it, table by table."""
+    """Return ``base`` with the keys of ``changes`` set, table by table. Neither argument is changed."""
     result = _copy(base)
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
@@ -111,11 +115,14 @@ def _explain(model: type[BaseModel], detail: Any) -> str:
         return f"{name}: {message}" if name else str(message)
     known = _fields_at(model, path[:-1])
     near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+    if not near and not known:
+        return f"unknown key {name!r}; remove it"
+    hint = f"did you mean {near[0]!r}?" if near else f"valid keys are {', '.join(sorted(known))}"
     return f"unknown key {name!r}; {hint}"
 
 
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Return the valid keys of a nested table; none where it is not a model of its own, as in a list."""
     for part in path:
         field = model.model_fields.get(part)
         if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):

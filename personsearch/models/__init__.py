@@ -1,4 +1,4 @@
-"""Pure ``torch.nn`` modules and their configuration. Knows no files, no Hub and no numpy images."""
+"""The networks as pure ``torch.nn`` modules, and their configuration: no files, no Hub, no numpy images."""
 
 from personsearch.models.backbone import ReidNetwork
 from personsearch.models.config import ANCHORS, AnchorConfig, ModelConfig, preset, preset_names

@@ -1,4 +1,4 @@
-"""ResNets with Instance-Batch Normalisation (IBN-a), split the way the paper splits them."""
+"""ResNets with Instance-Batch Normalisation (IBN-a), split as the paper splits them (section 3.3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 class IBN(nn.Module):
     """Instance-Batch Normalisation: InstanceNorm on the first half of the channels, BatchNorm on the rest.
 
-    Submodules are called ``IN`` and ``BN`` as in IBN-Net, so that its checkpoints fit (paper ref [27]).
+    Submodules are called ``IN`` and ``BN`` as in IBN-Net (paper ref [27]), so that its checkpoints fit.
     """
 
     def __init__(self, channels: int) -> None:
@@ -22,7 +22,7 @@ class IBN(nn.Module):
         self.BN = nn.BatchNorm2d(self.sizes[1])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` (N, C, H, W); the shape stays."""
+        """Return ``x`` (N, C, H, W) normalised, in the same shape."""
         first, second = x.split(self.sizes, dim=1)
         return torch.cat([self.IN(first.contiguous()), self.BN(second.contiguous())], dim=1)
 
@@ -38,7 +38,7 @@ _LAYOUTS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], list[int], bool]]
 def build_resnet(name: str) -> ResNet:
     """Build torchvision's ResNet with random weights, IBN-a where the name says so, and conv5_x at stride 1.
 
-    conv4_x keeps its stride 2 (paper section 3.3). The classifier is removed.
+    The paper changes the stride of conv5_x alone (section 3.3): conv4_x keeps its 2. The classifier is removed.
 
     Args:
         name: one of ``resnet50_ibn_a``, ``resnet18_ibn_a``, ``resnet50``, ``resnet18``.
@@ -88,15 +88,15 @@ class IdentificationNetwork(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the pooled feature before and after the neck, each (N, D), of conv3_x maps (N, C, H, W)."""
         pooled = self.layer4(self.layer3(x)).mean(dim=(2, 3))
-        # The neck removes the part that all features share and so magnifies rounding: float32 (facts/performance).
+        # The neck subtracts what all features share, which magnifies rounding errors: compute it in float32.
         pooled = pooled.float()
         return pooled, self.bnneck(pooled)
 
 
 class ReidNetwork(nn.Module):
-    """The whole backbone on Re-ID crops: what STL step 1 trains (paper section 3.2).
+    """The whole backbone on Re-ID crops: what STL step 1 trains (paper section 3.1).
 
-    Its parts are the very modules that the person-search network is initialised from, under the same names.
+    Its parts have the names that they have in the person-search network, which is initialised from them.
     """
 
     def __init__(self, backbone: str, channels: int) -> None:
@@ -112,6 +112,6 @@ class ReidNetwork(nn.Module):
 
 
 def copy_of_conv3(backbone: str) -> nn.Sequential:
-    """Return a fresh conv3_x stage, for the MRFP neck that shares no parameters with the base network."""
+    """Return a new conv3_x stage: the neck of MRFP, which shares no parameters with the base network."""
     stage: nn.Sequential = build_resnet(backbone).layer2
     return nn.Sequential(OrderedDict(stage.named_children()))

@@ -1,7 +1,7 @@
 """``ModelConfig``: one typed, validated description of a network and of its preprocessing.
 
-It is the ``config.json`` that lies beside the weights. Presets are plain functions of nothing:
-``preset("stl-mrfp-r50")`` is the paper's network, ``preset("stl-mrfp-small")`` the one for CPUs.
+It is the ``config.json`` beside the weights. Two presets have names: ``preset("stl-mrfp-r50")`` is the paper's network,
+``preset("stl-mrfp-small")`` the one for CPUs.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from personsearch.config import StrictModel
 
 Pair = tuple[int, int]
 
-#: Downsampling of conv2_x, conv3_x and of the Re-ID network's input crop to its conv3_x map.
+#: Input pixels per cell of conv2_x and of conv3_x, in scenes and in Re-ID crops alike.
 LOW_STRIDE = 4
 STRIDE = 8
 
 
 class InputConfig(StrictModel):
-    """How an image becomes the network's input (read by ``personsearch.pictures.decode``)."""
+    """How an image becomes the network's input: resized by ``personsearch.canvas``, normalised by the network."""
 
-    min_size: int = Field(640, ge=32, description="length in pixels that the shorter side gets")
-    max_size: int = Field(960, ge=32, description="upper bound in pixels of the longer side")
+    min_size: int = Field(640, ge=32, description="pixels that the shorter side is resized to")
+    max_size: int = Field(960, ge=32, description="most pixels of the longer side")
     mean: tuple[float, float, float] = Field((0.485, 0.456, 0.406), description="RGB, 0..1")
     std: tuple[float, float, float] = Field((0.229, 0.224, 0.225), description="RGB, 0..1")
 
@@ -49,7 +49,7 @@ class AnchorConfig(StrictModel):
         return self
 
 
-#: ``stride8`` fits people by IoU; ``paper`` is section 4.3 read as pixels, as the author's code does.
+#: ``stride8`` fits people by IoU; ``paper`` is section 4.3 with its sizes read as pixels, as the author's code does.
 ANCHORS = {
     "stride8": AnchorConfig(sizes=(32, 64, 128, 256)),
     "paper": AnchorConfig(sizes=(4, 8, 16, 32)),
@@ -57,7 +57,7 @@ ANCHORS = {
 
 
 class DetectorConfig(StrictModel):
-    """Standard RPN and Faster R-CNN head (paper section 3.3; values of the author's public baseline)."""
+    """Standard RPN and Faster R-CNN head (paper section 3.3; the values are those of the author's public baseline)."""
 
     head_width: int = Field(1024, ge=1, description="width of the two fully connected layers")
     rpn_pre_nms_train: int = Field(12000, ge=1)
@@ -69,19 +69,19 @@ class DetectorConfig(StrictModel):
     rpn_bg_iou: float = Field(0.3, gt=0, le=1)
     rpn_batch: int = Field(256, ge=1, description="anchors per image in the RPN loss")
     rpn_positive: float = Field(0.5, gt=0, lt=1)
-    roi_iou: float = Field(0.5, gt=0, le=1, description="from this IoU on a proposal is a person")
+    roi_iou: float = Field(0.5, gt=0, le=1, description="a proposal of at least this IoU is a person")
     roi_batch: int = Field(128, ge=1, description="proposals per image in the head's loss")
     roi_positive: float = Field(0.25, gt=0, lt=1)
-    nms: float = Field(0.3, gt=0, le=1, description="IoU above which the lower detection is dropped")
-    score_threshold: float = Field(0.5, ge=0, lt=1, description="detections below are dropped (section 4.3)")
-    max_people: int = Field(100, ge=1, description="detections per image at the most")
+    nms: float = Field(0.3, gt=0, le=1, description="of two detections above this IoU the lower is dropped")
+    score_threshold: float = Field(0.5, ge=0, lt=1, description="lower detections are dropped (paper section 4.3)")
+    max_people: int = Field(100, ge=1, description="most detections per image")
 
 
 class ReidConfig(StrictModel):
-    """RoI features and identification network (paper sections 3.3 and 3.4)."""
+    """Features of regions, and the identification network (paper sections 3.2 and 3.3)."""
 
     pooling: Literal["mrfp", "roialign"] = Field("mrfp", description="roialign is the paper's baseline")
-    roi_size: Pair = Field((32, 16), description="height, width of the conv3_x RoI = Re-ID crop / 8")
+    roi_size: Pair = Field((32, 16), description="height, width of a pooled region: Re-ID crop / 8")
 
     @model_validator(mode="after")
     def _divisible(self) -> ReidConfig:
@@ -112,14 +112,14 @@ class ModelConfig(StrictModel):
 
     @property
     def crop_size(self) -> Pair:
-        """Height and width in pixels of the Re-ID crops that STL step 1 trains on."""
+        """Height and width, in pixels, of the Re-ID crops that STL step 1 trains on."""
         return self.reid.roi_size[0] * STRIDE, self.reid.roi_size[1] * STRIDE
 
 
 _PRESETS: dict[str, dict[str, Any]] = {
-    # The paper to the letter (sections 3.3, 3.4 and 4.3), but for the anchors: see ANCHORS.
+    # The paper to the letter (sections 3.2, 3.3 and 4.3), except for the anchors: see ANCHORS.
     "stl-mrfp-r50": {},
-    # The same house for two CPU cores: narrow head, 128x64 crops, smaller scenes.
+    # The same architecture for two CPU cores: a narrow head, 128x64 crops, smaller scenes.
     "stl-mrfp-small": {
         "backbone": "resnet18_ibn_a",
         "input": {"min_size": 448, "max_size": 672},
@@ -129,8 +129,8 @@ _PRESETS: dict[str, dict[str, Any]] = {
             "rpn_pre_nms_train": 2000,
             "rpn_pre_nms_test": 3000,
             "rpn_post_nms_train": 500,
-            # Chosen on the held-out place of synth-mini's training split: at 100 proposals and NMS 0.3 (the author's)
-            # people in groups were lost, AP 0.72 instead of 0.78.
+            # Chosen on the held-out place of synth-mini's training split: 100 proposals and the author's NMS of 0.3
+            # lost people in groups (AP 0.72 instead of 0.78).
             "rpn_post_nms_test": 300,
             "nms": 0.5,
         },
@@ -140,7 +140,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 
 def preset_names() -> list[str]:
-    """Names that :func:`preset` knows."""
+    """Return the names that :func:`preset` takes."""
     return list(_PRESETS)
 
 
@@ -154,5 +154,5 @@ def preset(name: str) -> ModelConfig:
         KeyError: no preset has that name.
     """
     if name not in _PRESETS:
-        raise KeyError(f"no model preset {name!r}; there are {', '.join(_PRESETS)}")
+        raise KeyError(f"no model preset is named {name!r}; there are {', '.join(_PRESETS)}")
     return ModelConfig.model_validate({"name": name, **_PRESETS[name]})

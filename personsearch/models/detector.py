@@ -14,7 +14,7 @@ from torchvision.ops import batched_nms, clip_boxes_to_image
 from personsearch.models.config import STRIDE, AnchorConfig, DetectorConfig
 from personsearch.models.pooling import DetectionPooling
 
-#: Class index of a person, of the background, and of what the samplers leave out.
+#: Labels of a person, of the background, and of what the samplers leave out.
 PERSON, BACKGROUND, NOT_SAMPLED = 1, 0, -1
 
 #: A proposal or anchor of which more than this share lies in an ignored box is not sampled as a negative.
@@ -22,7 +22,7 @@ IGNORE_COVERAGE = 0.5
 
 
 def covered_by(boxes: Tensor, ignored: Tensor) -> Tensor:
-    """Tell which boxes lie mostly inside an ignored one.
+    """Return which boxes lie mostly inside an ignored one.
 
     Args:
         boxes: (N, 4) xyxy.
@@ -41,8 +41,8 @@ def covered_by(boxes: Tensor, ignored: Tensor) -> Tensor:
 class StrideAnchors(AnchorGenerator):
     """torchvision's anchors at a fixed stride and in float32.
 
-    The parent derives the stride as image size // map size, which is 7 at height 900, and makes anchors in the
-    features' dtype, which rounds coordinates to half a pixel in float16.
+    The parent computes the stride as image size // map size, which is 7 at height 900, and makes anchors in the
+    features' dtype: float16 would round coordinates to half a pixel.
     """
 
     def __init__(self, config: AnchorConfig) -> None:
@@ -58,7 +58,7 @@ class StrideAnchors(AnchorGenerator):
 
 
 class _Float32RPNHead(RPNHead):
-    """RPN head whose results are float32 whatever the network's dtype: box decoding and NMS need it."""
+    """RPN head whose results are float32 whatever the network's dtype, for box decoding and NMS."""
 
     def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         logits, deltas = super().forward(x)
@@ -66,7 +66,7 @@ class _Float32RPNHead(RPNHead):
 
 
 class ProposalNetwork(RegionProposalNetwork):
-    """Region proposal network that neither learns from ignored boxes nor counts anchors inside them as background."""
+    """Region proposal network for which anchors in ignored boxes are neither people nor background."""
 
     def __init__(self, channels: int, anchors: AnchorConfig, config: DetectorConfig) -> None:
         generator = StrideAnchors(anchors)
@@ -85,7 +85,7 @@ class ProposalNetwork(RegionProposalNetwork):
     def assign_targets_to_anchors(
         self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Match anchors to the boxes that count; negatives inside ignored boxes get label -1 (not sampled)."""
+        """Match anchors to people; negatives mostly inside ignored boxes get the label -1 (not sampled)."""
         counted = [{"boxes": t["boxes"][t["labels"] == PERSON]} for t in targets]
         labels, matched = super().assign_targets_to_anchors(anchors, counted)
         for label, anchor, target in zip(labels, anchors, targets, strict=True):
@@ -121,7 +121,7 @@ class BoxHead(RoIHeads):
     def assign_targets_to_proposals(
         self, proposals: list[Tensor], gt_boxes: list[Tensor], gt_labels: list[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Match proposals to the boxes that count; those on or mostly inside ignored boxes get label -1."""
+        """Match proposals to people; negatives mostly inside ignored boxes get the label -1 (not sampled)."""
         counted = [torch.where(labels == PERSON)[0] for labels in gt_labels]
         matched, labels = super().assign_targets_to_proposals(
             proposals,
@@ -143,14 +143,14 @@ class BoxHead(RoIHeads):
         score_threshold: float,
         max_people: int,
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Score and refine proposals, then one NMS for the whole batch.
+        """Score and refine proposals, then apply one NMS to the whole batch.
 
         Args:
             features: ``{"0": conv3_x}``.
             proposals: per image (K_i, 4) float32 xyxy in input pixels.
             canvas: height and width of the input.
             score_threshold: lower detections are dropped.
-            max_people: detections per image at the most.
+            max_people: most detections per image.
 
         Returns:
             Per image boxes (M_i, 4) and scores (M_i,), float32, by falling score.
@@ -176,7 +176,7 @@ class Detector(nn.Module):
         self.head = BoxHead(channels, config)
 
     def losses(self, images: Tensor, features: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Return the four losses of Faster R-CNN (paper Eq. 2: the two of the RPN and the two of the head)."""
+        """Return the four losses of Faster R-CNN: two of the RPN and two of the head (paper Eq. 2)."""
         proposals, rpn = self._propose(images, features, targets)
         _, head = self.head({"0": features}, proposals, None, targets)
         return {

@@ -15,7 +15,13 @@ from personsearch.models.pooling import MRFP, SingleLevelPooling
 
 
 class People(NamedTuple):
-    """What the network finds in one image: boxes (K, 4) xyxy input pixels, scores (K,), embeddings (K, D)."""
+    """The people of one image, by falling score.
+
+    Attributes:
+        boxes: (K, 4) float32 xyxy in input pixels.
+        scores: (K,) float32.
+        embeddings: (K, D) float32, unit length.
+    """
 
     boxes: Tensor
     scores: Tensor
@@ -23,12 +29,12 @@ class People(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Annotated people of one image.
+    """The annotated people of one image.
 
     Attributes:
         boxes: (K, 4) float32 xyxy in input pixels.
-        identities: (K,) int64, -1 = without a label.
-        ignore: (K,) bool; such boxes are neither people nor background.
+        identities: (K,) int64; -1 = without a label.
+        ignore: (K,) bool: boxes that are neither people nor background.
     """
 
     boxes: Tensor
@@ -37,11 +43,11 @@ class Target(NamedTuple):
 
 
 class TrainingOutput(NamedTuple):
-    """Losses of the detector, and what the task's identity classifier needs.
+    """The detector's losses, and what the training task's identity classifier needs.
 
     Attributes:
         losses: name -> scalar.
-        features: (M, D) float32 features after the BNNeck, one per box that is not ignored, in order.
+        features: (M, D) float32 after the BNNeck: one for each box that is not ignored, in order.
         identities: (M,) int64 of the same boxes.
     """
 
@@ -53,8 +59,8 @@ class TrainingOutput(NamedTuple):
 class PersonSearchNetwork(nn.Module):
     """Detection and re-identification in one pass over a scene.
 
-    Input images are (N, 3, H, W) RGB in 0..1, H and W multiples of 32 (``personsearch.pictures.decode`` makes them so).
-    Boxes go in and come out in pixels of that input.
+    Input images are (N, 3, H, W) RGB in 0..1; ``personsearch.canvas`` makes H and W multiples of 32. Boxes go in and
+    come out in pixels of that input.
     """
 
     mean: Tensor
@@ -83,11 +89,11 @@ class PersonSearchNetwork(nn.Module):
 
         Args:
             images: (N, 3, H, W) RGB in 0..1.
-            score_threshold: instead of the configuration's.
-            max_people: instead of the configuration's.
+            score_threshold: lowest score; None = the configuration's.
+            max_people: most people per image; None = the configuration's.
 
         Returns:
-            Per image its people, by falling score; embeddings are unit length, float32.
+            The people of each image.
         """
         if self.training:
             raise RuntimeError("forward() is for evaluation; training calls train_step()")
@@ -95,7 +101,7 @@ class PersonSearchNetwork(nn.Module):
         return self._people(images, low, high, score_threshold, max_people)
 
     def embed(self, images: Tensor, boxes: list[Tensor]) -> list[Tensor]:
-        """Embed given boxes: the query path.
+        """Embed given boxes, such as a query's.
 
         Args:
             images: (N, 3, H, W) RGB in 0..1.
@@ -115,13 +121,13 @@ class PersonSearchNetwork(nn.Module):
         score_threshold: float | None = None,
         max_people: int | None = None,
     ) -> tuple[list[People], list[Tensor]]:
-        """Find people and embed given boxes, on the same features: what ``forward`` and ``embed`` return."""
+        """Return what ``forward`` and ``embed`` return, computed from the same features."""
         low, high = self._features(images)
         people = self._people(images, low, high, score_threshold, max_people)
         return people, list(self._embed(low, high, boxes).split([len(b) for b in boxes]))
 
     def set_dtype(self, dtype: torch.dtype) -> PersonSearchNetwork:
-        """Compute in ``dtype``, except for what needs float32: the BNNeck, box decoding, NMS and norms."""
+        """Compute in ``dtype``, except the BNNeck, box decoding, NMS and norms, which need float32."""
         self.to(dtype)
         self.identification.bnneck.float()
         return self
@@ -129,7 +135,11 @@ class PersonSearchNetwork(nn.Module):
     def train_step(self, images: Tensor, targets: list[Target]) -> TrainingOutput:
         """Compute the detector's losses and the features of all annotated people (paper Eq. 2 and 3).
 
-        Unlabelled people pass through the identification network, and so enter its BatchNorm statistics.
+        People without a label pass through the identification network too, so its BatchNorm statistics include them.
+
+        Args:
+            images: (N, 3, H, W) RGB in 0..1.
+            targets: one for each image.
         """
         low, high = self._features(images)
         labelled = [
@@ -158,7 +168,7 @@ class PersonSearchNetwork(nn.Module):
             settings.max_people if max_people is None else max_people,
         )
         embeddings = self._embed(low, high, boxes).split([len(b) for b in boxes])
-        return [People(*found) for found in zip(boxes, scores, embeddings, strict=True)]
+        return [People(*fields) for fields in zip(boxes, scores, embeddings, strict=True)]
 
     def _embed(self, low: Tensor, high: Tensor, boxes: list[Tensor]) -> Tensor:
         if sum(len(b) for b in boxes) == 0:

@@ -1,4 +1,4 @@
-"""Features of regions: RoIAlign in float32, and Multi-level RoI Fusion Pooling (paper section 3.4)."""
+"""Features of regions: RoIAlign in float32, and Multi-level RoI Fusion Pooling (paper section 3.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from personsearch.models.config import LOW_STRIDE, STRIDE, Pair
 
 
 def pool_boxes(features: Tensor, boxes: list[Tensor], size: Pair, stride: int) -> Tensor:
-    """RoIAlign (2x2 samples a cell, half-pixel aligned), computed in float32 and returned in the features' dtype.
+    """RoIAlign with 2x2 samples per cell and half-pixel alignment, in float32; the result has the features' dtype.
 
     Args:
         features: (N, C, H/stride, W/stride).
@@ -28,7 +28,7 @@ def pool_boxes(features: Tensor, boxes: list[Tensor], size: Pair, stride: int) -
 
 
 class DetectionPooling(nn.Module):
-    """7x7 RoIAlign on conv3_x behind the call that torchvision's ``RoIHeads`` makes."""
+    """7x7 RoIAlign on conv3_x, with the signature that torchvision's ``RoIHeads`` calls."""
 
     def forward(self, features: dict[str, Tensor], boxes: list[Tensor], _shapes: Any) -> Tensor:
         """Return (sum K_i, C, 7, 7) for per-image boxes (K_i, 4) in input pixels."""
@@ -48,10 +48,10 @@ class SingleLevelPooling(nn.Module):
 
 
 class MRFP(nn.Module):
-    """Multi-level RoI Fusion Pooling (paper section 3.4).
+    """Multi-level RoI Fusion Pooling (paper section 3.2).
 
-    RoIAlign from conv3_x at ``size``, plus RoIAlign from conv2_x at twice that size through a private conv3_x
-    (the neck, which does not share parameters with the base network), summed element by element.
+    The sum of two: RoIAlign from conv3_x at ``size``; and RoIAlign from conv2_x at twice that size, passed through the
+    neck, a conv3_x of its own that shares no parameters with the base network.
     """
 
     def __init__(self, size: Pair, backbone: str) -> None:
