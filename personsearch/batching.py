@@ -17,13 +17,13 @@ WORKERS = 2
 
 
 def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int) -> Iterator[Result]:
-    """Yield ``work(item)`` of every item in order, a few of them done before they are asked for.
+    """Yield ``work(item)`` of every item in order, some of them computed before they are requested.
 
-    Items are taken in the caller's thread. When the caller stops, what has not begun is dropped.
+    Items are taken in the caller's thread. When the caller stops, work that has not begun is dropped.
 
     Args:
         work: called in threads; its exception is raised where its result would have been.
-        items: taken at most ``ahead`` before their result is asked for.
+        items: taken at most ``ahead`` items before their result is requested.
         ahead: how many.
     """
     waiting: deque[Future[Result]] = deque()
@@ -49,14 +49,14 @@ def run_in_batches(
     """Yield the result of every item, in order.
 
     Args:
-        items: taken one by one, as results are asked for.
+        items: taken one by one, as results are requested.
         kind: only items of one kind share a batch.
         run: batch -> a result per item.
-        batch_size: items of a batch at the most.
+        batch_size: items per batch at most.
     """
     waiting: dict[Hashable, list[tuple[int, Item]]] = {}
     done: dict[int, Result] = {}
-    following = 0
+    next_number = 0
 
     def flush(key: Hashable) -> None:
         numbers, batch = zip(*waiting.pop(key), strict=True)
@@ -67,13 +67,13 @@ def run_in_batches(
         waiting.setdefault(key, []).append((number, item))
         if len(waiting[key]) == batch_size:
             flush(key)
-        if following not in done and number - following >= MAX_BATCHES_HELD * batch_size:
-            flush(min(waiting, key=lambda other: waiting[other][0][0]))  # it holds the item that all wait for
-        while following in done:
-            yield done.pop(following)
-            following += 1
+        if next_number not in done and number - next_number >= MAX_BATCHES_HELD * batch_size:
+            flush(min(waiting, key=lambda other: waiting[other][0][0]))  # it holds the item that all others wait for
+        while next_number in done:
+            yield done.pop(next_number)
+            next_number += 1
     for key in list(waiting):
         flush(key)
-    while following in done:
-        yield done.pop(following)
-        following += 1
+    while next_number in done:
+        yield done.pop(next_number)
+        next_number += 1

@@ -23,7 +23,7 @@ HIT_IOU = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class DemoRow:
-    """One match of one of the demo's queries, and whether the annotations say that it is the person."""
+    """One match of a query of the demo, and whether it is the right person according to the annotations."""
 
     query: int
     rank: int

@@ -35,7 +35,7 @@ class DatasetError(PersonSearchError):
 
 
 class TrainingError(PersonSearchError):
-    """Training cannot start or cannot go on."""
+    """Training cannot start or continue."""
 
 
 class GalleryError(PersonSearchError):

@@ -155,8 +155,8 @@ class Runner:
                     score_threshold=settings.threshold,
                     max_people=settings.max_people,
                 )
-            detected = [_detections(one, ready) for one, ready in zip(people, images, strict=True)]
-            return [(found, rows.cpu().numpy()) for found, rows in zip(detected, embedded, strict=True)]
+            detections = [_detections(one, ready) for one, ready in zip(people, images, strict=True)]
+            return [(one, rows.cpu().numpy()) for one, rows in zip(detections, embedded, strict=True)]
 
         return run_in_batches(
             map_ahead(prepare, scenes, ahead=settings.batch_size),

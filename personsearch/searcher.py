@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from personsearch.boxes import checked_boxes
 from personsearch.calibration import Calibration
+from personsearch.device import choose_device
 from personsearch.errors import ImageError, WeightsMismatchError
 from personsearch.gallery import Gallery
 from personsearch.indexing import index_sources
@@ -113,8 +114,8 @@ class PersonSearcher:
             token: of the Hub.
 
         Raises:
-            ConfigError: the name is malformed or ambiguous, a revision is given where none belongs, or a configuration
-                has a wrong key.
+            ConfigError: the name is malformed or ambiguous, a revision is given where none belongs, the device is not
+                there, or a configuration has a wrong key.
             WeightsNotFoundError: nothing has that name, or it cannot be downloaded.
             WeightsMismatchError: keys, shapes or hash are wrong.
 
@@ -123,6 +124,7 @@ class PersonSearcher:
             >>> searcher.spec.name
             'stl-mrfp-small'
         """
+        device = choose_device(device)  # refused before anything is downloaded
         options = HubOptions(cache_dir=cache_dir, local_files_only=local_files_only, token=token)
         loaded = load_weights(name, revision=revision, options=options)
         return cls(loaded.network, spec=loaded.spec, calibration=loaded.calibration, device=device, dtype=dtype)
@@ -240,7 +242,7 @@ class PersonSearcher:
         Args:
             images: one input (see ``personsearch.pictures.decode.ImageInput``), or a list or tuple of them.
             threshold: lowest detector score, 0..1; default the weights' own.
-            max_people: people per image at the most; default the weights' own (100).
+            max_people: people per image at most; default the weights' own (100).
             batch_size: images of one canvas size that go through the network together.
             progress: None = a bar on a terminal for lists.
             channel_order: of arrays and tensors.
@@ -324,7 +326,7 @@ class PersonSearcher:
         else:
             [detections] = self._runner.detect([ready], Settings())
             if not len(detections):
-                raise ImageError(f"{describe(image)}: no person found to search for; give the person's box")
+                raise ImageError(f"{describe(image)}: nobody is detected here to search for; give the person's box")
             boxes, embedding, score = detections.boxes, detections.embeddings[0], float(detections.scores[0])
         x1, y1, x2, y2 = boxes[0].tolist()
         return QueryPerson(box=(x1, y1, x2, y2), embedding=embedding, score=score)

@@ -163,8 +163,8 @@ def _expand(text: str) -> list[Entry]:
     if path.is_file():
         return [_file(path, path.name)]
     if glob.has_magic(text):
-        found = sorted(Path(name) for name in glob.glob(text, recursive=True))
-        files = [file for file in found if file.is_file() and is_media(file)]
+        paths = sorted(Path(name) for name in glob.glob(text, recursive=True))
+        files = [path for path in paths if path.is_file() and is_media(path)]
         if not files:
             raise ImageError(f"{text}: matches no image or video")
         return [_file(file, file.relative_to(_fixed_part(text)).as_posix()) for file in files]

@@ -30,7 +30,7 @@ ALLOWED = {
     "weights": {"models"},
     "runner": {"batching", "boxes", "canvas", "device", "models", "pictures"},
     "indexing": {"batching", "gallery", "pictures", "runner", "sources"},
-    "searcher": {"boxes", "gallery", "indexing", "models", "pictures", "runner", "sources", "weights"},
+    "searcher": {"boxes", "device", "gallery", "indexing", "models", "pictures", "runner", "sources", "weights"},
     "datasets": {"boxes", "pictures"},
     "evaluation": {"boxes", "datasets"},
     "measure": {"datasets", "evaluation", "models", "pictures", "searcher"},

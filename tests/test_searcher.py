@@ -236,7 +236,7 @@ def test_a_query_without_a_person(tiny_config: ModelConfig) -> None:
     strict = tiny_config.model_copy(
         update={"detector": tiny_config.detector.model_copy(update={"score_threshold": 0.999})}
     )
-    with pytest.raises(ImageError, match="no person found to search for"):
+    with pytest.raises(ImageError, match="nobody is detected here to search for"):
         PersonSearcher(build(strict), device="cpu").embed_query(toy_scene(PEOPLE))
 
 

@@ -83,21 +83,22 @@ def inference(folder: Path) -> dict[str, Any]:
     """Detections, embeddings, pictures and a search, of the bundled scenes by the shipped weights."""
     searcher = PersonSearcher.from_pretrained(device="cpu")
     paths = sorted(SCENES.glob("*.jpg"))
-    found = searcher.detect(paths, progress=False)
+    detections = searcher.detect(paths, progress=False)
     demo = json.loads(command("demo", "--json", "--out", folder / "demo.png"))
     shutil.copytree(SCENES, folder / "scenes")  # the name of the query is in the picture
     command("index", "scenes", "gallery", cwd=folder)
-    box = ",".join(str(value) for value in found[0].boxes[0].tolist())
+    box = ",".join(str(value) for value in detections[0].boxes[0].tolist())
     query = ("gallery", f"scenes/{paths[0].name}", "--box", box)
-    matches = json.loads(command("search", *query, "--save", "matches.png", "--json", cwd=folder))
+    answer = json.loads(command("search", *query, "--save", "matches.png", "--json", cwd=folder))
+    matches = answer["matches"] if isinstance(answer, dict) else answer  # a list until November 2026
     for match in matches:
         match["extra"].pop("path", None)
     return {
         "fingerprint": searcher.spec.fingerprint,
-        "boxes": [digest(one.boxes) for one in found],
-        "scores": [digest(one.scores) for one in found],
-        "embeddings": [digest(one.embeddings) for one in found],
-        "picture of detections": digest(draw(paths[0], found[0])),
+        "boxes": [digest(one.boxes) for one in detections],
+        "scores": [digest(one.scores) for one in detections],
+        "embeddings": [digest(one.embeddings) for one in detections],
+        "picture of detections": digest(draw(paths[0], detections[0])),
         "demo": [[row["image_id"], row["similarity"], row["box"]] for row in demo],
         "picture of the demo": digest(Image.open(folder / "demo.png")),
         "matches": matches,

@@ -16,7 +16,7 @@ from personsearch.errors import PersonSearchError
 from personsearch.version import __version__
 
 #: Exit status after Ctrl-C, which typer turns into an exit.
-STOPPED = 130
+INTERRUPTED = 130
 
 app = typer.Typer(
     help="Find a person across a gallery of scene images.",
@@ -45,14 +45,14 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     _version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version)
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """Run the command line; the user's mistakes end with a message and exit status 2."""
+    """Run the command line. A mistake of the user's ends with a message and exit status 2."""
     handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="[%H:%M:%S]")
     handler.setFormatter(logging.Formatter("%(message)s"))
     package = logging.getLogger("personsearch")
@@ -61,9 +61,9 @@ def main() -> None:
     try:
         app()
     except PersonSearchError as error:
-        err.print(f"[red]error:[/] {escape(str(error))}")
+        err.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
     except SystemExit as leaving:
-        if leaving.code == STOPPED:
-            err.print("stopped; run the same command again to go on")
+        if leaving.code == INTERRUPTED:
+            err.print("interrupted; run the same command again to continue")
         raise

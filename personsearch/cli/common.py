@@ -10,27 +10,30 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
 from personsearch.errors import ImageError
 
+#: Columns whose cells are never broken; all others hold texts.
+NUMBERS = frozenset({"query", "rank", "similarity", "probability", "score", "time", "box", "person", "epoch", "MB"})
+#: Columns of texts that are often long, and how narrow these may become.
+LONG = frozenset({"scene", "image", "trained on", "what for", "value"})
+SHORTEST = 24
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
-Weights = Annotated[str | None, typer.Option("--weights", help="Name of weights, or a folder (./folder).")]
-Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best there is.")]
-Recipe = Annotated[str, typer.Argument(help="TOML file, or the name of a recipe of the package.")]
+Weights = Annotated[str | None, typer.Option("--weights", help="Name of weights, org/repo, or a folder (./folder).")]
+Device = Annotated[str | None, typer.Option(help="cuda, cuda:1, mps or cpu; default: the fastest available.")]
+Recipe = Annotated[str, typer.Argument(help="TOML file, or the name of a packaged recipe.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Changes to the recipe: optimizer.lr=0.001 ...")]
 
 
-#: Columns whose texts are broken or shortened where the terminal is narrow.
-WRAPPED = ("scene", "image", "trained on", "what for", "value")
-
-
 def searcher_for(weights: str | None, device: str | None) -> Any:
-    """Load weights by name or folder; None = the default."""
+    """Load weights by name or folder; None = the default weights."""
     from personsearch.searcher import PersonSearcher
     from personsearch.weights.registry import DEFAULT
 
@@ -44,16 +47,29 @@ def parse_box(text: str) -> tuple[float, ...]:
     except ValueError:
         corners = ()
     if len(corners) != 4:
-        raise ImageError(f"--box {text!r} must be four numbers x1,y1,x2,y2 in pixels")
+        raise ImageError(f"--box {text!r}: must be four numbers x1,y1,x2,y2 in pixels")
     return corners
 
 
 def table_of(*columns: str) -> Table:
-    """Return a table in which only the columns of WRAPPED give way where the terminal is narrow."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    """Return a table that cuts nothing: columns of numbers stay whole, and texts continue on the next line."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column in columns:
-        table.add_column(column, no_wrap=column not in WRAPPED, overflow="ellipsis")
+        if column in NUMBERS:
+            table.add_column(column, no_wrap=True)
+        else:
+            table.add_column(column, overflow="fold", min_width=SHORTEST if column in LONG else len(column))
     return table
+
+
+def fits(table: Table) -> bool:
+    """Whether the terminal is wide enough for a table, its texts broken where need be."""
+    needed = 3 * len(table.columns) - 1  # between columns, and at the edges
+    for column in table.columns:
+        cells = [column.header, *column.cells]
+        longest = max(cell_len(str(cell)) for cell in cells)
+        needed += longest if column.no_wrap else min(longest, column.min_width or 0)
+    return needed <= out.width
 
 
 def box_text(box: Any) -> str:
@@ -67,7 +83,7 @@ def print_json(value: Any) -> None:
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """Draw values as a row of bars, means of neighbours where there are more than ``width``."""
+    """Draw values as a row of bars; neighbours are averaged where there are more than ``width``."""
     if len(values) > width:
         bounds = [round(i * len(values) / width) for i in range(width + 1)]
         values = [sum(values[a:b]) / (b - a) for a, b in pairwise(bounds)]

@@ -1,10 +1,10 @@
-"""The main job: demo, index, search, detect."""
+"""The main commands: demo, index, search, detect."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -15,14 +15,16 @@ from personsearch.cli.common import (
     Weights,
     box_text,
     err,
+    fits,
     out,
     parse_box,
     print_json,
     searcher_for,
     table_of,
 )
-from personsearch.errors import ImageError
+from personsearch.errors import ConfigError, GalleryMismatchError, ImageError, WeightsError
 from personsearch.gallery import Gallery
+from personsearch.results import Match
 
 
 def demo(
@@ -39,15 +41,15 @@ def demo(
         print_json([{"query": r.query, "rank": r.rank, "correct": r.correct, **asdict(r.match)} for r in rows])
         return
     table = table_of("query", "rank", "similarity", "scene", "box", "same person?")
-    last = 0
+    previous = 0
     for row in rows:
-        if row.query != last and last:
+        if row.query != previous and previous:
             table.add_section()
         match = row.match
         verdict = "[green]yes[/]" if row.correct else "[red]no[/]"
-        name = str(row.query) if row.query != last else ""
-        table.add_row(name, str(row.rank), f"{match.similarity:.3f}", match.image_id, box_text(match.box), verdict)
-        last = row.query
+        number = str(row.query) if row.query != previous else ""
+        table.add_row(number, str(row.rank), f"{match.similarity:.3f}", match.image_id, box_text(match.box), verdict)
+        previous = row.query
     out.print(table)
     out.print(f"The ranking as a picture: [bold]{escape(str(picture))}[/]")
     out.print(
@@ -58,25 +60,27 @@ def demo(
 
 
 def index(
-    images: Annotated[list[str], typer.Argument(help="Folder, glob, images or videos; the gallery comes last.")],
-    every: Annotated[int, typer.Option(min=1, help="Take every so-manieth frame of videos.")] = 1,
-    sidecar: Annotated[Path | None, typer.Option(help="csv with columns image_id,camera,time.")] = None,
+    images: Annotated[list[str], typer.Argument(help="A folder, a glob, images or videos; the gallery comes last.")],
+    every: Annotated[int, typer.Option(min=1, help="Index one of this many frames of a video; 1 = all.")] = 1,
+    sidecar: Annotated[Path | None, typer.Option(help="csv file with the columns image_id,camera,time.")] = None,
     weights: Weights = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Store the people of images and videos in a gallery: personsearch index photos/ my-gallery/.
 
-    Scenes that are there already are skipped, so an interrupted run is continued by the same command.
+    Scenes already in the gallery are skipped, so running the same command again continues an interrupted run.
     """
-    from personsearch.sources import read_sidecar
+    from personsearch.sources import Sources, read_sidecar
 
     if len(images) < 2:
         raise ImageError("give the images first and the gallery's folder last: personsearch index photos/ my-gallery/")
     *sources, gallery = images
     cameras, times = read_sidecar(sidecar) if sidecar else ({}, {})
+    source = sources[0] if len(sources) == 1 else sources
+    Sources.of(source)  # a wrong path is reported before the network is loaded
     report = searcher_for(weights, device).index(
-        sources[0] if len(sources) == 1 else sources,
+        source,
         Path(gallery),
         every=every,
         cameras=cameras,
@@ -94,26 +98,38 @@ def index(
 def search(
     gallery: Annotated[Path, typer.Argument(help="The gallery's folder.")],
     image: Annotated[str, typer.Argument(help="Image with the person to look for.")],
-    box: Annotated[str | None, typer.Option(help="The person: x1,y1,x2,y2 in pixels; default: the surest.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Matches at the most.")] = 10,
+    box: Annotated[
+        str | None, typer.Option(help="The person: x1,y1,x2,y2 in pixels; default: the detection of the highest score.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of matches at most.")] = 10,
     camera: Annotated[list[str] | None, typer.Option(help="Only scenes of this camera; may be repeated.")] = None,
     since: Annotated[float | None, typer.Option(help="Only scenes from this time (seconds) on.")] = None,
     until: Annotated[float | None, typer.Option(help="Only scenes up to this time (seconds).")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out this image_id; may be repeated.")] = None,
-    min_similarity: Annotated[float | None, typer.Option(help="Drop matches below.")] = None,
+    min_similarity: Annotated[float | None, typer.Option(help="Drop matches below this similarity, -1 to 1.")] = None,
     max_false_match_rate: Annotated[
-        float | None, typer.Option(help="Drop matches less sure than this, e.g. 0.001; needs calibrated weights.")
+        float | None,
+        typer.Option(
+            help="Keep matches that at most this share of strangers reach, e.g. 0.001; needs calibrated weights."
+        ),
     ] = None,
     one_per_image: Annotated[bool, typer.Option(help="Keep each scene's best match only.")] = False,
     save: Annotated[Path | None, typer.Option(help="Draw the query and its matches into this picture.")] = None,
-    weights: Weights = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Default: those that the gallery was made with.")
+    ] = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Find a person in a gallery."""
-    searcher = searcher_for(weights, device)
+    from personsearch.pictures.decode import require_image
+
     corners = parse_box(box) if box else None
-    with Gallery.open(gallery, searcher.spec, mode="r", calibration=searcher.calibration) as opened:
+    with Gallery.open(gallery, mode="r") as opened:
+        require_image(image)  # a wrong path is reported before the network is loaded
+        searcher = _searcher_of(opened, weights, device)
+        opened.require(searcher.spec)
+        opened.calibration = searcher.calibration
         person = searcher.find_query(image, corners)
         matches = opened.search(
             person.embedding,
@@ -131,8 +147,40 @@ def search(
 
         draw_matches(image, person.box, matches).save(save)
     if as_json:
-        print_json([asdict(match) for match in matches])
+        query = {"image": image, "box": person.box, "score": person.score}
+        print_json({"query": query, "matches": [asdict(match) for match in matches]})
         return
+    if person.score is not None:
+        out.print(f"looking for the person at {box_text(person.box)} (score {person.score:.2f})", soft_wrap=True)
+    _print_matches(matches)
+    if save is not None:
+        out.print(f"drawn into [bold]{escape(str(save))}[/]", soft_wrap=True)
+
+
+def _searcher_of(gallery: Gallery, weights: str | None, device: str | None) -> Any:
+    """Load the weights that were named, or those that a gallery was made with."""
+    if weights is not None:
+        return searcher_for(weights, device)
+    spec = gallery.spec
+    name = spec.name if spec.revision is None or "/" not in spec.name else f"{spec.name}@{spec.revision}"
+    try:
+        searcher = searcher_for(name, device)
+    except (ConfigError, WeightsError) as error:
+        raise type(error)(
+            f"{gallery.path}: was made with the weights {spec.name} ({spec.fingerprint[:12]}), which cannot be loaded "
+            f"from here; say where they are with --weights. {error}"
+        ) from None
+    if searcher.spec.fingerprint != spec.fingerprint:
+        raise GalleryMismatchError(
+            f"{gallery.path}: was made with weights called {spec.name} ({spec.fingerprint[:12]}), but those of this "
+            f"name are others now ({searcher.spec.fingerprint[:12]}); say where the former are with --weights, or "
+            "index into a new gallery"
+        )
+    return searcher
+
+
+def _print_matches(matches: list[Match]) -> None:
+    """Print a ranking; columns that are empty throughout are left out."""
     cells: dict[str, list[str]] = {
         "rank": [str(rank) for rank in range(1, len(matches) + 1)],
         "similarity": [f"{match.similarity:.3f}" for match in matches],
@@ -143,43 +191,56 @@ def search(
         "box": [box_text(match.box) for match in matches],
         "score": [f"{match.score:.2f}" for match in matches],
     }
-    known = {name: column for name, column in cells.items() if any(column)}
-    table = table_of(*known)
-    for row in zip(*known.values(), strict=True):
+    shown = {name: column for name, column in cells.items() if any(column)}
+    table = table_of(*shown)
+    rows = list(zip(*shown.values(), strict=True))
+    for row in rows:
         table.add_row(*row)
-    out.print(table if matches else "no match")
-    if save is not None:
-        out.print(f"drawn into [bold]{escape(str(save))}[/]")
+    if not matches:
+        out.print("no match")
+    elif fits(table):
+        out.print(table)
+    else:
+        for row in rows:
+            rank, *fields = (f"{name} {cell}" for name, cell in zip(shown, row, strict=True) if cell)
+            out.print(f"{rank}: {', '.join(fields)}", soft_wrap=True)
 
 
 def detect(
     images: Annotated[list[str], typer.Argument(help="Image files or URLs.")],
-    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Lowest score; default: the weights'.")] = None,
-    save: Annotated[Path | None, typer.Option(help="Draw the boxes: a picture, or a folder for several.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Lowest score; default: the weights' own.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Draw the boxes into a picture, or a folder of them.")] = None,
     weights: Weights = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Find the people in images."""
+    from personsearch.pictures.decode import require_image
     from personsearch.pictures.drawing import draw
 
-    found = searcher_for(weights, device).detect(images, threshold=threshold, progress=False if as_json else None)
-    rows = [
-        {"image": name, "boxes": people.boxes.round(2).tolist(), "scores": people.scores.round(4).tolist()}
-        for name, people in zip(images, found, strict=True)
-    ]
+    for name in images:
+        require_image(name)  # a wrong path is reported before the network is loaded
+    results = searcher_for(weights, device).detect(images, threshold=threshold, progress=False if as_json else None)
     if save is not None:
-        for name, people in zip(images, found, strict=True):
+        for name, detections in zip(images, results, strict=True):
             target = save if len(images) == 1 else save / f"{Path(name).stem}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
-            draw(name, people).save(target)
+            draw(name, detections).save(target)
     if as_json:
-        print_json(rows)
+        print_json(
+            [
+                {"image": name, "boxes": one.boxes.round(2).tolist(), "scores": one.scores.round(4).tolist()}
+                for name, one in zip(images, results, strict=True)
+            ]
+        )
         return
     table = table_of("image", "person", "score", "box")
-    for name, people in zip(images, found, strict=True):
-        for number, (corners, score) in enumerate(zip(people.boxes.tolist(), people.scores.tolist(), strict=True), 1):
+    for name, detections in zip(images, results, strict=True):
+        rows = zip(detections.boxes.tolist(), detections.scores.tolist(), strict=True)
+        for number, (corners, score) in enumerate(rows, start=1):
             table.add_row(escape(name), str(number), f"{score:.2f}", box_text(corners))
-        if not len(people):
-            table.add_row(escape(name), "-", "", "nobody found")
+        if not len(detections):
+            table.add_row(escape(name), "-", "", "nobody detected")
     out.print(table)

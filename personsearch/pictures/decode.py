@@ -136,7 +136,9 @@ def is_url(text: str) -> bool:
 
 
 def require_image(source: str) -> None:
-    """Refuse a path that is not a file, at once; whether it is an image only decoding tells. URLs are not looked at.
+    """Refuse a path that is not a file; whether the file is an image is only known once it is decoded.
+
+    URLs pass unchecked.
 
     Raises:
         ImageError: there is no such file, or it is a folder.

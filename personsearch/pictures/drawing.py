@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from personsearch.pictures.decode import ImageInput, load_image
+from personsearch.pictures.decode import ChannelOrder, ImageInput, load_image
 from personsearch.results import Detections
 
 Colour = tuple[int, int, int]
@@ -43,19 +43,27 @@ class Tile:
     colour: Colour = MATCH
 
 
-def draw(image: ImageInput, detections: Detections, labels: Sequence[str] | None = None) -> Image.Image:
+def draw(
+    image: ImageInput,
+    detections: Detections,
+    labels: Sequence[str] | None = None,
+    *,
+    channel_order: ChannelOrder = "RGB",
+) -> Image.Image:
     """Draw boxes on a copy of an image.
 
     Args:
         image: any input that ``detect`` takes.
         detections: of that image.
         labels: a text per box; default the scores.
+        channel_order: of an array or tensor.
 
     Returns:
         A picture of the image's own size.
 
     Raises:
-        ValueError: there is another number of labels than of boxes.
+        ValueError: the number of labels is not that of the boxes.
+        ImageError: the image cannot be read.
 
     Example:
         >>> personsearch.draw(query, detections).size
@@ -64,7 +72,7 @@ def draw(image: ImageInput, detections: Detections, labels: Sequence[str] | None
     texts = [f"{score:.2f}" for score in detections.scores] if labels is None else list(labels)
     if len(texts) != len(detections):
         raise ValueError(f"{len(texts)} labels for {len(detections)} boxes")
-    picture = Image.fromarray(load_image(image))
+    picture = Image.fromarray(load_image(image, channel_order=channel_order))
     pen = ImageDraw.Draw(picture)
     width = max(2, round(max(picture.size) / 400))
     font = load_font(max(12, round(max(picture.size) / 60)))
@@ -75,7 +83,7 @@ def draw(image: ImageInput, detections: Detections, labels: Sequence[str] | None
 
 
 def match_rows(rows: Sequence[Sequence[Tile]], heading: str = "") -> Image.Image:
-    """Lay tiles out in rows on white: as a rule a query first, then its matches."""
+    """Lay tiles out in rows on white: usually a query, then its matches."""
     columns = max(len(row) for row in rows)
     top = 40 if heading else 0
     width = GAP + columns * (TILE[0] + GAP)

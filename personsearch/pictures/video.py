@@ -32,7 +32,7 @@ def video_frames(path: str, every: int = 1) -> Iterator[tuple[float, Callable[[]
 
     Raises:
         MissingExtraError: PyAV is not installed.
-        ImageError: the file is no video, or breaks in the middle.
+        ImageError: the file is not a video, or is damaged in the middle.
     """
     try:
         import av

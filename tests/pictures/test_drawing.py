@@ -26,6 +26,12 @@ def test_boxes_are_drawn_on_a_copy() -> None:
     assert picture[120, 80].tolist() == [7, 7, 7]
 
 
+def test_the_channel_order_of_an_array_is_kept() -> None:
+    bgr = np.zeros((200, 300, 3), np.uint8)
+    bgr[..., 0] = 255
+    assert np.asarray(draw(bgr, detections(), channel_order="BGR"))[5, 5].tolist() == [0, 0, 255]
+
+
 def test_labels_of_boxes_at_the_edge_stay_inside_the_picture() -> None:
     scene = np.zeros((200, 300, 3), np.uint8)
     corner = detections((290, 0, 300, 30))

@@ -1,4 +1,4 @@
-"""``python -m personsearch.cli``."""
+"""``python -m personsearch``."""
 
 from personsearch.cli import main
 
