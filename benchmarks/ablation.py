@@ -1,15 +1,15 @@
 """The paper's ablation (Tables 2, 4, 5 and 6) on synth-mini, with the paper's figures in the next column.
 
-    python benchmarks/ablation.py ../shared/data/synth-mini runs/ablation --budget tiny
-    python benchmarks/ablation.py ../shared/data/synth-mini runs/ablation --budget tiny --finished --save TABLE.md
+    python benchmarks/ablation.py SYNTH_MINI runs/ablation --budget tiny
+    python benchmarks/ablation.py SYNTH_MINI runs/ablation --budget tiny --finished --save TABLE.md
 
-Three pretrainings and eight fine-tunings of the small preset, every one of a step under the same budget; the rows and
+Three pretrainings and eight fine-tunings of the small preset, all runs of a step under the same budget; the rows and
 the paper's figures are in ``ablation_tables.py``. The number of epochs is fixed and the last weights are kept: nothing
 is held out, and nothing is selected on the test split, whose people, places and cameras training never saw.
 
-The folder keeps the figures: the same command goes on with what was broken off, and does not repeat what is finished.
-A run's folder is named by a hash of all that made it (recipe, data, the pretraining it starts from), so a change of one
-of them is a new run. A change of the code goes unseen.
+The folder keeps the figures: the same command continues an interrupted run, and does not repeat a finished one. A run's
+folder is named by a hash of everything that defines the run (recipe, data, the pretraining it starts from), so changing
+one of these makes a new run. A change of the code goes unnoticed.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from personsearch.errors import DatasetError, PersonSearchError
 from personsearch.measure.run import run_evaluation
 from personsearch.train import finetune, load_finetune, load_pretrain, pretrain
 from personsearch.train.config import FinetuneConfig, PretrainConfig
-from personsearch.train.data import Crops, cut_crops
-from personsearch.train.distributed import world
+from personsearch.train.crops import Crops, cut_crops
+from personsearch.train.distributed import join_world
 from personsearch.train.pretrain import reid_figures
 from personsearch.train.tasks import ReidTask
 from personsearch.weights.files import BACKBONE_FILE, read_tensors
@@ -47,15 +47,15 @@ FIGURES = "figures.json"
 
 @dataclass(frozen=True)
 class Budget:
-    """What every run may cost.
+    """What a run may cost.
 
     Attributes:
-        seeds: each run is made once per seed.
-        places: train on the first so many places; None = on all.
+        seeds: each run is repeated with each seed.
+        places: train on the first places of the set, this many; None = on all.
         pretrain: changes to the recipe ``small-pretrain``.
         finetune: changes to the recipe ``small-finetune``.
         both: changes to both.
-        threads: of torch on the CPU; None = torch's choice.
+        threads: that torch uses on the CPU; None = torch's choice.
     """
 
     seeds: tuple[int, ...]
@@ -70,7 +70,7 @@ class Budget:
 WHOLE = "data.holdout_places=[]"
 
 BUDGETS = {
-    # Seconds: does every row run on this data?
+    # Seconds per row: does every row run on this data?
     "smoke": Budget(
         seeds=(1,),
         places=1,
@@ -101,24 +101,24 @@ class Data:
     """A set with ``train.json``, ``test.json`` and ``queries.json``.
 
     Attributes:
-        folder: of the set; images are relative to it.
-        train: the annotations to train on, cut down to the budget's places.
-        made_of: hash of labels, queries and the sizes of the images.
+        folder: of the set; the images' paths are relative to it.
+        train: the annotations to train on, of the budget's places only.
+        digest: sha256 of labels, queries and the images' file sizes.
     """
 
     folder: Path
     train: Path
-    made_of: str
+    digest: str
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A run of the table and one seed, made into a recipe.
+    """A run of the tables with one seed, as a recipe.
 
     Attributes:
         name: key of RUNS.
-        config: the recipe, ``run.out`` and ``init`` filled in.
-        folder: the run's, named by a hash of what makes it.
+        config: the recipe, with ``run.out`` and ``init`` filled in.
+        folder: of the run, named by a hash of what defines it.
     """
 
     name: str
@@ -127,18 +127,21 @@ class Planned:
 
 
 def read_data(folder: Path, places: int | None, out: Path) -> Data:
-    """Read the set, and write the part of it that is trained on.
+    """Read the set, and write the annotations of the part that is trained on.
 
     Args:
         folder: of the set.
-        places: train on the first so many; None = all.
-        out: where the part's annotations are written.
+        places: train on the first places, this many; None = on all.
+        out: folder for the part's annotations.
+
+    Raises:
+        DatasetError: the set cannot be used, has no queries, or its places are unknown.
     """
     train, scenes = folder / "train.json", load_dataset(folder, "train", format="coco").scenes
     if places is not None:
         kept = list(dict.fromkeys(scene.place for scene in scenes))[:places]
         if None in kept:
-            raise DatasetError(f"{train}: images have no 'scene' (the place) to choose by; take another --budget")
+            raise DatasetError(f"{train}: images have no 'scene' (their place) to choose by; use another --budget")
         data = json.loads(train.read_text(encoding="utf-8"))
         images = [row for row in data["images"] if row.get("scene") in kept]
         ids = {row["id"] for row in images}
@@ -150,12 +153,12 @@ def read_data(folder: Path, places: int | None, out: Path) -> Data:
     texts = [train, folder / "test.json", folder / "queries.json"]
     every = [*scenes, *read_test(folder).scenes]
     sizes = [scene.path.stat().st_size for scene in every]
-    made_of = hashlib.sha256(b"".join(path.read_bytes() for path in texts) + json.dumps(sizes).encode())
-    return Data(folder, train, made_of.hexdigest())
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in texts) + json.dumps(sizes).encode())
+    return Data(folder, train, digest.hexdigest())
 
 
 def plan(name: str, seed: int, budget: Budget, data: Data, out: Path) -> Planned:
-    """Resolve the recipe of a run, and name its folder by it."""
+    """Resolve the recipe of a run, and name the run's folder by it."""
     run = RUNS[name]
     own = budget.pretrain if run.step == "pretrain" else budget.finetune
     where = [f"data.annotations={json.dumps(str(data.train))}", f"data.images={json.dumps(str(data.folder))}"]
@@ -167,63 +170,63 @@ def plan(name: str, seed: int, budget: Budget, data: Data, out: Path) -> Planned
     )
     recipe = config.model_dump(mode="json", exclude={"data", "init"})
     recipe["run"] = {key: recipe["run"][key] for key in ("seed", "precision")}
-    made_of = json.dumps([recipe, data.made_of, start.name if start else None], sort_keys=True)
-    folder = out / f"{name}-seed{seed}-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
+    definition = json.dumps([recipe, data.digest, start.name if start else None], sort_keys=True)
+    folder = out / f"{name}-seed{seed}-{hashlib.sha256(definition.encode()).hexdigest()[:8]}"
     settings = config.run.model_copy(update={"out": str(folder)})
     return Planned(name, config.model_copy(update={"run": settings}), folder)
 
 
 def figures_of(planned: Planned, data: Data) -> dict[str, float]:
-    """Return a run's figures: from its folder, or after training what is left of it."""
-    kept = planned.folder / FIGURES
-    if kept.exists():
+    """Return a run's figures: from its folder if they are there, otherwise after training what remains of the run."""
+    path = planned.folder / FIGURES
+    if path.exists():
         return read_figures(planned)
     logger.info("%s, in %s", planned.name, planned.folder)
     begin = time.perf_counter()
     if isinstance(planned.config, PretrainConfig):
-        found = reid_style(pretrain(planned.config), planned.config, data)
+        figures = reid_style(pretrain(planned.config), planned.config, data)
     else:
-        found = search_style(finetune(planned.config), planned.config, data)
-    write_durably(kept, json.dumps(found, indent=1).encode())
-    told = "  ".join(f"{key} {value:.4g}" for key, value in found.items())
-    logger.info("%s: %s  (%.1f minutes)", planned.name, told, (time.perf_counter() - begin) / 60)
-    return found
+        figures = search_style(finetune(planned.config), planned.config, data)
+    write_durably(path, json.dumps(figures, indent=1).encode())
+    summary = "  ".join(f"{key} {value:.4g}" for key, value in figures.items())
+    logger.info("%s: %s  (%.1f minutes)", planned.name, summary, (time.perf_counter() - begin) / 60)
+    return figures
 
 
 def read_figures(planned: Planned) -> dict[str, float]:
     """Read the figures of a finished run."""
-    found: dict[str, float] = json.loads((planned.folder / FIGURES).read_text(encoding="utf-8"))
-    return found
+    figures: dict[str, float] = json.loads((planned.folder / FIGURES).read_text(encoding="utf-8"))
+    return figures
 
 
 def search_style(weights: Path, config: FinetuneConfig, data: Data) -> dict[str, float]:
-    """Search the whole test split for every query (preset ``standard``), in the precision of the training."""
+    """Search the whole test split for every query (preset ``standard``), in the precision of training."""
     test = read_test(data.folder)
     searcher = PersonSearcher.from_pretrained(weights, device=config.run.device, dtype=config.run.precision)
-    found = run_evaluation(searcher, test, progress=False).main.figures()
+    all_figures = run_evaluation(searcher, test, progress=False).main.figures()
     people = len({query.identity for query in test.queries})
-    kept = {figure: found[figure] for figure in ("mAP", "top1", "AP", "recall")}
-    return {**kept, "queries": len(test.queries), "people": people, "frames": len(test.scenes)}
+    figures = {name: all_figures[name] for name in ("mAP", "top1", "AP", "recall")}
+    return {**figures, "queries": len(test.queries), "people": people, "frames": len(test.scenes)}
 
 
 def reid_style(weights: Path, config: PretrainConfig, data: Data) -> dict[str, float]:
-    """Rank the labelled boxes of the test split for each of them, other cameras' only."""
+    """Query the labelled boxes of the test split with each of them; same-camera matches are left out."""
     crops = cut_test(data.folder, *config.model.crop_size)
     task = ReidTask(config.model, 1, config.losses)
     task.network.load_state_dict(read_tensors(weights / BACKBONE_FILE))
-    with world(config.run.device) as everyone:
-        task.to(everyone.device).eval()
-        found = reid_figures(task, crops=crops, known=set(), everyone=everyone)
+    with join_world(config.run.device) as world:
+        task.to(world.device).eval()
+        reid = reid_figures(task, crops=crops, known=set(), world=world)
     people = len(set(crops.identities.tolist()))
-    return {"mAP": found["reid_map"], "top1": found["reid_top1"], "queries": found["reid_queries"], "people": people}
+    return {"mAP": reid["reid_map"], "top1": reid["reid_top1"], "queries": reid["reid_queries"], "people": people}
 
 
 @functools.lru_cache(maxsize=1)
 def read_test(folder: Path) -> Dataset:
-    """Read the test split; every image and query must be there."""
+    """Read the test split; all its images must exist, and it must have queries."""
     test = load_dataset(folder, format="coco")
     if not test.queries:
-        raise DatasetError(f"{folder}: has no queries.json that points into its test.json; nobody is to be searched")
+        raise DatasetError(f"{folder}: has no queries.json that fits its test.json, so there is nobody to search for")
     return test
 
 
@@ -234,7 +237,7 @@ def cut_test(folder: Path, height: int, width: int) -> Crops:
 
 
 def heading(name: str, budget: Budget, data: Data, plans: list[Planned]) -> list[str]:
-    """Say what was run, in the lines above the tables."""
+    """Return the lines above the tables, which say what was run."""
     scenes = load_dataset(data.train, "train", images=data.folder).scenes
     people = {label for scene in scenes for label in scene.identities.tolist() if label >= 0}
     test = read_test(data.folder)
@@ -244,20 +247,20 @@ def heading(name: str, budget: Budget, data: Data, plans: list[Planned]) -> list
         shown = " ".join((WHOLE, *budget.both, *changes))
         recipes.append(f"Step `{step}`: {epochs} epochs; recipe `small-{step}` with `{shown}`.")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} thread(s)"
-    told = [
+    paragraphs = [
         f"`{data.folder.name}`, `--budget {name}`: {len(budget.seeds)} seed(s) of each run, trained on {len(scenes)} "
         f"scenes with {len(people)} people.",
         *recipes,
         f"Tested on {len(test.scenes)} scenes with {len(test.queries)} queries. Nothing is held out or selected: the "
-        "last weights count. Every row of a step has the same budget; rows with a pretraining had it on top. The "
-        "paper's figures are a ResNet50-IBN-a's on PRW, after 120 and 20 epochs. Per cent.",
+        "last weights count. All rows of a step have the same budget; a pretraining comes on top of it. The paper's "
+        "figures are of a ResNet50-IBN-a on PRW, after 120 and 20 epochs. Per cent.",
         f"{device}, torch {torch.__version__}, Python {platform.python_version()}.",
     ]
-    return [f"# ablation.py, {time.strftime('%Y-%m-%d')}", *(part for line in told for part in ("", line)), ""]
+    return [f"# ablation.py, {time.strftime('%Y-%m-%d')}", *(part for line in paragraphs for part in ("", line)), ""]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train what is missing and print the tables."""
+    """Train what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the set: train.json, test.json, queries.json")
     parser.add_argument("out", type=Path, help="folder of the runs and their figures")
@@ -265,10 +268,10 @@ def main(arguments: list[str] | None = None) -> None:
         "--budget",
         choices=BUDGETS,
         required=True,
-        help="smoke: seconds a row; tiny: an hour of one core; full: a GPU",
+        help="smoke: seconds per row; tiny: about an hour of one core; full: a GPU",
     )
-    parser.add_argument("--finished", action="store_true", help="train nothing: the tables of what is finished")
-    parser.add_argument("--save", type=Path, help="write the tables to a file too")
+    parser.add_argument("--finished", action="store_true", help="train nothing; show the tables of what is finished")
+    parser.add_argument("--save", type=Path, help="also write the tables to this file")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     budget = BUDGETS[options.budget]

@@ -1,4 +1,4 @@
-"""The rows of the paper's Tables 2, 4, 5 and 6 as data, and the report that sets ours beside them."""
+"""The rows of the paper's Tables 2, 4, 5 and 6 as data, and the report that sets our figures beside them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-#: Figures of a run by seed: "mAP", "top1", "AP", "recall" as fractions; "people", "frames" counted.
+#: By run, its figures with each seed: "mAP", "top1", "AP", "recall" as fractions; "people", "frames" as counts.
 Results = Mapping[str, Sequence[Mapping[str, float]]]
 
 HEADS = {"mAP": "mAP", "top1": "top-1", "AP": "AP", "recall": "recall"}
+#: What is taken as one independent observation of a figure.
 COUNTED = {"mAP": "people", "top1": "people", "AP": "frames", "recall": "frames"}
-"""What is taken as one independent observation of a figure."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Run:
 
     Attributes:
         step: of STL.
-        changes: to the recipe, ``a.b=c``.
-        init: name of the pretraining it starts from; None = random weights.
+        changes: to the recipe, as ``a.b=c``.
+        init: name of the pretraining that it starts from; None = random weights.
     """
 
     step: Literal["pretrain", "finetune"]
@@ -32,7 +32,7 @@ class Run:
 
 ROIALIGN, MRFP = "model.reid.pooling=roialign", "model.reid.pooling=mrfp"
 
-#: Tables share runs. A pretraining stands before what starts from it, and Table 2 comes first.
+#: Tables share runs. A pretraining comes before what starts from it, and the runs of Table 2 come first.
 RUNS = {
     "pretrain-center": Run("pretrain"),
     "stl": Run("finetune", (ROIALIGN,), "pretrain-center"),
@@ -53,9 +53,9 @@ class Row:
     """A line of a table.
 
     Attributes:
-        name: the paper's.
+        name: as in the paper.
         run: key of RUNS; None = cannot be run here.
-        paper: its two figures, per cent; None = the paper has no such row.
+        paper: the paper's two figures, per cent; None = the paper has no such row.
     """
 
     name: str
@@ -69,10 +69,10 @@ class Table:
 
     Attributes:
         title: what it is about.
-        note: where ours is not the paper's.
+        note: how ours differs from the paper's.
         figures: the two that its columns show.
         rows: in the paper's order.
-        pairs: runs (without, with) whose difference is the table's claim.
+        pairs: runs (without, with) whose difference is what the table claims.
         same: the claim is that nothing changes.
     """
 
@@ -89,7 +89,7 @@ SEARCH, DETECTION = ("mAP", "top1"), ("AP", "recall")
 TABLES = (
     Table(
         "Table 2: components",
-        "The paper's ImageNet rows are not run: there are no ImageNet weights of this backbone here, and step 1 starts "
+        "The paper's ImageNet rows are not run: there are no ImageNet weights for this backbone, and step 1 starts "
         "from random weights too. The paper has no row for MRFP from random weights.",
         SEARCH,
         (
@@ -104,7 +104,7 @@ TABLES = (
     ),
     Table(
         "Table 4: re-weighting the identity loss",
-        "The paper's rows are Baseline (ImageNet); ours are Baseline (STL), RoIAlign too.",
+        "The paper's rows are of Baseline (ImageNet); ours are of Baseline (STL), also with RoIAlign.",
         SEARCH,
         (
             Row("Cross-entropy", "stl", (50.6, 86.6)),
@@ -115,8 +115,8 @@ TABLES = (
     ),
     Table(
         "Table 5: impact on detection",
-        "The paper prints AP above recall, which the definition of AP here (times recall) rules out: its column heads "
-        "are taken to be swapped. The random rows are ours.",
+        "The paper prints an AP higher than the recall, which the definition of AP here (times recall) rules out: its "
+        "column headings are taken to be swapped. The rows from random weights are ours.",
         DETECTION,
         (
             Row("Baseline (Random init)", "random"),
@@ -163,15 +163,15 @@ def report(results: Results) -> list[str]:
     for table in TABLES:
         lines += [f"## {table.title}", "", *([table.note, ""] if table.note else []), *table_lines(table, results), ""]
     lines += ["## Against the paper", "", _how_judged(results), ""]
-    told = [found for table in TABLES for found in judged(table, results)]
+    differences = [judged_line for table in TABLES for judged_line in judged(table, results)]
     for verdict in (DISAGREES, AGREES, CHANCE, NEW):
-        found = [line for one, line in told if one == verdict]
-        lines += [f"{verdict} ({len(found)}):", "", *(found or ["- none"]), ""]
+        of_verdict = [line for one, line in differences if one == verdict]
+        lines += [f"{verdict} ({len(of_verdict)}):", "", *(of_verdict or ["- none"]), ""]
     return lines
 
 
 def table_lines(table: Table, results: Results) -> list[str]:
-    """Return a table with the paper's figures in the next column."""
+    """Return the lines of a table, each figure of the paper in the column after ours."""
     heads = [part for figure in table.figures for part in (HEADS[figure], "paper")]
     lines = [f"| | {' | '.join(heads)} |", f"| --- |{' --: |' * len(heads)}"]
     for row in table.rows:
@@ -186,7 +186,7 @@ def table_lines(table: Table, results: Results) -> list[str]:
 def judged(table: Table, results: Results) -> list[tuple[str, str]]:
     """Return (verdict, line) for each figure of each pair that was run."""
     rows = {row.run: row for row in table.rows if row.run}
-    told = []
+    lines = []
     for before, after in table.pairs:
         if not (results.get(before) and results.get(after)):
             continue
@@ -197,17 +197,17 @@ def judged(table: Table, results: Results) -> list[tuple[str, str]]:
             verdict = verdict_of(ours, chance, papers, same=table.same)
             beside = "" if papers is None else f", paper {papers:+.1f}"
             change = f"{HEADS[figure]} {ours:+.1f} (chance {chance:.1f}{beside})"
-            told.append((verdict, f"- {table.title}: {rows[before].name} → {rows[after].name}: {change}"))
-    return told
+            lines.append((verdict, f"- {table.title}: {rows[before].name} → {rows[after].name}: {change}"))
+    return lines
 
 
 def difference(
     before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, float]], figure: str
 ) -> tuple[float, float]:
-    """Return (difference of the means, how much of it may be chance), percentage points.
+    """Return (difference of the means, how much of it may be chance), in percentage points.
 
-    With several seeds chance is two standard errors by their spread. With one it is the standard error that the size
-    of the test set alone can bring, at its largest: a mean p of values in 0..1 has at most the variance p (1 - p).
+    With several seeds, chance is two standard errors from their spread. With one, it is the largest standard error that
+    the size of the test set alone can cause: values in 0..1 of mean p have a variance of at most p (1 - p).
     """
     means, variances = [], []
     for runs in (before, after):
@@ -222,7 +222,7 @@ def difference(
 
 
 def verdict_of(ours: float, chance: float, papers: float | None, *, same: bool) -> str:
-    """Return how a difference stands to the paper's; ``same``: the paper's claim is that there is none."""
+    """Return how a difference compares with the paper's; ``same``: the paper claims that there is none."""
     if papers is None:
         return NEW
     if same:
@@ -242,13 +242,13 @@ def _cell(runs: Sequence[Mapping[str, float]], figure: str) -> str:
 
 def _how_judged(results: Results) -> str:
     if max((len(runs) for runs in results.values()), default=0) > 1:
-        by = "two standard errors by the seeds' spread"
+        chance = "two standard errors from the spread of the seeds"
     else:
-        by = (
-            "one standard error by the number of people asked for (frames, for detection), at its largest. There is "
-            "one seed, so what another seed would change is not known and not in it"
+        chance = (
+            "at most one standard error for the number of people queried (of frames, for detection). There is one "
+            "seed, so what another seed would change is unknown and not included"
         )
     return (
-        f"Differences in percentage points; a difference agrees if its sign is the paper's. Chance is {by}. Table 5's "
-        "claim is that nothing changes: there a difference within chance agrees, a larger one does not."
+        f"Differences in percentage points; a difference agrees if its sign is the paper's. Chance is {chance}. "
+        "Table 5's claim is that nothing changes: there a difference within chance agrees, a larger one does not."
     )

@@ -38,7 +38,7 @@ from personsearch.durable import write_durably
 from personsearch.evaluation.reid import ReidResult, evaluate_reid
 from personsearch.measure.baselines import colour_histogram
 from personsearch.train.losses import batch_hard_triplet
-from personsearch.train.samplers import class_aware_batches
+from personsearch.train.samplers import ClassAwareSampler
 
 TODAY = "today"
 RANDOMISATIONS = ("patterns", "lighting", "sensor", "bags", "look_alikes")
@@ -168,11 +168,12 @@ def train_network(crops: Crops, steps: int, seed: int) -> SmallNetwork:
     network = SmallNetwork(len(known)).train()
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+    sampler = ClassAwareSampler(labels, IDENTITIES, INSTANCES, seed=seed)
     step = epoch = 0
     begin = time.perf_counter()
     while step < steps:
         epoch += 1
-        for batch in class_aware_batches(labels, IDENTITIES, INSTANCES, seed=seed, epoch=epoch)[: steps - step]:
+        for batch in sampler.batches(epoch)[: steps - step]:
             targets = torch.from_numpy(labels[batch])
             features, necked = network(augmented(crops.pixels[batch], rng))
             logits = network.logits(necked)

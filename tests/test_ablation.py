@@ -1,4 +1,4 @@
-"""benchmarks/ablation.py: its rows as recipes, its arithmetic, and broken-off runs that go on."""
+"""benchmarks/ablation.py: its rows as recipes, its arithmetic, and interrupted runs that continue."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_the_report_sets_the_paper_beside_the_mean_and_its_spread(tables: Module
     assert "(STL) → Baseline (STL)+MRFP: mAP -40.0 (chance 0.0, paper +4.5)" in text.split("Agrees")[0]
 
 
-def test_what_was_broken_off_goes_on_and_what_is_finished_is_kept(
+def test_an_interrupted_run_continues_and_a_finished_one_is_kept(
     ablation: ModuleType,
     toy: Path,
     tmp_path: Path,
@@ -165,7 +165,7 @@ def test_what_was_broken_off_goes_on_and_what_is_finished_is_kept(
 
     step, taken = torch.optim.AdamW.step, 0
 
-    def break_off(self: Any, *given: Any, **named: Any) -> Any:
+    def die_after_two(self: Any, *given: Any, **named: Any) -> Any:
         nonlocal taken
         taken += 1
         if taken > 2:
@@ -175,8 +175,8 @@ def test_what_was_broken_off_goes_on_and_what_is_finished_is_kept(
     budget = ablation.BUDGETS["smoke"]
     often = (*budget.both, "run.checkpoint_every=1")
     monkeypatch.setitem(ablation.BUDGETS, "smoke", ablation.Budget(**{**vars(budget), "both": often}))
-    with monkeypatch.context() as broken:
-        broken.setattr(torch.optim.AdamW, "step", break_off)
+    with monkeypatch.context() as killed:
+        killed.setattr(torch.optim.AdamW, "step", die_after_two)
         with pytest.raises(KilledError):
             ablation.main(arguments)
     ablation.main([*arguments, "--finished"])
@@ -184,21 +184,21 @@ def test_what_was_broken_off_goes_on_and_what_is_finished_is_kept(
 
     caplog.clear()
     ablation.main([*arguments, "--save", str(tmp_path / "table.md")])
-    assert re.search(r"going on from .*softmax-mrfp-seed1-\w+/last.pt: epoch 1, step 2", caplog.text)
+    assert re.search(r"continuing from .*softmax-mrfp-seed1-\w+/last.pt: epoch 1, step 2", caplog.text)
     assert "crops of" not in caplog.text  # the pretraining was finished
-    told = capsys.readouterr().out
-    assert re.search(r"\| Softmax \| \d+\.\d \| 60\.6 \| \d+\.\d \| 89\.6 \|", told)
-    assert (tmp_path / "table.md").read_text() in told
+    printed = capsys.readouterr().out
+    assert re.search(r"\| Softmax \| \d+\.\d \| 60\.6 \| \d+\.\d \| 89\.6 \|", printed)
+    assert (tmp_path / "table.md").read_text() in printed
 
     caplog.clear()
     ablation.main([*arguments, "--finished"])
-    assert capsys.readouterr().out == told
+    assert capsys.readouterr().out == printed
     assert "scenes," not in caplog.text
 
 
 @pytest.mark.slow
 def test_every_row_runs(ablation: ModuleType, toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ablation.main([str(toy), str(tmp_path / "out"), "--budget", "smoke"])
-    told = capsys.readouterr().out
-    assert "not finished" not in told
+    printed = capsys.readouterr().out
+    assert "not finished" not in printed
     assert len(list((tmp_path / "out" / "smoke").glob("*/figures.json"))) == 11

@@ -9,8 +9,8 @@ from personsearch.train.config import (
     recipe_names,
 )
 from personsearch.train.finetune import finetune, rehearse_finetune
-from personsearch.train.loop import Rehearsal
 from personsearch.train.pretrain import pretrain, rehearse_pretrain
+from personsearch.train.rehearsal import Rehearsal
 from personsearch.train.resume import resume
 from personsearch.train.watch import RunStatus, read_status
 

@@ -1,4 +1,4 @@
-"""Checkpoints: files that are always whole."""
+"""Checkpoints: files that are complete or not there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEST = "best.pt"
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` so that ``path`` is always a whole checkpoint."""
+    """Write ``state`` so that ``path`` always holds a complete checkpoint, the old one or the new."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     torch.save(state, temporary)
     replace_durably(temporary, path)
@@ -32,14 +32,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for damaged files
-        raise TrainingError(f"{path}: damaged checkpoint ({error}); delete it to start afresh") from None
+        raise TrainingError(f"{path}: damaged checkpoint; delete it to start from scratch") from error
     return state
 
 
-def network_of(path: Path) -> dict[str, Tensor]:
-    """Return the network's tensors of a checkpoint: of the running mean where there is one."""
+def load_network(path: Path) -> dict[str, Tensor]:
+    """Return the network's tensors of a checkpoint: those of the moving average if the run keeps one."""
     state = load_checkpoint(path)
-    mean = state.get("mean")
-    prefix = "network." if mean is None else "module.network."
-    tensors = state["task"] if mean is None else mean
+    average = state.get("mean")
+    prefix = "network." if average is None else "module.network."
+    tensors = state["task"] if average is None else average
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

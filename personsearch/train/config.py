@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,19 +13,21 @@ from personsearch.errors import ConfigError
 from personsearch.models import ModelConfig, preset, preset_names
 from personsearch.train.schedule import ScheduleConfig
 
+StepOfStl = Literal["pretrain", "finetune"]
+
 
 class DataConfig(StrictModel):
     """The training split of a set in any format of ``personsearch.datasets.load_dataset``."""
 
     annotations: str = Field(min_length=1, description="COCO-style json file, or the folder of a set")
-    images: str | None = Field(None, description="folder of the images; default: where the format has them")
+    images: str | None = Field(None, description="folder of the images; default: where the format keeps them")
     format: str | None = Field(
-        None, description="coco, prw, cuhk-sysu, mot, ...; default: the one whose files are there"
+        None, description="coco, prw, cuhk-sysu, mot, ...; default: the one whose files are in the folder"
     )
     skip_bad: bool | None = Field(
-        None, description="true: pass over what is malformed or missing, and do not ask for the published counts"
+        None, description="true: skip what is malformed or missing, and do not check the published counts"
     )
-    holdout_places: tuple[str, ...] = Field((), description="places kept out of training, for validation")
+    holdout_places: tuple[str, ...] = Field((), description="places to validate on, kept out of training")
 
 
 class OptimizerConfig(StrictModel):
@@ -38,59 +41,61 @@ class OptimizerConfig(StrictModel):
 
 
 class RunConfig(StrictModel):
-    """What both steps share: where, on what and how carefully to run."""
+    """What both steps share: where the run goes, what it runs on, and how often it writes."""
 
     out: str = Field(min_length=1, description="folder of the run")
     seed: int = Field(1, ge=0)
-    device: str | None = Field(None, description="cuda, cpu, ...; default: cuda where there is one")
+    device: str | None = Field(None, description="cuda, cpu, ...; default: cuda if there is a GPU, else cpu")
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the network under autocast; losses, boxes and distances are float32 always"
+        "float32", description="of the network under autocast; losses, boxes and distances are always float32"
     )
     num_workers: int = Field(1, ge=0, description="processes that load and augment")
     log_every: int = Field(20, ge=1, description="steps between rows of metrics.jsonl")
-    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints; each epoch ends with one too")
+    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints; every epoch also ends with one")
     validate_every: int = Field(1, ge=1, description="epochs between validations on the held-out places")
-    tensorboard: bool = Field(False, description="also write TensorBoard's files into out (personsearch[train])")
+    tensorboard: bool = Field(False, description="also write TensorBoard files (needs personsearch[train])")
 
 
 class StepsConfig(StrictModel):
-    """How a batch becomes a step. The paper needs none of it."""
+    """How a batch becomes an optimiser step. The paper needs none of this."""
 
-    accumulate: int = Field(1, ge=1, description="a batch goes through the network in so many parts")
-    clip_norm: float | None = Field(None, gt=0, description="gradients are scaled down to this norm")
-    ema_decay: float | None = Field(None, gt=0, lt=1, description="validate and keep a running mean of the weights")
-    patience: int | None = Field(None, ge=1, description="stop after so many validations without a better one")
+    accumulate: int = Field(1, ge=1, description="split each batch into this many parts that pass one after another")
+    clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="validate and keep a moving average of the weights")
+    patience: int | None = Field(None, ge=1, description="stop after this many validations without a new best")
 
 
 class CropAugmentConfig(StrictModel):
-    """Augmentation of Re-ID crops (paper section 4.3: flip and erasing; padding is of the strong baseline)."""
+    """Augmentation of Re-ID crops: flip and erasing as in paper section 4.3, padding as in its ref [24]."""
 
     flip: float = Field(0.5, ge=0, le=1)
     pad: int = Field(10, ge=0, description="pixels of black border before the random crop")
     erasing: float = Field(0.5, ge=0, le=1)
-    jitter: float = Field(0.0, ge=0, lt=1, description="brightness, contrast and colour change by up to this share")
+    jitter: float = Field(0.0, ge=0, lt=1, description="largest relative change of brightness, contrast and colour")
 
 
 class ReidLossConfig(StrictModel):
-    """Paper Eq. 1; Table 6 leaves out the centre loss, then the triplet loss too."""
+    """Losses of paper Eq. 1. The paper's Table 6 leaves out the centre loss, then the triplet loss too."""
 
-    triplet: bool = Field(True, description="false: softmax alone, and batches are shuffled plainly (Table 6)")
+    triplet: bool = Field(True, description="false: softmax alone, on plainly shuffled batches (Table 6)")
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     triplet_margin: float = Field(0.3, ge=0)
     center_weight: float = Field(5e-4, ge=0, description="lambda of Eq. 1; 0 leaves the centre loss out")
-    center_lr: float = Field(0.5, gt=0, description="of the centres' own SGD")
+    center_lr: float = Field(0.5, gt=0, description="learning rate of the centres, which have an SGD of their own")
 
 
 class IdentityLossConfig(StrictModel):
-    """Identity loss of step 2. The paper's is cross-entropy; the others are the re-weighting losses of its Table 4."""
+    """Identity loss of step 2: the paper's is cross-entropy; its Table 4 compares the two re-weighting losses."""
 
     kind: Literal["cross_entropy", "class_balanced", "focal"] = "cross_entropy"
     beta: float = Field(0.9999, ge=0, lt=1, description="class_balanced: 1 - 1/N of the effective number (ref [8])")
-    gamma: float = Field(2.0, ge=0, description="focal: how much easy samples are toned down (ref [21])")
+    gamma: float = Field(2.0, ge=0, description="focal: how strongly easy samples are down-weighted (ref [21])")
 
 
-class TrainConfig(StrictModel):
-    """What the recipes of both steps say."""
+class TrainConfig(StrictModel, ABC):
+    """What the recipes of both steps have in common."""
+
+    step_of_stl: ClassVar[StepOfStl]
 
     run: RunConfig
     model: ModelConfig
@@ -100,13 +105,37 @@ class TrainConfig(StrictModel):
     steps: StepsConfig = StepsConfig()
     init: str | None = Field(
         None,
-        description="where the weights start: a name of weights.toml; a weights folder; a file of ImageNet weights "
-        "(.pth, .safetensors); hf://org/repo[@revision][/file]; none = random, said in the log",
+        description="initial weights: a name of weights.toml; a weights folder (./folder); a file of ImageNet weights "
+        "(.pth, .safetensors); hf://org/repo[@revision][/file]; none = random, which the log says",
     )
+
+    @property
+    @abstractmethod
+    def batch_units(self) -> tuple[str, int]:
+        """What a batch is divided by, and how many of it there are: the key of the recipe, and its value."""
+
+    def check_shares(self, processes: int) -> None:
+        """Refuse a batch that does not divide into the parts of all processes.
+
+        Args:
+            processes: number of processes; each cuts its share into ``steps.accumulate`` parts.
+
+        Raises:
+            ConfigError: names the key, and values that divide.
+        """
+        key, units = self.batch_units
+        shares = processes * self.steps.accumulate
+        if units % shares:
+            raise ConfigError(
+                f"{key}={units} is for all processes together and does not divide into {processes} processes x "
+                f"steps.accumulate={self.steps.accumulate}; choose a multiple of {shares}"
+            )
 
 
 class PretrainConfig(TrainConfig):
-    """STL step 1 (paper section 3.2): the backbone on Re-ID crops."""
+    """STL step 1 (paper section 3.1): the backbone on Re-ID crops."""
+
+    step_of_stl = "pretrain"
 
     augment: CropAugmentConfig = CropAugmentConfig()
     losses: ReidLossConfig = ReidLossConfig()
@@ -118,6 +147,21 @@ class PretrainConfig(TrainConfig):
         """P x K."""
         return self.num_identities * self.num_instances
 
+    @property
+    def batch_units(self) -> tuple[str, int]:
+        """Whole identities: all instances of one stay together."""
+        return "num_identities", self.num_identities
+
+    def check_shares(self, processes: int) -> None:
+        """See :meth:`TrainConfig.check_shares`; also, the triplet loss needs two identities in every part."""
+        super().check_shares(processes)
+        shares = processes * self.steps.accumulate
+        if self.losses.triplet and self.num_identities == shares:
+            raise ConfigError(
+                f"num_identities={self.num_identities} leaves one identity to each of {shares} parts, and the triplet "
+                "loss needs another to compare with; raise it, or lower steps.accumulate"
+            )
+
 
 class SceneAugmentConfig(StrictModel):
     """Augmentation of scenes. The paper flips only."""
@@ -125,20 +169,27 @@ class SceneAugmentConfig(StrictModel):
     flip: float = Field(0.5, ge=0, le=1)
     zoom: float = Field(1.0, ge=1, description="a random window down to 1/zoom of each side becomes the scene")
     zoom_share: float = Field(0.5, ge=0, le=1, description="share of scenes that are zoomed into")
-    jitter: float = Field(0.0, ge=0, lt=1, description="brightness, contrast and colour change by up to this share")
+    jitter: float = Field(0.0, ge=0, lt=1, description="largest relative change of brightness, contrast and colour")
 
 
 class FinetuneConfig(TrainConfig):
-    """STL step 2 (paper section 3.3): detection and identification on scenes."""
+    """STL step 2 (paper section 3.1): detection and identification on scenes."""
+
+    step_of_stl = "finetune"
 
     augment: SceneAugmentConfig = SceneAugmentConfig()
     identity_loss: IdentityLossConfig = IdentityLossConfig()
     batch_size: int = Field(16, ge=1)
     freeze_bn: bool = Field(
         False,
-        description="the backbone's BatchNorm keeps the statistics it came with: for batches under 4, from weights of "
-        "step 2 (MRFP's sum doubles what step 1's statistics expect)",
+        description="keep the statistics of the backbone's BatchNorm: for batches under 4, from weights of step 2 "
+        "(MRFP's sum doubles what step 1's statistics expect)",
     )
+
+    @property
+    def batch_units(self) -> tuple[str, int]:
+        """Scenes."""
+        return "batch_size", self.batch_size
 
     @model_validator(mode="after")
     def _zoom_is_used(self) -> FinetuneConfig:
@@ -153,21 +204,22 @@ class FinetuneConfig(TrainConfig):
         return self
 
 
+_RECIPES = Path(__file__).parent / "recipes"
+
+
 def recipe_names() -> list[str]:
-    """Names of the recipes that come with the package."""
+    """Return the names of the recipes that come with the package."""
     return sorted(path.stem for path in _RECIPES.glob("*.toml"))
 
 
-def describe_recipes() -> dict[str, tuple[str, str]]:
-    """Return, by name, the step of STL that each recipe of the package is for and the first line of its comment."""
-    told = {}
+def describe_recipes() -> dict[str, tuple[StepOfStl, str]]:
+    """Return, for each recipe of the package, the step of STL that it is for and the first line of its comment."""
+    recipes: dict[str, tuple[StepOfStl, str]] = {}
     for name in recipe_names():
-        first = (_RECIPES / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
-        told[name] = ("pretrain" if name.endswith("-pretrain") else "finetune", first.removeprefix("#").strip())
-    return told
-
-
-_RECIPES = Path(__file__).parent / "recipes"
+        first_line = (_RECIPES / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
+        step: StepOfStl = "pretrain" if name.endswith("-pretrain") else "finetune"
+        recipes[name] = (step, first_line.removeprefix("#").strip())
+    return recipes
 
 
 def load_pretrain(recipe: str | Path, overrides: list[str] | None = None) -> PretrainConfig:
@@ -180,7 +232,7 @@ def load_finetune(recipe: str | Path, overrides: list[str] | None = None) -> Fin
 
     Args:
         recipe: a TOML file, or the name of a recipe of the package. Paths in it are relative to the working folder.
-        overrides: ``"optimizer.lr=0.001"`` and the like.
+        overrides: changes such as ``"optimizer.lr=0.001"``.
 
     Raises:
         ConfigError: names the file, the key and what is wrong.
@@ -189,13 +241,15 @@ def load_finetune(recipe: str | Path, overrides: list[str] | None = None) -> Fin
 
 
 def _load(recipe: str | Path, overrides: list[str]) -> dict[str, Any]:
-    packaged = _RECIPES / f"{recipe}.toml"
-    path = packaged if isinstance(recipe, str) and recipe in recipe_names() else Path(recipe)
+    packaged = isinstance(recipe, str) and recipe in recipe_names()
+    path = _RECIPES / f"{recipe}.toml" if packaged else Path(recipe)
     data = apply_overrides(load_toml(path), overrides)
     model = data.get("model", {})
     if isinstance(model, dict) and "preset" in model:
         changes = {key: value for key, value in model.items() if key != "preset"}
         if model["preset"] not in preset_names():
-            raise ConfigError(f"{recipe}: model.preset {model['preset']!r} is none of {', '.join(preset_names())}")
+            raise ConfigError(
+                f"{recipe}: model.preset {model['preset']!r} is unknown; choose from {', '.join(preset_names())}"
+            )
         data["model"] = merge(preset(model["preset"]).model_dump(), changes)
     return data

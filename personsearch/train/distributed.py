@@ -1,4 +1,4 @@
-"""Several processes under torchrun: who am I, which part is mine, and gathering what the others have."""
+"""The processes that torchrun starts: their ranks, who takes what, and how results come together."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
+from personsearch.device import choose_device
 from personsearch.errors import TrainingError
 
 Item = TypeVar("Item")
@@ -19,12 +20,12 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run.
+    """The processes of a run, as one of them sees them.
 
     Attributes:
-        rank: of this process; 0 writes and logs.
-        size: how many there are.
-        device: this process's own.
+        rank: of this process, from 0.
+        size: number of processes.
+        device: of this process.
     """
 
     rank: int
@@ -33,66 +34,73 @@ class World:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes and logs."""
+        """Whether this is the process that writes files and logs."""
         return self.rank == 0
 
-    def mine(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Return this process's share: every ``size``-th, from ``rank`` on."""
+    def share_of(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return this process's share: every ``size``-th item, starting with number ``rank``."""
         return items[self.rank :: self.size]
 
-    def gathered(self, mine: Sequence[Item]) -> list[Item]:
-        """Return everybody's shares in the order of the whole; ``mine`` came from :meth:`mine`."""
-        parts = self.everybodys(list(mine))
-        whole: list[Item] = [None] * sum(len(part) for part in parts)  # type: ignore[list-item]
-        for rank, part in enumerate(parts):
+    def join_shares(self, share: Sequence[Item]) -> list[Item]:
+        """Put the shares of all processes back into the order that :meth:`share_of` took them from.
+
+        Args:
+            share: this process's results, one for each item of its share.
+        """
+        shares = self.all_gather(list(share))
+        whole: list[Item] = [None] * sum(len(part) for part in shares)  # type: ignore[list-item]
+        for rank, part in enumerate(shares):
             whole[rank :: self.size] = part
         return whole
 
-    def everybodys(self, value: Item) -> list[Item]:
-        """Return every process's value, by rank. Values may be of any kind that can be pickled."""
+    def all_gather(self, value: Item) -> list[Item]:
+        """Return every process's value, by rank. A value may be anything that can be pickled."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
         dist.all_gather_object(values, value)
         return values
 
-    def wait(self) -> None:
-        """Go on when all are here."""
+    def barrier(self) -> None:
+        """Wait until every process has come this far."""
         if self.size > 1:
             dist.barrier()
 
 
 @contextmanager
-def world(device: str | None) -> Iterator[World]:
-    """Join the processes that torchrun started, or be the only one.
+def join_world(device: str | None) -> Iterator[World]:
+    """Join the processes that torchrun started; without torchrun this process is the only one.
 
     Args:
-        device: the recipe's; None = cuda where there is one. Several processes take cuda:LOCAL_RANK each.
+        device: the recipe's ``run.device``; None = cuda if there is a GPU, else cpu. Of several processes on GPUs each
+            takes ``cuda:LOCAL_RANK``.
 
     Raises:
-        TrainingError: there are more processes than GPUs.
+        ConfigError: torch knows no such device, or this machine does not have it.
+        TrainingError: the machine has more processes than GPUs.
     """
-    kind = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    # Not choose_device's own default: training has never been tried on mps, so mps has to be asked for.
+    chosen = choose_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield World(0, 1, kind)
+        yield World(0, 1, chosen)
         return
     rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
-    if kind.type == "cuda":
+    if chosen.type == "cuda":
         if local >= torch.cuda.device_count():
             raise TrainingError(
-                f"process {local} of this machine has no GPU, there are {torch.cuda.device_count()}; "
+                f"process {local} of this machine has no GPU of its own: torch sees {torch.cuda.device_count()}; "
                 "start torchrun with --nproc-per-node=gpu"
             )
-        kind = torch.device("cuda", local)
-        torch.cuda.set_device(kind)
-    dist.init_process_group("nccl" if kind.type == "cuda" else "gloo")
+        chosen = torch.device("cuda", local)
+        torch.cuda.set_device(chosen)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     package = logging.getLogger("personsearch")
     level = package.level
     if rank:
         package.setLevel(logging.ERROR)
     try:
-        yield World(rank, size, kind)
+        yield World(rank, size, chosen)
     finally:
         package.setLevel(level)
         dist.destroy_process_group()

@@ -1,123 +1,132 @@
-"""STL step 2: detection and identification on whole scenes (paper section 3.3)."""
+"""STL step 2: detection and identification on whole scenes (paper section 3.1)."""
 
 from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from personsearch.canvas import resized_size
 from personsearch.datasets import Accounting, Dataset, Query, Scene
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_detection, evaluate_search
 from personsearch.evaluation.evaluate import figures_of
-from personsearch.measure.observe import detect_all, embed_queries
+from personsearch.evaluation.observations import Observations
+from personsearch.measure.observe import observe
 from personsearch.pictures.drawing import draw
 from personsearch.searcher import PersonSearcher
 from personsearch.train.config import FinetuneConfig
-from personsearch.train.data import EpochLoader, SceneDataset, collate_scenes, number_identities, split_scenes
+from personsearch.train.data import number_identities, split_scenes
 from personsearch.train.distributed import World
-from personsearch.train.loop import Made, Rehearsal, parts_per_process, rehearse_recipe, run_recipe, seed_everything
-from personsearch.train.samplers import shuffled_batches
+from personsearch.train.loader import EpochLoader
+from personsearch.train.loop import TrainingSetup, Validation, run_recipe, seed_everything
+from personsearch.train.rehearsal import Rehearsal, rehearse_recipe
+from personsearch.train.samplers import Batches, shuffled_batches
+from personsearch.train.scenes import SceneDataset, collate_scenes
 from personsearch.train.tasks import SearchTask
 from personsearch.train.transfer import start_from
 from personsearch.weights.files import MODEL_FILE
 
 logger = logging.getLogger(__name__)
 
-#: Validation queries per identity, from different cameras.
+#: Most validation queries per identity, each from another camera.
 QUERIES_PER_IDENTITY = 4
-#: Held-out scenes that TensorBoard shows with what is found in them.
+#: Held-out scenes that TensorBoard shows with their detections.
 ILLUSTRATED = 4
+VALIDATION_NEEDS = "people in the held-out scenes, in boxes that are not ignored"
 
 
 def finetune(config: FinetuneConfig) -> Path:
     """Train the person-search network on scenes (paper Eq. 2 and 3), from step 1's backbone if ``init`` names it.
 
     Args:
-        config: from ``load_finetune``. A run folder with a checkpoint is gone on with. Under torchrun every process
-            calls this.
+        config: from ``load_finetune``. If the run's folder has a checkpoint, the run continues from it. Under torchrun
+            every process calls this.
 
     Returns:
         The weights folder that ``PersonSearcher.from_pretrained`` opens.
 
     Raises:
+        ConfigError: the batch does not divide among the processes, or this machine lacks the device.
         DatasetError: annotations or images cannot be used.
         WeightsMismatchError: ``init`` does not fit the model.
         TrainingError: see :func:`personsearch.train.loop.fit`.
     """
-    return run_recipe(config, _prepare, MODEL_FILE)
+    return run_recipe(config, _set_up, MODEL_FILE)
 
 
 def rehearse_finetune(config: FinetuneConfig) -> Rehearsal:
-    """Check recipe, data and model, take ten steps, write nothing; see ``Rehearsal``."""
-    return rehearse_recipe(config, _prepare)
+    """Check recipe, data and model, take a few steps, write nothing; see :class:`Rehearsal`."""
+    return rehearse_recipe(config, _set_up)
 
 
-def _prepare(config: FinetuneConfig, everyone: World) -> Made:
-    run = config.run
-    parts = parts_per_process(config, everyone)
-    seed_everything(run.seed)
+def _set_up(config: FinetuneConfig, world: World) -> TrainingSetup[SearchTask]:
+    seed, parts = config.run.seed, config.steps.accumulate
+    seed_everything(seed)
     training, held_out = split_scenes(config.data)
     classes = number_identities(training)
     if not classes:
-        raise DatasetError(f"{config.data.annotations}: nobody has a person_id; identification needs labels")
+        raise DatasetError(
+            f"{config.data.annotations}: nobody has a person_id, and identification cannot be learnt without; "
+            "label people who are seen more than once"
+        )
     logger.info("%d scenes, %d identities", len(training), len(classes))
     labels = np.concatenate([scene.identities[scene.identities >= 0] for scene in training])
     counts = torch.from_numpy(np.bincount([classes[int(label)] for label in labels], minlength=len(classes)))
     task = SearchTask(config.model, counts, config.identity_loss, freeze_bn=config.freeze_bn)
     start_from(task.network, config.init)
-    task.to(everyone.device)
+    task.to(world.device)
     size = config.model.input
     canvases = [resized_size(scene.height, scene.width, size.min_size, size.max_size) for scene in training]
-    plan = functools.lru_cache(maxsize=2)(
-        lambda epoch: shuffled_batches(
-            canvases, config.batch_size, seed=run.seed, epoch=epoch, multiple_of=everyone.size * parts
-        )
-    )
-    dataset = SceneDataset(training, classes, config.model, config.augment, run.seed)
-    loader = EpochLoader(dataset, plan, collate_scenes, run.num_workers, everyone, parts)
-    optimizers = task.optimizers(config.optimizer)
-    if not held_out:
-        return Made(task, optimizers, loader)
-    queries = validation_queries(held_out, set(classes))
+
+    def plan(epoch: int) -> Batches:
+        return shuffled_batches(canvases, config.batch_size, seed=seed, epoch=epoch, multiple_of=world.size * parts)
+
+    dataset = SceneDataset(training, classes, config.model, config.augment, seed)
+    loader = EpochLoader(dataset, plan, collate_scenes, config.run.num_workers, world, parts)
+    validation = _validation(held_out, set(classes), world) if held_out else None
+    return TrainingSetup(task, task.optimizers(config.optimizer), loader, validation)
+
+
+def _validation(held_out: list[Scene], known: set[int], world: World) -> Validation[SearchTask]:
+    queries = validation_queries(held_out, known)
     logger.info("validating on %d scenes, %d queries", len(held_out), len(queries))
     if not queries:
         logger.warning(
-            "training knows everybody whom the held-out places show twice: detection alone selects the best epoch"
+            "the held-out places show nobody twice whom training does not know: the best epoch is chosen by detection "
+            "alone"
         )
-    return Made(
-        task,
-        optimizers,
-        loader,
-        functools.partial(search_figures, scenes=held_out, queries=queries, everyone=everyone),
-        functools.partial(illustrations, scenes=held_out[:ILLUSTRATED]),
+    return Validation(
+        functools.partial(search_figures, scenes=held_out, queries=queries, world=world),
+        VALIDATION_NEEDS,
+        functools.partial(draw_detections, scenes=held_out[:ILLUSTRATED]),
     )
 
 
 def validation_queries(scenes: Sequence[Scene], known: set[int]) -> list[Query]:
-    """Choose queries among people that training never saw and that at least two of the scenes show.
+    """Choose queries among people whom training never saw and who appear in at least two of the scenes.
 
     Args:
         scenes: the held-out ones.
         known: identities of the training part.
 
     Returns:
-        Up to four queries per identity, of different cameras, in the scenes' order.
+        Up to four queries per identity, from different cameras, by rising identity. Scenes without a camera's name
+        count as one camera here.
     """
-    seen: dict[int, list[tuple[Scene, int]]] = {}
+    appearances: dict[int, list[tuple[Scene, int]]] = {}
     for scene in scenes:
         for row, identity in enumerate(scene.identities.tolist()):
             if identity >= 0 and identity not in known:
-                seen.setdefault(identity, []).append((scene, row))
+                appearances.setdefault(identity, []).append((scene, row))
     queries = []
-    for identity, places in sorted(seen.items()):
+    for identity, places in sorted(appearances.items()):
         if len(places) < 2:
             continue
         by_camera = {scene.camera: (scene, row) for scene, row in reversed(places)}
@@ -127,37 +136,65 @@ def validation_queries(scenes: Sequence[Scene], known: set[int]) -> list[Query]:
 
 
 def search_figures(
-    task: nn.Module, *, scenes: Sequence[Scene], queries: Sequence[Query], everyone: World
+    task: SearchTask, *, scenes: Sequence[Scene], queries: Sequence[Query], world: World
 ) -> dict[str, float]:
-    """Evaluate a SearchTask's network on held-out scenes, each process on its share.
+    """Evaluate step 2's task on held-out scenes, each process on its share, by preset ``standard``.
 
-    The first figure selects: the mean of AP and mAP, or AP where there are no queries.
+    Args:
+        task: in evaluation mode, on the process's device.
+        scenes: the held-out ones.
+        queries: whom to search for in them; may be empty.
+        world: the processes of the run.
+
+    Returns:
+        ``selection``, which selects the best epoch: the mean of AP and mAP, or AP without queries. Then the figures of
+        detection and, with queries, of search. Where the scenes show nobody, all of them are NaN.
     """
-    searcher = _searcher(task)
-    parts = everyone.everybodys(detect_all(searcher, everyone.mine(scenes), progress=False))
-    detections = {name: found for part in parts for name, found in part.items()}
-    detected = evaluate_detection(detections, scenes)
-    if not queries:
-        return {"selection": detected.ap, "AP": detected.ap, "recall": detected.recall}
-    asked = everyone.mine(queries)
-    mine = embed_queries(searcher.embed_boxes, scenes, asked, progress=False) if asked else ()
-    held_out = Dataset(
-        name="held out", scenes=tuple(scenes), queries=tuple(queries), accounting=Accounting(rows=0, kept=0)
-    )
-    ranked = evaluate_search(detections, held_out, np.stack(everyone.gathered(list(mine))))
+    held_out = _held_out(scenes, queries)
+    observed = _observe_together(_searcher(task), held_out, world)
+    detected = evaluate_detection(observed.detections, scenes)
+    ranked = evaluate_search(observed.detections, held_out, observed.queries(held_out)) if queries else None
     figures = figures_of(detected, ranked)
-    return {"selection": (figures["AP"] + figures["mAP"]) / 2, **figures}
+    if not detected.people:
+        figures = dict.fromkeys(figures, math.nan)
+    selection = figures["AP"] if ranked is None else (figures["AP"] + figures["mAP"]) / 2
+    return {"selection": selection, **figures}
 
 
-def illustrations(task: nn.Module, *, scenes: Sequence[Scene]) -> dict[str, NDArray[np.uint8]]:
-    """Draw what a SearchTask's network finds in some scenes."""
+def _observe_together(searcher: PersonSearcher, held_out: Dataset, world: World) -> Observations:
+    """Observe a set, each process a share of its scenes; every process gets the whole."""
+    share = world.share_of(held_out.scenes)
+    names = {scene.image_id for scene in share}
+    observed = None
+    if share:
+        observed = observe(
+            searcher,
+            _held_out(share, [query for query in held_out.queries if query.image_id in names]),
+            lowest_score=searcher.config.detector.score_threshold,
+            annotated=False,
+            progress=False,
+        )
+    shares = [one for one in world.all_gather(observed) if one is not None]
+    return Observations(
+        weights=shares[0].weights,
+        detections={name: people for one in shares for name, people in one.detections.items()},
+        boxes={name: boxes for one in shares for name, boxes in one.boxes.items()},
+        embeddings={name: rows for one in shares for name, rows in one.embeddings.items()},
+    )
+
+
+def _held_out(scenes: Sequence[Scene], queries: Sequence[Query]) -> Dataset:
+    accounting = Accounting(rows=0, kept=0)  # of files, and nothing is read from any here
+    return Dataset(name="held-out places", scenes=tuple(scenes), queries=tuple(queries), accounting=accounting)
+
+
+def draw_detections(task: SearchTask, *, scenes: Sequence[Scene]) -> dict[str, NDArray[np.uint8]]:
+    """Draw what step 2's task detects in some scenes: (H, W, 3) uint8 RGB by name."""
     searcher = _searcher(task)
     return {
         f"detections/{scene.image_id}": np.asarray(draw(scene.path, searcher.detect(scene.path))) for scene in scenes
     }
 
 
-def _searcher(task: nn.Module) -> PersonSearcher:
-    if not isinstance(task, SearchTask):
-        raise TypeError(f"expected a SearchTask, got {type(task).__name__}")
+def _searcher(task: SearchTask) -> PersonSearcher:
     return PersonSearcher(task.network, device=next(task.parameters()).device, dtype="float32")

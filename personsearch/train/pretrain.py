@@ -1,4 +1,4 @@
-"""STL step 1: the backbone on Re-ID crops cut from the scenes (paper section 3.2)."""
+"""STL step 1: the backbone on Re-ID crops cut from the scenes (paper section 3.1)."""
 
 from __future__ import annotations
 
@@ -8,59 +8,56 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_reid
 from personsearch.train.config import PretrainConfig
-from personsearch.train.data import (
-    CropDataset,
-    Crops,
-    EpochLoader,
-    collate_crops,
-    cut_crops,
-    number_identities,
-    split_scenes,
-)
+from personsearch.train.crops import CropDataset, Crops, collate_crops, cut_crops
+from personsearch.train.data import number_identities, split_scenes
 from personsearch.train.distributed import World
-from personsearch.train.loop import Made, Rehearsal, parts_per_process, rehearse_recipe, run_recipe, seed_everything
-from personsearch.train.samplers import Batches, class_aware_batches, shuffled_batches
+from personsearch.train.loader import EpochLoader
+from personsearch.train.loop import TrainingSetup, Validation, run_recipe, seed_everything
+from personsearch.train.rehearsal import Rehearsal, rehearse_recipe
+from personsearch.train.samplers import Batches, ClassAwareSampler, shuffled_batches
 from personsearch.train.tasks import ReidTask
 from personsearch.train.transfer import start_from
 from personsearch.weights.files import BACKBONE_FILE
 
 logger = logging.getLogger(__name__)
 
+#: Crops that validation embeds together.
 VALIDATION_BATCH = 64
+VALIDATION_NEEDS = (
+    "a person whom training never saw, in two held-out scenes of different cameras or without a camera name"
+)
 
 
 def pretrain(config: PretrainConfig) -> Path:
     """Train the backbone on Re-ID crops with class-aware sampling (paper Eq. 1).
 
     Args:
-        config: from ``load_pretrain``. A run folder with a checkpoint is gone on with. Under torchrun every process
-            calls this.
+        config: from ``load_pretrain``. If the run's folder has a checkpoint, the run continues from it. Under torchrun
+            every process calls this.
 
     Returns:
         The weights folder that ``finetune`` takes as ``init``. It holds a backbone only.
 
     Raises:
+        ConfigError: the batch does not divide among the processes, or this machine lacks the device.
         DatasetError: annotations or images cannot be used.
         WeightsMismatchError: ``init`` does not fit the model.
         TrainingError: see :func:`personsearch.train.loop.fit`.
     """
-    return run_recipe(config, _prepare, BACKBONE_FILE)
+    return run_recipe(config, _set_up, BACKBONE_FILE)
 
 
 def rehearse_pretrain(config: PretrainConfig) -> Rehearsal:
-    """Check recipe, data and model, take ten steps, write nothing; see ``Rehearsal``."""
-    return rehearse_recipe(config, _prepare)
+    """Check recipe, data and model, take a few steps, write nothing; see :class:`Rehearsal`."""
+    return rehearse_recipe(config, _set_up)
 
 
-def _prepare(config: PretrainConfig, everyone: World) -> Made:
-    run = config.run
-    parts = parts_per_process(config, everyone)
-    seed_everything(run.seed)
+def _set_up(config: PretrainConfig, world: World) -> TrainingSetup[ReidTask]:
+    seed_everything(config.run.seed)
     training, held_out = split_scenes(config.data)
     height, width = config.model.crop_size
     crops = cut_crops(training, height, width)
@@ -73,38 +70,75 @@ def _prepare(config: PretrainConfig, everyone: World) -> Made:
         )
     task = ReidTask(config.model, len(classes), config.losses)
     start_from(task.network, config.init)
-    task.to(everyone.device)
-
-    @functools.lru_cache(maxsize=2)
-    def plan(epoch: int) -> Batches:
-        if config.losses.triplet:
-            return class_aware_batches(
-                crops.identities, config.num_identities, config.num_instances, seed=run.seed, epoch=epoch
-            )
-        # Softmax alone learns from plain batches of the same size (Table 6).
-        multiple = everyone.size * parts * 2  # BatchNorm has no statistics of a single crop
-        same = [0] * len(crops)
-        return shuffled_batches(same, config.batch_size, seed=run.seed, epoch=epoch, multiple_of=multiple)
-
-    dataset = CropDataset(crops, classes, config.augment, run.seed)
-    loader = EpochLoader(dataset, plan, collate_crops, run.num_workers, everyone, parts)
-    validate = None
+    task.to(world.device)
+    loader = EpochLoader(
+        CropDataset(crops, classes, config.augment, config.model.input.mean, config.run.seed),
+        _Plan(crops, config, world),
+        collate_crops,
+        config.run.num_workers,
+        world,
+        config.steps.accumulate,
+    )
+    validation = None
     if held_out:
         kept = cut_crops(held_out, height, width)
-        logger.info("validating on %d crops of %s", len(kept), ", ".join(config.data.holdout_places))
-        validate = functools.partial(reid_figures, crops=kept, known=set(classes), everyone=everyone)
-    return Made(task, task.optimizers(config.optimizer), loader, validate)
+        unseen = int((~np.isin(kept.identities, list(classes))).sum())
+        logger.info(
+            "validating on %d crops of %s, %d of them of people whom training never saw",
+            len(kept),
+            ", ".join(config.data.holdout_places),
+            unseen,
+        )
+        figures = functools.partial(reid_figures, crops=kept, known=set(classes), world=world)
+        validation = Validation(figures, VALIDATION_NEEDS)
+    return TrainingSetup(task, task.optimizers(config.optimizer), loader, validation)
 
 
-def reid_figures(task: nn.Module, *, crops: Crops, known: set[int], everyone: World) -> dict[str, float]:
-    """Evaluate a ReidTask on crops; only identities that training never saw are queried with."""
-    if not isinstance(task, ReidTask):
-        raise TypeError(f"expected a ReidTask, got {type(task).__name__}")
+class _Plan:
+    """Batches of crops by epoch: class-aware with the triplet loss, plainly shuffled without (paper Table 6)."""
+
+    def __init__(self, crops: Crops, config: PretrainConfig, world: World) -> None:
+        self._crops = crops
+        self._config = config
+        # BatchNorm has no statistics of a single crop, so every part gets at least two.
+        self._multiple_of = world.size * config.steps.accumulate * 2
+        self._sampler: ClassAwareSampler | None = None
+        if config.losses.triplet:
+            self._sampler = ClassAwareSampler(
+                crops.identities, config.num_identities, config.num_instances, seed=config.run.seed
+            )
+
+    def __call__(self, epoch: int) -> Batches:
+        if self._sampler is not None:
+            return self._sampler.batches(epoch)
+        one_group = [0] * len(self._crops)
+        return shuffled_batches(
+            one_group,
+            self._config.batch_size,
+            seed=self._config.run.seed,
+            epoch=epoch,
+            multiple_of=self._multiple_of,
+        )
+
+
+def reid_figures(task: ReidTask, *, crops: Crops, known: set[int], world: World) -> dict[str, float]:
+    """Evaluate step 1's task on crops, each process on its share.
+
+    Args:
+        task: in evaluation mode, on the process's device.
+        crops: to rank.
+        known: labels that training has seen; their crops are ranked, but not queried with.
+        world: the processes of the run.
+
+    Returns:
+        ``reid_map``, which selects the best epoch, ``reid_top1``, and the number of queries that count,
+        ``reid_queries``. Without any, the first two are NaN.
+    """
     batches = [slice(start, start + VALIDATION_BATCH) for start in range(0, len(crops), VALIDATION_BATCH)]
-    mine = []
-    for rows in everyone.mine(batches):
-        images = torch.from_numpy(crops.pixels[rows]).to(everyone.device)
-        mine.append(task.embed(images.permute(0, 3, 1, 2).float() / 255).cpu().numpy())
-    embeddings = np.concatenate(everyone.gathered(mine))
+    share = []
+    for rows in world.share_of(batches):
+        images = torch.from_numpy(crops.pixels[rows]).to(world.device)
+        share.append(task.embed(images.permute(0, 3, 1, 2).float() / 255).cpu().numpy())
+    embeddings = np.concatenate(world.join_shares(share))
     result = evaluate_reid(embeddings, crops.identities, crops.cameras, ~np.isin(crops.identities, list(known)))
     return {"reid_map": result.mean_average_precision, "reid_top1": result.top1, "reid_queries": result.queries}

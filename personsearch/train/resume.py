@@ -1,4 +1,4 @@
-"""Going on with a run by the recipe in its folder."""
+"""Continuing a run from nothing but its folder."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from personsearch.train.watch import RECIPE, read_recipe
 
 
 def resume(folder: str | os.PathLike[str]) -> Path:
-    """Go on with a run where its last checkpoint stands; the folder may have been moved.
+    """Continue a run from its last checkpoint, by the recipe in its folder; the folder may have been moved.
 
     Args:
-        folder: the run's (``run.out``).
+        folder: of the run (``run.out``).
 
     Returns:
         What ``pretrain`` or ``finetune`` returns.
 
     Raises:
-        TrainingError: there is no run.
+        TrainingError: the folder holds no run.
     """
     path = Path(folder)
     step, recipe = read_recipe(path)
     recipe["run"]["out"] = str(path)
-    if step == "pretrain":
+    if step == PretrainConfig.step_of_stl:
         return pretrain(parse(PretrainConfig, recipe, str(path / RECIPE)))
     return finetune(parse(FinetuneConfig, recipe, str(path / RECIPE)))

@@ -10,44 +10,56 @@ from numpy.typing import NDArray
 Batches = list[list[int]]
 
 
-def class_aware_batches(
-    identities: NDArray[np.int64], num_identities: int, num_instances: int, *, seed: int, epoch: int
-) -> Batches:
-    """Class-aware sampling (paper section 3.2): P identities, K instances of each, per batch.
+class ClassAwareSampler:
+    """Class-aware sampling (paper section 3.1): P identities per batch, K instances of each.
 
-    Every identity's samples are shuffled and cut into chunks of K; an identity with fewer is filled up by random
-    repetition. Batches of P random identities take a chunk from each, until fewer than P identities have chunks left.
-
-    Args:
-        identities: (N,) label of each sample, all >= 0.
-        num_identities: P.
-        num_instances: K.
-        seed: of the run.
-        epoch: from 1.
-
-    Returns:
-        Batches of P * K sample indices; an identity's K stand together.
-
-    Raises:
-        ValueError: there are fewer than P identities.
+    In an epoch every identity's samples are shuffled and cut into chunks of K; an identity with fewer than K is filled
+    up by random repetition. Each batch takes a chunk from each of P random identities, until fewer than P identities
+    have chunks left. How many batches that makes depends on the draw.
     """
-    rng = np.random.default_rng([seed, epoch])
-    chunks: dict[int, list[NDArray[np.int64]]] = {}
-    for identity in np.unique(identities).tolist():
-        rows = rng.permutation(np.flatnonzero(identities == identity))
-        if len(rows) < num_instances:
-            rows = np.concatenate([rows, rng.choice(rows, num_instances - len(rows))])
-        whole = len(rows) // num_instances * num_instances
-        chunks[identity] = list(rows[:whole].reshape(-1, num_instances))
-    if len(chunks) < num_identities:
-        raise ValueError(f"{len(chunks)} identities are too few for batches of {num_identities}")
-    batches = []
-    left = sorted(chunks)
-    while len(left) >= num_identities:
-        chosen = rng.choice(left, num_identities, replace=False).tolist()
-        batches.append([int(row) for identity in chosen for row in chunks[identity].pop()])
-        left = [identity for identity in left if chunks[identity]]
-    return batches
+
+    def __init__(self, identities: NDArray[np.int64], num_identities: int, num_instances: int, *, seed: int) -> None:
+        """Sort the samples by identity, once for all epochs.
+
+        Args:
+            identities: (N,) label of each sample.
+            num_identities: P.
+            num_instances: K.
+            seed: of the run.
+
+        Raises:
+            ValueError: there are fewer than P identities.
+        """
+        order = np.argsort(identities, kind="stable")
+        starts = np.flatnonzero(np.diff(identities[order])) + 1
+        self._samples = np.split(order, starts) if len(order) else []
+        if len(self._samples) < num_identities:
+            raise ValueError(f"{len(self._samples)} identities are too few for batches of {num_identities}")
+        self._num_identities = num_identities
+        self._num_instances = num_instances
+        self._seed = seed
+
+    def batches(self, epoch: int) -> Batches:
+        """Return the batches of an epoch (counted from 1): P * K sample indices each, an identity's K in a row."""
+        rng = np.random.default_rng([self._seed, epoch])
+        chunks = [self._chunks(samples, rng) for samples in self._samples]
+        batches = []
+        remaining = np.arange(len(chunks))  # identities that have chunks left
+        while len(remaining) >= self._num_identities:
+            chosen = rng.choice(remaining, self._num_identities, replace=False).tolist()
+            batches.append([sample for identity in chosen for sample in chunks[identity].pop()])
+            used_up = [identity for identity in chosen if not chunks[identity]]
+            if used_up:
+                remaining = remaining[~np.isin(remaining, used_up)]
+        return batches
+
+    def _chunks(self, samples: NDArray[np.int64], rng: np.random.Generator) -> list[list[int]]:
+        shuffled = rng.permutation(samples)
+        if len(shuffled) < self._num_instances:
+            shuffled = np.concatenate([shuffled, rng.choice(shuffled, self._num_instances - len(shuffled))])
+        whole = len(shuffled) // self._num_instances * self._num_instances
+        chunks: list[list[int]] = shuffled[:whole].reshape(-1, self._num_instances).tolist()
+        return chunks
 
 
 def shuffled_batches(
@@ -57,18 +69,18 @@ def shuffled_batches(
 
     Args:
         groups: (N,) group of each sample.
-        batch_size: of all batches but each group's last.
+        batch_size: of every batch except each group's last.
         seed: of the run.
         epoch: from 1.
         multiple_of: each group's last batch is cut to a multiple of this, so that it divides into parts.
     """
     rng = np.random.default_rng([seed, epoch])
-    waiting: dict[Hashable, list[int]] = {}
+    unfinished: dict[Hashable, list[int]] = {}
     batches: Batches = []
-    for row in rng.permutation(len(groups)).tolist():
-        batch = waiting.setdefault(groups[row], [])
-        batch.append(row)
+    for sample in rng.permutation(len(groups)).tolist():
+        batch = unfinished.setdefault(groups[sample], [])
+        batch.append(sample)
         if len(batch) == batch_size:
-            batches.append(waiting.pop(groups[row]))
-    last = [batch[: len(batch) // multiple_of * multiple_of] for batch in waiting.values()]
+            batches.append(unfinished.pop(groups[sample]))
+    last = [batch[: len(batch) // multiple_of * multiple_of] for batch in unfinished.values()]
     return batches + [batch for batch in last if batch]

@@ -1,4 +1,4 @@
-"""The learning rate as a plain function of where the run is."""
+"""The learning rate as a plain function of how far the run is."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from personsearch.config import StrictModel
 
 
 class ScheduleConfig(StrictModel):
-    """How many epochs, and how the learning rate goes over them. Epochs count from 1."""
+    """How long to train, and how the learning rate changes on the way. Epochs count from 1."""
 
     epochs: int = Field(ge=1)
     kind: Literal["step", "cosine"] = "step"
-    decay_after: tuple[int, ...] = Field((), description="step: the rate falls at the start of the epoch after these")
-    decay: float = Field(0.1, gt=0, le=1, description="step: the factor of each fall")
-    warmup_epochs: float = Field(0.0, ge=0, description="linear from warmup_factor to 1 over so many epochs")
+    decay_after: tuple[int, ...] = Field((), description="step: the rate drops at the start of the epoch after each")
+    decay: float = Field(0.1, gt=0, le=1, description="step: the factor of each drop")
+    warmup_epochs: float = Field(0.0, ge=0, description="length of the linear warm-up from warmup_factor to 1")
     warmup_factor: float = Field(0.1, ge=0, le=1)
 
 
 def learning_rate_factor(schedule: ScheduleConfig, progress: float) -> float:
-    """Return what the base learning rate is multiplied with.
+    """Return the factor of the base learning rate.
 
     Args:
-        schedule: the recipe's.
-        progress: epochs done, with their fraction: 0 at the first step, 12.0 at the first step of epoch 13.
+        schedule: from the recipe.
+        progress: epochs completed, with a fraction: 0 at the first step, 12.0 at the first step of epoch 13.
     """
     factor = 1.0
     if schedule.kind == "cosine":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,22 +12,25 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from personsearch.train.config import FinetuneConfig, PretrainConfig
+from personsearch.train.config import TrainConfig
 from personsearch.train.distributed import World
+
+#: What a recipe trains: a module that takes a part of a batch and returns (losses to be summed, figures to watch).
+Task = TypeVar("Task", bound=nn.Module)
 
 DTYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class Stepper:
-    """Takes steps on a task, and holds all that they change.
+class Stepper(Generic[Task]):
+    """Takes steps on a task, and holds everything that they change.
 
     Attributes:
         task: as given; :attr:`kept` is what is validated and saved as weights.
+        optimizers: as given.
+        world: the processes of the run.
     """
 
-    def __init__(
-        self, task: nn.Module, optimizers: list[Optimizer], config: PretrainConfig | FinetuneConfig, world: World
-    ) -> None:
+    def __init__(self, task: Task, optimizers: list[Optimizer], config: TrainConfig, world: World) -> None:
         self.task = task
         self.optimizers = optimizers
         self.world = world
@@ -36,21 +39,21 @@ class Stepper:
         self._scaler = torch.amp.GradScaler(world.device.type, enabled=self._dtype is torch.float16)
         self._replica: nn.Module = task
         if world.size > 1:
-            # A batch without a labelled person does not reach the classifier; BatchNorm's statistics stay each
-            # process's own, as in the author's code.
+            # A batch without a labelled person does not reach the classifier, hence find_unused_parameters. BatchNorm's
+            # statistics stay each process's own, as in the author's code, hence no broadcast.
             devices = [world.device] if world.device.type == "cuda" else None
             self._replica = DistributedDataParallel(
                 task, device_ids=devices, find_unused_parameters=True, broadcast_buffers=False
             )
         decay = config.steps.ema_decay
-        self._mean = None
+        self._average = None
         if decay is not None:
-            self._mean = AveragedModel(task, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+            self._average = AveragedModel(task, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
     @property
-    def kept(self) -> nn.Module:
-        """The task, or the running mean of it where the recipe wants one."""
-        return self.task if self._mean is None else self._mean.module
+    def kept(self) -> Task:
+        """The task, or its moving average if the recipe keeps one."""
+        return self.task if self._average is None else cast(Task, self._average.module)  # a deep copy of the task
 
     def step(self, parts: list[Any], number: int, rate: float) -> dict[str, Tensor]:
         """Take an optimiser step.
@@ -61,17 +64,17 @@ class Stepper:
             rate: learning rate of the first optimiser; the others keep theirs.
 
         Returns:
-            Losses and figures, means over this process's parts, not yet read from the device. ``"loss"`` is the sum
-            that was stepped on.
+            Losses and figures: scalars on the device, means over this process's parts. ``"loss"`` is the sum of the
+            losses, which the step minimises.
         """
         for group in self.optimizers[0].param_groups:
             group["lr"] = rate
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        seen: list[dict[str, Tensor]] = []
+        results: list[dict[str, Tensor]] = []
         for position, part in enumerate(parts):
-            # Sampling of anchors and proposals follows from the part's place alone, whoever computes it, and however
-            # often a run was resumed.
+            # The sampling of anchors and proposals follows from the part's place alone, whichever process computes it,
+            # and however often a run was resumed.
             place = self.world.rank * len(parts) + position
             torch.manual_seed(zlib.crc32(f"{self._config.run.seed} {number} {place}".encode()))
             last = position == len(parts) - 1
@@ -80,7 +83,7 @@ class Stepper:
                     losses, figures = self._replica(part.to(self.world.device))
                 total = torch.stack([loss.float() for loss in losses.values()]).sum()
                 self._scaler.scale(total / len(parts)).backward()
-            seen.append({key: value.detach() for key, value in {**losses, **figures, "loss": total}.items()})
+            results.append({key: value.detach() for key, value in {**losses, **figures, "loss": total}.items()})
         clip = self._config.steps.clip_norm
         if clip is not None:
             for optimizer in self.optimizers:
@@ -89,25 +92,25 @@ class Stepper:
         for optimizer in self.optimizers:
             self._scaler.step(optimizer)
         self._scaler.update()
-        if self._mean is not None:
-            self._mean.update_parameters(self.task)
-        keys = dict.fromkeys(key for one in seen for key in one)
-        return {key: torch.stack([one[key].float() for one in seen if key in one]).mean() for key in keys}
+        if self._average is not None:
+            self._average.update_parameters(self.task)
+        keys = dict.fromkeys(key for result in results for key in result)
+        return {key: torch.stack([one[key].float() for one in results if key in one]).mean() for key in keys}
 
     def state(self) -> dict[str, Any]:
-        """Return everything that a later step depends on, beside the recipe."""
+        """Return everything that later steps depend on, apart from the recipe."""
         return {
             "task": self.task.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "scaler": self._scaler.state_dict(),
-            "mean": None if self._mean is None else self._mean.state_dict(),
+            "mean": None if self._average is None else self._average.state_dict(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Undo :meth:`state`."""
+        """Take back what :meth:`state` returned."""
         self.task.load_state_dict(state["task"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self._scaler.load_state_dict(state["scaler"])
-        if self._mean is not None:
-            self._mean.load_state_dict(state["mean"])
+        if self._average is not None:
+            self._average.load_state_dict(state["mean"])

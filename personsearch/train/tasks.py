@@ -1,4 +1,4 @@
-"""What is learnt: network, losses and identity classifier together, one task per STL step.
+"""What learns: network, losses and identity classifier together, one task per step of STL.
 
 Classifiers and centres live here and not in the network, so exported weights never hold them.
 """
@@ -12,8 +12,9 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from personsearch.models import ModelConfig, PersonSearchNetwork, ReidNetwork
 from personsearch.train.config import IdentityLossConfig, OptimizerConfig, ReidLossConfig
-from personsearch.train.data import CropBatch, SceneBatch
+from personsearch.train.crops import CropBatch
 from personsearch.train.losses import CenterLoss, batch_hard_triplet, class_balanced_weights, focal_loss
+from personsearch.train.scenes import SceneBatch
 
 
 def identity_classifier(channels: int, num_identities: int) -> nn.Linear:
@@ -40,8 +41,7 @@ class ReidTask(nn.Module):
 
     def forward(self, batch: CropBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return (weighted losses that sum to Eq. 1, figures to watch)."""
-        images = (batch.images - self.mean) / self.std
-        pooled, necked = self.network(blank(images, batch.erase))
+        pooled, necked = self.network((batch.images - self.mean) / self.std)
         logits = self.classifier(necked).float()
         losses = {
             "identity": F.cross_entropy(logits, batch.identities, label_smoothing=self.config.label_smoothing),
@@ -53,12 +53,12 @@ class ReidTask(nn.Module):
         return losses, {"accuracy": (logits.argmax(dim=1) == batch.identities).float().mean()}
 
     def optimizers(self, config: OptimizerConfig) -> list[Optimizer]:
-        """Return the scheduled optimiser, then that of the centres, which keeps its rate.
+        """Return the optimiser that follows the schedule, then that of the centres, whose rate is constant.
 
         The centres' gradient carries the loss weight; dividing their rate by it undoes that (paper ref [24]).
         """
-        followed = [*self.network.parameters(), *self.classifier.parameters()]
-        result = [build_optimizer(config, followed)]
+        scheduled = [*self.network.parameters(), *self.classifier.parameters()]
+        result = [build_optimizer(config, scheduled)]
         if self.centers is not None:
             result.append(SGD(self.centers.parameters(), lr=self.config.center_lr / self.config.center_weight))
         return result
@@ -71,7 +71,7 @@ class ReidTask(nn.Module):
 
 
 class SearchTask(nn.Module):
-    """STL step 2 (paper Eq. 2 and 3): the detector's losses plus identity cross-entropy on annotated boxes."""
+    """STL step 2 (paper Eq. 2 and 3): the detector's losses plus the identity loss on annotated boxes."""
 
     identity_weights: Tensor | None
 
@@ -81,9 +81,9 @@ class SearchTask(nn.Module):
         """Build network and classifier.
 
         Args:
-            model: of the network.
-            counts: (C,) annotated boxes of each identity.
-            loss: of the identities; default the paper's cross-entropy.
+            model: configuration of the network.
+            counts: (C,) int64, annotated boxes of each identity.
+            loss: the identity loss; default the paper's cross-entropy.
             freeze_bn: keep the statistics of the backbone's BatchNorm, and do not train its weights.
         """
         super().__init__()
@@ -98,7 +98,7 @@ class SearchTask(nn.Module):
             norm.requires_grad_(False)
 
     def train(self, mode: bool = True) -> SearchTask:
-        """Switch modes; frozen BatchNorm stays in evaluation."""
+        """Switch modes; frozen BatchNorm stays in evaluation mode."""
         super().train(mode)
         for norm in self._frozen:
             norm.eval()
@@ -124,23 +124,8 @@ class SearchTask(nn.Module):
         return [build_optimizer(config, list(self.parameters()))]
 
 
-def blank(images: Tensor, erase: Tensor) -> Tensor:
-    """Set a rectangle of each normalised image to zero, the mean colour.
-
-    Args:
-        images: (N, 3, h, w).
-        erase: (N, 4) int xyxy; an empty rectangle erases nothing.
-    """
-    rows = torch.arange(images.shape[2], device=images.device)
-    columns = torch.arange(images.shape[3], device=images.device)
-    left, top, right, bottom = erase.T[:, :, None]
-    in_rows = (rows >= top) & (rows < bottom)
-    in_columns = (columns >= left) & (columns < right)
-    return images.masked_fill((in_rows[:, :, None] & in_columns[:, None, :])[:, None], 0.0)
-
-
 def build_optimizer(config: OptimizerConfig, parameters: list[nn.Parameter]) -> Optimizer:
-    """Build what the recipe names over the parameters that learn."""
+    """Build the recipe's optimiser over those parameters that learn."""
     learning = [parameter for parameter in parameters if parameter.requires_grad]
     if config.name == "sgd":
         return SGD(

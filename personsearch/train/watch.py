@@ -1,11 +1,12 @@
-"""What a run writes while it learns, and what can be read of it afterwards."""
+"""What a run writes while it trains, and what can be read of it at any time."""
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,20 +26,20 @@ TENSORBOARD = "tensorboard"
 WEIGHTS = "weights"
 
 
-class Metrics:
-    """``metrics.jsonl``, one JSON object a line keyed by step, and TensorBoard's files where they are wanted.
+class MetricsWriter:
+    """Writes ``metrics.jsonl``, one JSON object with a ``step`` per line, and TensorBoard's files if wanted.
 
-    Rows after the step that a run resumes from are dropped.
+    Rows after the step that a run resumes from are dropped. JSON has no NaN: it is written as null.
     """
 
     def __init__(self, folder: Path, step: int, *, tensorboard: bool, writes: bool = True) -> None:
         """Open a run's folder.
 
         Args:
-            folder: the run's.
+            folder: of the run.
             step: that the run resumes from.
-            tensorboard: also for TensorBoard.
-            writes: False for processes that do not lead.
+            tensorboard: also write TensorBoard's files.
+            writes: False in processes that do not lead.
 
         Raises:
             MissingExtraError: TensorBoard is wanted and not installed.
@@ -61,7 +62,7 @@ class Metrics:
                 ) from None
             self._board = SummaryWriter(str(folder / TENSORBOARD), purge_step=step + 1)
 
-    def __enter__(self) -> Metrics:
+    def __enter__(self) -> MetricsWriter:
         return self
 
     def __exit__(
@@ -75,9 +76,9 @@ class Metrics:
         if not self._writes:
             return
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(nan_as_none(row), allow_nan=False) + "\n")
         if self._board is not None:
-            for name, value in _flat(row):
+            for name, value in _scalars(row):
                 self._board.add_scalar(name, value, row["step"])
 
     def show(self, pictures: Mapping[str, NDArray[np.uint8]], step: int) -> None:
@@ -87,60 +88,76 @@ class Metrics:
                 self._board.add_image(name, picture, step, dataformats="HWC")
 
 
-def _flat(row: dict[str, Any]) -> list[tuple[str, float]]:
-    validation = row.get("validation")
-    if isinstance(validation, dict):
-        return [(f"validation/{key}", value) for key, value in validation.items()]
-    return [(f"training/{key}", value) for key, value in row.items() if key != "step"]
+def nan_as_none(value: Any) -> Any:
+    """Return ``value``, plain data, with None for every NaN in it."""
+    if isinstance(value, dict):
+        return {key: nan_as_none(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [nan_as_none(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
-class Window:
-    """Figures since the last row of metrics, read from the device only when the row is written."""
+def selection_of(figures: Mapping[str, float]) -> float:
+    """Return the figure of a validation that decides which epoch is best: the first; NaN if nothing counted."""
+    return next(iter(figures.values()))
+
+
+def _scalars(row: dict[str, Any]) -> list[tuple[str, float]]:
+    """Return the figures of a row by the names that TensorBoard shows, without those that counted nothing."""
+    group, figures = ("validation", row["validation"]) if "validation" in row else ("training", row)
+    return [(f"{group}/{key}", value) for key, value in figures.items() if key != "step" and not math.isnan(value)]
+
+
+class RunningMeans:
+    """Means of losses and figures since the last row of metrics, read from the device only when a row is written."""
 
     def __init__(self) -> None:
-        self.names: list[list[str]] = []
-        self.figures: list[dict[str, Tensor]] = []
-        self.started = time.perf_counter()
+        self._names: list[list[str]] = []
+        self._figures: list[dict[str, Tensor]] = []
+        self._started = time.perf_counter()
 
     def add(self, names: list[str], figures: dict[str, Tensor]) -> None:
-        """Take in a step: the names of its samples and what it returned."""
-        self.names.append(names)
-        self.figures.append(figures)
+        """Take in a step: the names of its samples, and the scalars that it returned, ``"loss"`` among them."""
+        self._names.append(names)
+        self._figures.append(figures)
 
     def flush(self, step: int) -> dict[str, float]:
-        """Return means and begin anew.
+        """Return the means, with ``images_per_s``, and start over.
+
+        Args:
+            step: number of the latest step, from 1.
 
         Raises:
-            TrainingError: a loss was not finite; names the batch.
+            TrainingError: a loss is not finite; names the step and its batch.
         """
-        totals = torch.stack([figures["loss"] for figures in self.figures]).tolist()
-        for number, total in enumerate(totals):
-            if not np.isfinite(total):
+        losses = torch.stack([figures["loss"] for figures in self._figures]).tolist()
+        for number, loss in enumerate(losses):
+            if not math.isfinite(loss):
                 raise TrainingError(
-                    f"the loss is {total} at step {step - len(totals) + number + 1}, on the batch "
-                    f"{', '.join(self.names[number])}; the last checkpoint is from before it: lower the learning "
+                    f"the loss is {loss} at step {step - len(losses) + number + 1}, on the batch "
+                    f"{', '.join(self._names[number])}; the last checkpoint is from before it: lower the learning "
                     "rate, or look at these images' annotations"
                 )
-        keys = dict.fromkeys(key for figures in self.figures for key in figures)
-        means = {k: float(torch.stack([f[k] for f in self.figures if k in f]).mean()) for k in keys}
-        images = sum(len(names) for names in self.names)
-        means["images_per_s"] = round(images / (time.perf_counter() - self.started), 2)
-        self.names, self.figures, self.started = [], [], time.perf_counter()
+        keys = dict.fromkeys(key for figures in self._figures for key in figures)
+        means = {k: float(torch.stack([f[k] for f in self._figures if k in f]).mean()) for k in keys}
+        images = sum(len(names) for names in self._names)
+        means["images_per_s"] = round(images / (time.perf_counter() - self._started), 2)
+        self._names, self._figures, self._started = [], [], time.perf_counter()
         return means
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How a run stands.
+    """How far a run is.
 
     Attributes:
         step_of_stl: ``"pretrain"`` or ``"finetune"``.
         epochs: of the schedule.
-        epoch: the latest that a row was written of.
+        epoch: the latest with a row of metrics.
         steps: optimiser steps so far.
         losses: (step, loss) rows.
-        validations: (epoch, figures) rows; the first figure selects.
-        finished: whether the last epoch's weights are there.
+        validations: (epoch, figures) rows; the first figure selects the best epoch. NaN = nothing counted.
+        finished: whether the run has written its weights.
     """
 
     step_of_stl: str
@@ -153,32 +170,41 @@ class RunStatus:
 
     @property
     def best(self) -> tuple[int, dict[str, float]] | None:
-        """The best validation: its epoch and figures."""
-        return max(self.validations, key=lambda one: next(iter(one[1].values())), default=None)
+        """The best validation, epoch and figures; None if none counted anything."""
+        counted = [one for one in self.validations if not math.isnan(selection_of(one[1]))]
+        return max(counted, key=lambda one: selection_of(one[1]), default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data that JSON can hold."""
+        plain: dict[str, Any] = nan_as_none({**asdict(self), "best": self.best})
+        return plain
 
 
 def read_recipe(folder: Path) -> tuple[str, dict[str, Any]]:
     """Return (``"pretrain"`` or ``"finetune"``, the resolved recipe) of a run's folder.
 
     Raises:
-        TrainingError: there is no run.
+        TrainingError: the folder holds no run.
     """
     try:
         data = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
         return data["step"], data["recipe"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise TrainingError(f"{folder}: no run here: {RECIPE} is missing or is not one of this version") from None
+        raise TrainingError(
+            f"{folder}: no run here ({RECIPE} is missing or unreadable); give a folder that a recipe's run.out named"
+        ) from None
 
 
 def read_status(folder: Path) -> RunStatus:
-    """Read how a run stands from its folder, also while it goes on.
+    """Read from a run's folder how far the run is; it may still be running.
 
     Raises:
-        TrainingError: there is no run.
+        TrainingError: the folder holds no run.
     """
     step_of_stl, recipe = read_recipe(folder)
     path = folder / METRICS
     text = path.read_text(encoding="utf-8") if path.exists() else ""
+    # A run that is writing at this moment may have left half a line.
     rows = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
     return RunStatus(
         step_of_stl=step_of_stl,
@@ -186,6 +212,10 @@ def read_status(folder: Path) -> RunStatus:
         epoch=max((row["epoch"] for row in rows), default=0),
         steps=max((row["step"] for row in rows), default=0),
         losses=[(row["step"], row["loss"]) for row in rows if "loss" in row],
-        validations=[(row["epoch"], row["validation"]) for row in rows if "validation" in row],
+        validations=[(row["epoch"], _none_as_nan(row["validation"])) for row in rows if "validation" in row],
         finished=(folder / WEIGHTS).is_dir(),
     )
+
+
+def _none_as_nan(figures: dict[str, float | None]) -> dict[str, float]:
+    return {name: math.nan if value is None else value for name, value in figures.items()}

@@ -1,6 +1,5 @@
 """Two real processes under torchrun do what one does with the same parts of each batch."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,10 +12,12 @@ import torch
 from safetensors.torch import load_file
 
 from personsearch import PersonSearcher
+from personsearch.errors import ConfigError
 from personsearch.train import finetune, pretrain, read_status
-from personsearch.train.distributed import World, world
+from personsearch.train.checkpoint import LAST, load_checkpoint, save_checkpoint
+from personsearch.train.distributed import World, join_world
 from tests.conftest import toy_set
-from tests.train.test_loop import finetune_config, pretrain_config
+from tests.train.runs import finetune_config, metrics, pretrain_config
 
 RUN = """
 import sys, torch
@@ -82,27 +83,25 @@ def test_step_two_on_two_processes_equals_one_that_takes_both_halves(
         assert a == pytest.approx(b, abs=0.05)
 
 
-def test_step_one_splits_whole_identities_and_another_number_of_processes_goes_on(tmp_path: Path) -> None:
+def test_step_one_splits_whole_identities_and_another_number_of_processes_continues(tmp_path: Path) -> None:
     annotations = toy_set(tmp_path / "toy", num_scenes=12, num_identities=4, place_every=0)
-    config = pretrain_config(tmp_path / "run", annotations).model_copy(update={"num_identities": 4})
-    alone = config.model_copy(
-        update={
-            "run": config.run.model_copy(update={"out": str(tmp_path / "alone")}),
-            "steps": config.steps.model_copy(update={"accumulate": 2}),
-        }
-    )
-    short = config.model_copy(update={"schedule": config.schedule.model_copy(update={"epochs": 1})})
+    config = pretrain_config(tmp_path / "run", annotations, num_identities=4)
+    alone = pretrain_config(tmp_path / "alone", annotations, num_identities=4, steps={"accumulate": 2})
     done = torchrun(config, "pretrain", tmp_path / "scripts")
     assert done.returncode == 0, done.stderr
     pretrain(alone)
     assert losses(tmp_path / "run")[0] == pytest.approx(losses(tmp_path / "alone")[0], rel=1e-4)
-    assert short.num_identities == 4
-    # Stop the run of two after its first epoch, and go on alone.
-    state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    taken = len(losses(tmp_path / "run"))
+    assert taken == len(losses(tmp_path / "alone"))
+    # Back to where two processes stood after the first epoch; one process takes the run from there.
+    state = load_checkpoint(tmp_path / "run" / LAST)
     assert state["position"]["epoch"] == 3
-    longer = alone.model_copy(update={"run": config.run, "schedule": config.schedule})
-    pretrain(longer)  # finished: nothing to do, and nothing refused
-    assert len(losses(tmp_path / "run")) == len(losses(tmp_path / "alone"))
+    save_checkpoint(
+        tmp_path / "run" / LAST, {**state, "position": {**state["position"], "epoch": 2, "step": taken // 2}}
+    )
+    pretrain(alone.model_copy(update={"run": config.run}))
+    assert load_checkpoint(tmp_path / "run" / LAST)["position"] == state["position"]
+    assert len(losses(tmp_path / "run")) == taken
 
 
 def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path) -> None:
@@ -117,17 +116,32 @@ def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_shares_come_back_in_order(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     items = list(range(7))
-    everyone = [World(rank, size, torch.device("cpu")) for rank in range(size)]
-    shares = [list(one.mine(items)) for one in everyone]
-    monkeypatch.setattr(World, "everybodys", lambda *_: shares)
-    assert everyone[0].gathered(shares[0]) == items
+    worlds = [World(rank, size, torch.device("cpu")) for rank in range(size)]
+    shares = [list(world.share_of(items)) for world in worlds]
+    monkeypatch.setattr(World, "all_gather", lambda *_: shares)
+    assert worlds[0].join_shares(shares[0]) == items
 
 
 def test_without_torchrun_there_is_one_process() -> None:
-    with world("cpu") as alone:
+    with join_world("cpu") as alone:
         assert (alone.rank, alone.size, alone.leads) == (0, 1, True)
-        assert alone.everybodys(np.float32(3)) == [3]
-        alone.wait()
+        assert alone.all_gather(np.float32(3)) == [3]
+        alone.barrier()
+
+
+@pytest.mark.parametrize(("device", "message"), [("cuda:99", "is not available"), ("gpu", "device 'gpu' is unknown")])
+def test_a_device_that_is_not_there_is_named(device: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message), join_world(device):
+        pass
+
+
+def test_mps_is_used_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with join_world(None) as world:
+        assert world.device.type == "cpu"
+    with join_world("mps") as world:
+        assert world.device.type == "mps"
 
 
 def test_only_the_leading_process_writes(tmp_path: Path) -> None:
@@ -135,5 +149,4 @@ def test_only_the_leading_process_writes(tmp_path: Path) -> None:
     config = finetune_config(tmp_path / "run", annotations, schedule={"epochs": 1})
     done = torchrun(config, "finetune", tmp_path / "scripts")
     assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert [row["step"] for row in metrics(tmp_path / "run")] == [1, 2, 3, 4]

@@ -4,41 +4,90 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from personsearch.train.samplers import class_aware_batches, shuffled_batches
+from personsearch.train.samplers import Batches, ClassAwareSampler, shuffled_batches
 
 LONG_TAIL = np.repeat(np.arange(10), [1, 1, 2, 3, 4, 5, 8, 9, 40, 100])
 
 
+def class_aware(identities: NDArray[np.int64], p: int, k: int, *, seed: int = 0, epoch: int = 1) -> Batches:
+    return ClassAwareSampler(identities, p, k, seed=seed).batches(epoch)
+
+
+def straightforward(identities: NDArray[np.int64], p: int, k: int, *, seed: int, epoch: int) -> Batches:
+    """Class-aware sampling as it was first written: searches all samples once for every identity."""
+    rng = np.random.default_rng([seed, epoch])
+    chunks: dict[int, list[NDArray[np.int64]]] = {}
+    for identity in np.unique(identities).tolist():
+        rows = rng.permutation(np.flatnonzero(identities == identity))
+        if len(rows) < k:
+            rows = np.concatenate([rows, rng.choice(rows, k - len(rows))])
+        whole = len(rows) // k * k
+        chunks[identity] = list(rows[:whole].reshape(-1, k))
+    batches = []
+    left = sorted(chunks)
+    while len(left) >= p:
+        chosen = rng.choice(left, p, replace=False).tolist()
+        batches.append([int(row) for identity in chosen for row in chunks[identity].pop()])
+        left = [identity for identity in left if chunks[identity]]
+    return batches
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=200), st.integers(1, 6), st.integers(1, 5), st.integers(0, 2**31)
+)
+def test_batches_are_those_of_the_straightforward_way(labels: list[int], p: int, k: int, seed: int) -> None:
+    identities = np.array(labels, dtype=np.int64)
+    if len(set(labels)) < p:
+        with pytest.raises(ValueError, match="too few"):
+            ClassAwareSampler(identities, p, k, seed=seed)
+        return
+    sampler = ClassAwareSampler(identities, p, k, seed=seed)
+    for epoch in (2, 1, 7):  # in any order
+        assert sampler.batches(epoch) == straightforward(identities, p, k, seed=seed, epoch=epoch)
+
+
+def test_batches_of_a_long_tail_are_those_of_the_straightforward_way() -> None:
+    rng = np.random.default_rng(3)
+    identities = rng.permutation(np.repeat(rng.choice(10_000, 300, replace=False), rng.geometric(0.1, 300)))
+    got = ClassAwareSampler(identities, 16, 4, seed=1).batches(5)
+    assert len(got) > 10
+    assert got == straightforward(identities, 16, 4, seed=1, epoch=5)
+
+
 def test_every_batch_holds_p_identities_k_times() -> None:
-    batches = class_aware_batches(LONG_TAIL, 4, 4, seed=0, epoch=1)
+    batches = class_aware(LONG_TAIL, 4, 4)
     assert batches
     for batch in batches:
-        assert sorted(Counter(LONG_TAIL[batch].tolist()).values()) == [4, 4, 4, 4]
+        labels = LONG_TAIL[batch].reshape(4, 4)
+        assert (labels == labels[:, :1]).all()  # an identity's instances stand together
+        assert sorted(Counter(labels.ravel().tolist()).values()) == [4, 4, 4, 4]
 
 
-def test_rare_identities_are_filled_by_repetition_and_come_once_an_epoch() -> None:
-    batches = class_aware_batches(LONG_TAIL, 2, 4, seed=0, epoch=1)
-    drawn = Counter(row for batch in batches for row in batch)
+def test_rare_identities_are_filled_up_by_repetition_and_come_once_an_epoch() -> None:
+    drawn = Counter(row for batch in class_aware(LONG_TAIL, 2, 4) for row in batch)
     assert drawn[0] == 4  # the identity with one sample
     assert set(drawn) >= {0, 1}
 
 
 def test_frequent_identities_lose_their_weight() -> None:
-    shares = Counter(LONG_TAIL[[r for b in class_aware_batches(LONG_TAIL, 4, 4, seed=0, epoch=1) for r in b]].tolist())
+    shares = Counter(LONG_TAIL[[row for batch in class_aware(LONG_TAIL, 4, 4) for row in batch]].tolist())
     assert shares[9] / sum(shares.values()) < 100 / len(LONG_TAIL) / 1.5
 
 
-def test_a_function_of_seed_and_epoch() -> None:
-    first = class_aware_batches(LONG_TAIL, 4, 4, seed=3, epoch=2)
-    assert first == class_aware_batches(LONG_TAIL, 4, 4, seed=3, epoch=2)
-    assert first != class_aware_batches(LONG_TAIL, 4, 4, seed=3, epoch=3)
-    assert first != class_aware_batches(LONG_TAIL, 4, 4, seed=4, epoch=2)
+def test_batches_are_a_function_of_seed_and_epoch() -> None:
+    first = class_aware(LONG_TAIL, 4, 4, seed=3, epoch=2)
+    assert first == class_aware(LONG_TAIL, 4, 4, seed=3, epoch=2)
+    assert first != class_aware(LONG_TAIL, 4, 4, seed=3, epoch=3)
+    assert first != class_aware(LONG_TAIL, 4, 4, seed=4, epoch=2)
 
 
 def test_too_few_identities_are_an_error() -> None:
-    with pytest.raises(ValueError, match="too few"):
-        class_aware_batches(np.zeros(9, np.int64), 2, 4, seed=0, epoch=1)
+    with pytest.raises(ValueError, match="1 identities are too few for batches of 2"):
+        ClassAwareSampler(np.zeros(9, np.int64), 2, 4, seed=0)
+    with pytest.raises(ValueError, match="0 identities are too few"):
+        ClassAwareSampler(np.zeros(0, np.int64), 2, 4, seed=0)
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=40), st.integers(1, 7), st.integers(1, 5))
@@ -48,3 +97,11 @@ def test_shuffled_batches_hold_everything_once_and_never_mix(groups: list[str], 
     for batch in batches:
         assert len(batch) <= size
         assert len({groups[row] for row in batch}) == 1
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=40), st.integers(1, 3), st.integers(1, 3))
+def test_last_batches_are_cut_to_what_divides(groups: list[str], parts: int, per_part: int) -> None:
+    batches = shuffled_batches(groups, parts * per_part, seed=0, epoch=1, multiple_of=parts)
+    assert all(len(batch) % parts == 0 for batch in batches)
+    left_out = len(groups) - sum(map(len, batches))
+    assert left_out == sum(groups.count(group) % parts for group in "ab")

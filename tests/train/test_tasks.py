@@ -6,23 +6,16 @@ import torch
 from personsearch.models import ModelConfig, Target
 from personsearch.train import finetune, pretrain, read_status
 from personsearch.train.config import OptimizerConfig, ReidLossConfig
-from personsearch.train.data import CropBatch, SceneBatch
-from personsearch.train.tasks import ReidTask, SearchTask, blank
-from tests.train.test_loop import finetune_config, pretrain_config
-
-
-def test_blank_sets_rectangles_to_the_mean() -> None:
-    images = torch.ones(2, 3, 4, 6)
-    got = blank(images, torch.tensor([[1, 1, 3, 2], [0, 0, 0, 0]]))
-    assert got[0].sum() == 3 * (24 - 2)
-    assert (got[0, :, 1, 1:3] == 0).all()
-    assert torch.equal(got[1], images[1])
+from personsearch.train.crops import CropBatch
+from personsearch.train.scenes import SceneBatch
+from personsearch.train.tasks import ReidTask, SearchTask
+from tests.train.runs import finetune_config, pretrain_config
 
 
 def test_step_one_loss_is_equation_one(tiny_config: ModelConfig) -> None:
     torch.manual_seed(0)
     task = ReidTask(tiny_config, 3, ReidLossConfig())
-    batch = CropBatch(torch.rand(6, 3, 64, 32), torch.tensor([0, 0, 1, 1, 2, 2]), torch.zeros(6, 4).long(), ["a"] * 6)
+    batch = batch_of_crops()
     losses, figures = task(batch)
     assert set(losses) == {"identity", "triplet", "center"}
     assert 0 <= float(figures["accuracy"]) <= 1
@@ -65,7 +58,7 @@ def batch_of_scenes() -> SceneBatch:
 
 
 def batch_of_crops() -> CropBatch:
-    return CropBatch(torch.rand(6, 3, 64, 32), torch.tensor([0, 0, 1, 1, 2, 2]), torch.zeros(6, 4).long(), ["a"] * 6)
+    return CropBatch(torch.rand(6, 3, 64, 32), torch.tensor([0, 0, 1, 1, 2, 2]), ["a"] * 6)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -73,8 +66,8 @@ def test_losses_are_float32_under_autocast(dtype: torch.dtype, tiny_config: Mode
     torch.manual_seed(0)
     search, reid = SearchTask(tiny_config, torch.ones(4, dtype=torch.int64)), ReidTask(tiny_config, 3, ReidLossConfig())
     with torch.autocast("cpu", dtype):
-        found = [search(batch_of_scenes())[0], reid(batch_of_crops())[0]]
-    for losses in found:
+        steps = [search(batch_of_scenes())[0], reid(batch_of_crops())[0]]
+    for losses in steps:
         for name, loss in losses.items():
             assert loss.dtype == torch.float32, name
             assert torch.isfinite(loss)
@@ -85,7 +78,7 @@ def test_losses_are_float32_under_autocast(dtype: torch.dtype, tiny_config: Mode
 def test_amp_steps_on_cuda(precision: str, toy_annotations: Path, tmp_path: Path) -> None:
     run = {"precision": precision, "device": "cuda"}
     finetune(finetune_config(tmp_path / "two", toy_annotations, run=run))
-    pretrain(pretrain_config(tmp_path / "one", toy_annotations, **run))
+    pretrain(pretrain_config(tmp_path / "one", toy_annotations, run=run))
     finetune(finetune_config(tmp_path / "exact", toy_annotations, run={"device": "cuda"}))
     losses, exact = read_status(tmp_path / "two").losses, read_status(tmp_path / "exact").losses
     assert losses[0][1] == pytest.approx(exact[0][1], rel=0.05)

@@ -1,0 +1,148 @@
+"""Re-ID crops, the samples of step 1: people cut out of the scenes, and their augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from personsearch.datasets import Scene
+from personsearch.errors import DatasetError
+from personsearch.pictures.decode import load_image
+from personsearch.results import Floats
+from personsearch.train.config import CropAugmentConfig
+from personsearch.train.data import Image8, jitter_colour
+
+#: An augmented crop: (h, w, 3) float32 RGB 0..1, its class, its name.
+CropSample = tuple[Floats, int, str]
+
+
+@dataclass(frozen=True)
+class CropBatch:
+    """images (N, 3, h, w) float32 RGB 0..1, identities (N,) int64 classes, names (N)."""
+
+    images: Tensor
+    identities: Tensor
+    names: list[str]
+
+    def to(self, device: torch.device) -> CropBatch:
+        """Return the batch on another device."""
+        return CropBatch(self.images.to(device), self.identities.to(device), self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """Re-ID crops in memory.
+
+    Attributes:
+        pixels: (N, h, w, 3) uint8 RGB.
+        identities: (N,) int64 labels.
+        cameras: (N) camera names; None = unknown.
+        names: (N) scene and row of the box, for messages.
+    """
+
+    pixels: Image8
+    identities: NDArray[np.int64]
+    cameras: list[str | None]
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+def cut_crops(scenes: Sequence[Scene], height: int, width: int) -> Crops:
+    """Cut every labelled person out of the scenes, resized to ``height`` x ``width``.
+
+    Raises:
+        DatasetError: no scene has a labelled person.
+        ImageError: a scene cannot be read.
+    """
+    pixels: list[Image8] = []
+    identities: list[int] = []
+    cameras: list[str | None] = []
+    names: list[str] = []
+    for scene in scenes:
+        labelled = np.flatnonzero(scene.identities >= 0)
+        if not len(labelled):
+            continue
+        image = Image.fromarray(load_image(scene.path))
+        for row in labelled.tolist():
+            x1, y1, x2, y2 = scene.boxes[row].tolist()
+            crop = image.resize((width, height), Image.Resampling.BILINEAR, box=(x1, y1, x2, y2))
+            pixels.append(np.asarray(crop))
+            identities.append(int(scene.identities[row]))
+            cameras.append(scene.camera)
+            names.append(f"{scene.image_id}#{row}")
+    if not pixels:
+        raise DatasetError("no scene has a labelled person: step 1 needs person_id >= 0 in the annotations")
+    return Crops(np.stack(pixels), np.array(identities, dtype=np.int64), cameras, names)
+
+
+class CropDataset(Dataset[CropSample]):
+    """Augmented crops by (epoch, position in the epoch, row)."""
+
+    def __init__(
+        self,
+        crops: Crops,
+        classes: dict[int, int],
+        augment: CropAugmentConfig,
+        mean: tuple[float, float, float],
+        seed: int,
+    ) -> None:
+        """Wrap crops.
+
+        Args:
+            crops: to augment.
+            classes: label -> class, of all their labels.
+            augment: from the recipe.
+            mean: RGB 0..1 that the network subtracts; an erased rectangle has this colour, so the network sees zeros.
+            seed: of the run.
+        """
+        self.crops = crops
+        self.classes = classes
+        self.augment = augment
+        self.mean = np.array(mean, dtype=np.float32)
+        self.seed = seed
+
+    def __getitem__(self, key: tuple[int, int, int]) -> CropSample:
+        epoch, position, row = key
+        rng = np.random.default_rng([self.seed, epoch, position])
+        crop = self.crops.pixels[row]
+        height, width = crop.shape[:2]
+        if rng.random() < self.augment.flip:
+            crop = crop[:, ::-1]
+        if pad := self.augment.pad:
+            crop = np.pad(crop, ((pad, pad), (pad, pad), (0, 0)))
+            top, left = rng.integers(0, 2 * pad + 1, size=2)
+            crop = crop[top : top + height, left : left + width]
+        image = jitter_colour(crop, self.augment.jitter, rng).astype(np.float32, order="C") / np.float32(255)
+        if rng.random() < self.augment.erasing:
+            left, top, right, bottom = erasing_box(height, width, rng)
+            image[top:bottom, left:right] = self.mean
+        return image, self.classes[int(self.crops.identities[row])], self.crops.names[row]
+
+
+def erasing_box(height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Draw the rectangle of random erasing: 2-40 % of the area, aspect ratio 0.3-3.33 (paper ref [24]); xyxy pixels."""
+    for _ in range(100):
+        area = rng.uniform(0.02, 0.4) * height * width
+        aspect = rng.uniform(0.3, 1 / 0.3)
+        h, w = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
+        if 0 < h < height and 0 < w < width:
+            top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
+            return left, top, left + w, top + h
+    return 0, 0, 0, 0
+
+
+def collate_crops(samples: list[CropSample]) -> CropBatch:
+    """Stack samples of :class:`CropDataset`."""
+    images, classes, names = zip(*samples, strict=True)
+    # Contiguous: convolutions round differently in another memory layout, and runs must stay comparable.
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+    return CropBatch(pixels, torch.tensor(classes), list(names))

@@ -1,0 +1,83 @@
+"""Tiny recipes, and ways to interrupt a run, for the tests of training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from personsearch.datasets import Scene, load_dataset
+from personsearch.train.config import FinetuneConfig, PretrainConfig
+from tests.conftest import TINY
+
+
+class KilledError(Exception):
+    """Stands for a crash in the middle of a run."""
+
+
+def pretrain_config(out: Path, annotations: Path, **changes: Any) -> PretrainConfig:
+    """Return a recipe of step 1 for toy sets: two epochs of batches of two identities, two crops each."""
+    return PretrainConfig.model_validate(
+        {
+            "run": {"out": str(out), "num_workers": 0, "log_every": 1, "checkpoint_every": 2, **changes.pop("run", {})},
+            "model": TINY,
+            "data": {"annotations": str(annotations), **changes.pop("data", {})},
+            "optimizer": {"name": "adam", "lr": 1e-3},
+            "schedule": {"epochs": 2},
+            "num_identities": 2,
+            "num_instances": 2,
+            **changes,
+        }
+    )
+
+
+def finetune_config(out: Path, annotations: Path, **changes: Any) -> FinetuneConfig:
+    """Return a recipe of step 2 for toy sets: two epochs of batches of two scenes."""
+    return FinetuneConfig.model_validate(
+        {
+            "run": {"out": str(out), "num_workers": 0, "log_every": 1, "checkpoint_every": 2, **changes.pop("run", {})},
+            "model": TINY,
+            "data": {"annotations": str(annotations), **changes.pop("data", {})},
+            "optimizer": {"name": "sgd", "lr": 0.01},
+            "schedule": {"epochs": 2},
+            "batch_size": 2,
+            "steps": {"clip_norm": 10.0, **changes.pop("steps", {})},
+            **changes,
+        }
+    )
+
+
+def scenes_of(annotations: Path) -> list[Scene]:
+    """Read the scenes of a toy set."""
+    return list(load_dataset(annotations, "train").scenes)
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Make the run die after this many optimiser steps, before anything more is written."""
+    taken = 0
+    for optimizer in (torch.optim.SGD, torch.optim.Adam):
+        original: Callable[..., Any] = optimizer.step
+
+        def step(self: Any, *args: Any, _original: Callable[..., Any] = original, **kwargs: Any) -> Any:
+            nonlocal taken
+            if self.param_groups[0]["lr"] != 1000:  # the centres' optimiser takes the second step of a batch
+                taken += 1
+                if taken > steps:
+                    raise KilledError
+            return _original(self, *args, **kwargs)
+
+        monkeypatch.setattr(optimizer, "step", step)
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    """Read the rows of a run's metrics.jsonl as JSON proper, which has no NaN."""
+
+    def refuse(word: str) -> float:
+        raise ValueError(f"{word} is not JSON")
+
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line, parse_constant=refuse) for line in lines]
