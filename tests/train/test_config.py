@@ -1,13 +1,13 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from personsearch.errors import ConfigError
-from personsearch.train import load_finetune, load_pretrain, recipe_names
-
-
-def test_recipes_of_the_package() -> None:
-    assert {"small-pretrain", "small-finetune"} <= set(recipe_names())
+from personsearch.train import describe_recipes, load_finetune, load_pretrain, recipe_names
+from personsearch.train.config import FinetuneConfig, PretrainConfig
+from personsearch.train.schedule import learning_rate_factor
+from tests.train.runs import finetune_config, pretrain_config
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_recipes_of_the_package() -> None:
         ("batch_size=many", "batch_size"),
         ("batch_size", "must read like optimizer.lr=0.001"),
         ("run.out.deeper=1", "is a value, not a table"),
-        ("model.preset=huge", "none of stl-mrfp-r50, stl-mrfp-small"),
+        ("model.preset=huge", "'huge' is unknown; choose from stl-mrfp-r50, stl-mrfp-small"),
         ("augment.zoom_share=0", "nothing would be zoomed"),
     ],
 )
@@ -34,3 +34,85 @@ def test_a_missing_file_and_broken_toml(tmp_path: Path) -> None:
     broken.write_text("[run")
     with pytest.raises(ConfigError, match="not valid TOML"):
         load_pretrain(broken)
+
+
+def test_frozen_statistics_need_weights_that_bring_them(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="name the weights: init"):
+        finetune_config(tmp_path, tmp_path, freeze_bn=True)
+
+
+def test_a_batch_must_divide_into_the_parts_of_all_processes(tmp_path: Path) -> None:
+    scenes = finetune_config(tmp_path, tmp_path, batch_size=12, steps={"accumulate": 3})
+    assert scenes.batch_units == ("batch_size", 12)
+    scenes.check_shares(4)
+    message = r"batch_size=12 .* does not divide into 5 processes x steps\.accumulate=3; choose a multiple of 15"
+    with pytest.raises(ConfigError, match=message):
+        scenes.check_shares(5)
+
+
+def test_a_part_of_step_one_holds_whole_identities_and_two_with_the_triplet_loss(tmp_path: Path) -> None:
+    crops = pretrain_config(tmp_path, tmp_path, num_identities=4)
+    assert crops.batch_units == ("num_identities", 4)
+    assert crops.batch_size == 8
+    crops.check_shares(2)
+    with pytest.raises(ConfigError, match=r"num_identities=4 .* does not divide into 3 processes"):
+        crops.check_shares(3)
+    with pytest.raises(ConfigError, match="num_identities=4 leaves one identity to each of 4 parts"):
+        crops.check_shares(4)
+    pretrain_config(tmp_path, tmp_path, num_identities=4, losses={"triplet": False}).check_shares(4)
+
+
+def test_every_recipe_of_the_package_loads_and_says_what_it_is_for() -> None:
+    recipes = describe_recipes()
+    assert list(recipes) == recipe_names()
+    papers = {"prw-pretrain", "prw-finetune", "cuhk-sysu-pretrain", "cuhk-sysu-finetune"}
+    assert set(recipes) >= papers | {"own-finetune", "small-pretrain", "small-finetune"}
+    for name, (step, text) in recipes.items():
+        config: PretrainConfig | FinetuneConfig = load_pretrain(name) if step == "pretrain" else load_finetune(name)
+        assert config.step_of_stl == step
+        assert config.schedule.epochs > 1
+        assert len(text) > 20
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_recipes_name_no_path_outside_the_working_folder(name: str) -> None:
+    config = load_pretrain(name) if name.endswith("pretrain") else load_finetune(name)
+    for path in (config.data.annotations, config.data.images or "", config.run.out, config.init or ""):
+        assert not Path(path).is_absolute()
+        assert ".." not in Path(path).parts
+    # A folder of weights is written so that it cannot be taken for a name.
+    assert config.init is None or config.init.startswith("./") or "/" not in config.init
+
+
+def test_step_two_starts_where_step_one_of_the_same_name_ends() -> None:
+    for name in ("small", "prw", "cuhk-sysu"):
+        one, two = load_pretrain(f"{name}-pretrain"), load_finetune(f"{name}-finetune")
+        assert two.init == f"./{one.run.out}/weights"
+        assert two.data.annotations == one.data.annotations
+        assert two.model.backbone == one.model.backbone
+    assert load_finetune("own-finetune").init == "stl-mrfp-small"
+
+
+def test_the_papers_recipes_say_what_section_4_3_says() -> None:
+    for name, people in (("prw", 16), ("cuhk-sysu", 64)):
+        one, two = load_pretrain(f"{name}-pretrain"), load_finetune(f"{name}-finetune")
+        assert (one.num_identities, one.num_instances, one.schedule.epochs) == (people, 4, 120)
+        assert (one.optimizer.name, one.optimizer.lr, one.optimizer.weight_decay) == ("adam", 3.5e-4, 5e-4)
+        rates = [3.5e-4 * learning_rate_factor(one.schedule, done) for done in (0, 10, 39.9, 40, 69.9, 70)]
+        assert rates == pytest.approx([3.5e-5, 3.5e-4, 3.5e-4, 3.5e-5, 3.5e-5, 3.5e-6])
+        assert one.losses.center_weight == 5e-4
+        assert one.model.crop_size == (256, 128)
+        assert (two.batch_size, two.schedule.epochs, two.optimizer.name) == (16, 20, "sgd")
+        rates = [0.005 * learning_rate_factor(two.schedule, done) for done in (0, 11.99, 12)]
+        assert rates == pytest.approx([0.005, 0.005, 0.0005])
+        assert two.model.anchors.sizes == (4, 8, 16, 32)
+        assert two.model.anchors.ratios == (1, 2, 3)
+        assert (two.model.input.min_size, two.model.input.max_size) == (640, 960)
+        assert two.steps.clip_norm is None
+
+
+def test_overrides_reach_the_recipe_and_the_model() -> None:
+    assert load_pretrain("small-pretrain").model.name == "stl-mrfp-small"
+    changed = load_finetune("small-finetune", ["optimizer.lr=0.002", "model.reid.pooling=roialign"])
+    assert changed.optimizer.lr == 0.002
+    assert changed.model.reid.pooling == "roialign"
