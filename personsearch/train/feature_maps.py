@@ -1,4 +1,4 @@
-"""What the base network looks at before step 2 begins: the picture of the paper's Figure 6."""
+"""What the base network responds to before step 2 begins: the picture of the paper's Figure 6."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from personsearch.train.transfer import transfer
 
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
-    """One start of the base network, seen on a scene.
+    """The response of the base network, with certain initial weights, to a scene.
 
     Attributes:
-        name: of the start.
-        brightness: (h, w) float32 0..1: mean over channels of conv3_x's output, stretched from its 1st to its 99th
+        name: of the initial weights.
+        brightness: (h, w) float32 0..1: mean over the channels of conv3_x's output, stretched from its 1st to its 99th
             percentile.
-        on_people: mean brightness inside the people's boxes divided by that outside; None without boxes.
+        on_people: mean brightness inside people's boxes divided by that outside; None without boxes.
     """
 
     name: str
@@ -41,16 +41,17 @@ def feature_maps(
     starts: Mapping[str, str | None],
     boxes: Sequence[Sequence[float]] | NDArray[np.float32] = (),
 ) -> list[FeatureMap]:
-    """Return conv3_x's output on a scene for several starts of the base network (paper section 4.6, Figure 6).
+    """Return conv3_x's output on a scene for several initial weights of the base network (paper Figure 6).
 
     Args:
         image: the scene.
         model: architecture and preprocessing.
-        starts: name -> what a recipe's ``init`` would say; None = random weights (of seed 0).
-        boxes: (N, 4) xyxy pixels of the scene, of the people in it.
+        starts: name -> initial weights, as in a recipe's ``init``; None = random weights (of seed 0).
+        boxes: (N, 4) xyxy pixels of the scene: the people in it.
 
     Raises:
-        WeightsMismatchError: a start does not fit the model.
+        WeightsNotFoundError: initial weights are not where their name says.
+        WeightsMismatchError: initial weights do not fit the model.
     """
     pixels = load_image(image)
     canvas = to_canvas(pixels, model.input.min_size, model.input.max_size)
@@ -58,7 +59,7 @@ def feature_maps(
     height, width = (
         round(side * scale / STRIDE) for side, scale in zip(pixels.shape[:2], canvas.scale[::-1], strict=True)
     )
-    found = []
+    maps = []
     for name, init in starts.items():
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -67,15 +68,15 @@ def feature_maps(
             transfer(network, init)
         with torch.inference_mode():
             _, high = network.base((batch - network.mean) / network.std)
-        shown = high[0].mean(dim=0)[:height, :width].numpy()
-        low, top = np.percentile(shown, [1, 99])
-        brightness = ((shown - low) / max(float(top - low), 1e-12)).clip(0, 1).astype(np.float32)
-        found.append(FeatureMap(name, brightness, _on_people(brightness, boxes, pixels.shape[:2])))
-    return found
+        response = high[0].mean(dim=0)[:height, :width].numpy()
+        low, top = np.percentile(response, [1, 99])
+        brightness = ((response - low) / max(float(top - low), 1e-12)).clip(0, 1).astype(np.float32)
+        maps.append(FeatureMap(name, brightness, _on_people(brightness, boxes, pixels.shape[:2])))
+    return maps
 
 
 def draw_feature_maps(image: ImageInput, maps: Sequence[FeatureMap], *, height: int = 320) -> Image.Image:
-    """Draw the scene and beside it each map, titled."""
+    """Draw the scene and, beside it, each map under its name; all ``height`` pixels high."""
     scene = Image.fromarray(load_image(image))
     size = (round(scene.width * height / scene.height), height)
     pictures = [("scene", scene.resize(size))]

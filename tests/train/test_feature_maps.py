@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from personsearch.models import ModelConfig
-from personsearch.train.feature_maps import draw_feature_maps, feature_maps
+from personsearch.cli.train import Preset
+from personsearch.models import ModelConfig, preset_names
+from personsearch.train.feature_maps import _on_people, draw_feature_maps, feature_maps
 from tests.conftest import Run, toy_scene
 from tests.train.imagenet import imagenet_file
 
@@ -33,12 +34,10 @@ def test_maps_have_the_scene_s_shape_and_follow_the_start(tiny_config: ModelConf
     assert picture.width > 3 * picture.height
 
 
-def test_brightness_on_people_by_hand(tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    from personsearch.train import feature_maps as module
-
+def test_brightness_on_people_by_hand() -> None:
     brightness = np.full((4, 8), 0.25, np.float32)
     brightness[1:3, 2:4] = 1.0
-    assert module._on_people(brightness, [(20, 10, 40, 30)], (40, 80)) == pytest.approx(4.0)
+    assert _on_people(brightness, [(20, 10, 40, 30)], (40, 80)) == pytest.approx(4.0)
 
 
 def test_on_the_command_line(run: Run, toy_annotations: Path, tmp_path: Path) -> None:
@@ -58,5 +57,25 @@ def test_on_the_command_line(run: Run, toy_annotations: Path, tmp_path: Path) ->
     assert set(json.loads(done.out)) == {"random", "shipped"}
     with Image.open(picture) as drawn:
         assert drawn.height > 300
-    for wrong in (("none.png",), ("000.png", "--start", "stl"), ("000.png", "--preset", "big")):
-        assert run("train", "features", toy_annotations, *wrong).code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none.png",), "has no image 'none.png', but for example '000.png'"),
+        (("000.png", "--start", "stl"), "write NAME=INIT"),
+        (("000.png", "--preset", "big"), "'big' is not one of 'stl-mrfp-small', 'stl-mrfp-r50'"),
+        (("000.png", "--save", "nowhere/map.png"), "there is no folder"),
+    ],
+)
+def test_mistakes_on_the_command_line(
+    arguments: tuple[str, ...], message: str, run: Run, toy_annotations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(toy_annotations.parent)
+    done = run("train", "features", toy_annotations, *arguments)
+    assert done.code == 2
+    assert message in " ".join(done.err.replace("│", " ").split())
+
+
+def test_the_presets_listed_are_those_of_the_models() -> None:
+    assert {preset.value for preset in Preset} == set(preset_names())
