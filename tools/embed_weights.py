@@ -1,9 +1,9 @@
 """Put trained weights into the package: float16 tensors, measured figures, calibration, model card and registry entry.
 
-    python tools/embed_weights.py ../shared/data/synth-mini runs/small-pretrain runs/small-finetune
-    python tools/embed_weights.py ../shared/data/synth-mini    # only fits the calibration of the weights there anew
+    python tools/embed_weights.py SYNTH_MINI runs/small-pretrain runs/small-finetune
+    python tools/embed_weights.py SYNTH_MINI    # only fits the calibration of the packaged weights again
 
-Everything in the card and in ``weights.toml`` is measured or read here; edit the texts below, not the results.
+All figures in the card and in ``weights.toml`` are measured or read here: edit the texts below, not those files.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ searcher = PersonSearcher.from_pretrained()
 ## What it was trained on
 
 Rendered scenes of synthetic people (synth-mini, training split: {scenes_train} frames of 5 places, 281 identities; a
-sixth place held out for choosing the epoch). No real person was ever shown to it. The recipes are in the
+sixth place was held out for choosing the epoch). It has never seen a real person. The recipes come with the
 package:
 
 ```sh
@@ -70,41 +70,41 @@ personsearch train finetune small-finetune   # STL step 2
 ## How good it is
 
 On synth-mini's test split, whole gallery ({scenes} scenes, {queries} queries of people, places and cameras that
-training never saw), protocol `{protocol}`, per cent. The two lower rows rank the very same detections.
+training never saw), protocol `{protocol}`, per cent. The lower two rows rank the same detections.
 
 {table}
 
 Reproduce: `{command}`
 (on the CPU in float32; {date}, personsearch {version}).
 
-Learning curves on the held-out place, per cent; the epoch with the best mean of AP and mAP is taken. The people
-queried with were never seen in training; the Re-ID figures of step 1 leave out matches of the same camera.
+Learning curves on the held-out place, per cent; the epoch with the best mean of AP and mAP was kept. Training never saw
+the people searched for; the Re-ID figures of step 1 leave out matches from the query's own camera.
 
 {curves}
 
 ## What a similarity means
 
-`calibration.json` was fitted on the held-out place (101 people, whom the choice of the epoch saw and training did not)
-by `python tools/embed_weights.py SYNTH_MINI`; `python benchmarks/calibration.py SYNTH_MINI` checks it on the test
-split. It holds for rendered scenes like these: calibrate again on your own.
+`calibration.json` was fitted on the held-out place (101 people who served to choose the epoch, but not to train) by
+`python tools/embed_weights.py SYNTH_MINI`; `python benchmarks/calibration.py SYNTH_MINI` checks it on the test split.
+It holds for rendered scenes like these: calibrate again on your own.
 
 ## What it must not be used for, and where it fails
 
 - It has seen rendered people only. On real footage detection is the weak point: see the table of
   `benchmarks/real_video.py` in the README. Fine-tune on your own annotated scenes before relying on it.
-- Colour carries much of what it knows of a person: uniforms, look-alikes and changes of clothing defeat it.
-- People under about 40 pixels in the resized scene, and people mostly hidden, are missed.
-- It has seen daylight outdoors only: no night, no indoor halls, no statues or posters of people.
-- A similarity is not a proof. Never let it alone decide anything about a person; do not use it to identify, track or
-  profile people without a lawful basis and their knowledge.
+- It recognises people largely by colour: uniforms, look-alikes and changes of clothing defeat it.
+- It misses people under about 40 pixels in the resized scene, and people who are mostly hidden.
+- It has seen outdoor daylight only: no night, no indoor halls, no statues or posters of people.
+- A similarity is not a proof. Never let it decide anything about a person on its own; do not use it to identify, track
+  or profile people without a lawful basis and their knowledge.
 
 Licence: CC0-1.0.
 """
 
 
-#: Figures of a validation that the card shows.
+#: Validation figures that the card shows.
 SHOWN = ("AP", "recall", "mAP", "top1", "reid_map", "reid_top1")
-#: Fields of the detector that only inference reads.
+#: Settings of the detector that only inference reads.
 TEST_TIME = ("rpn_pre_nms_test", "rpn_post_nms_test", "nms", "score_threshold", "max_people")
 
 
@@ -123,21 +123,21 @@ def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
     return "\n".join(lines)
 
 
-def percent(figures: dict[str, float]) -> dict[str, str]:
-    """Format fractions."""
-    return {key: f"{100 * value:.1f}" for key, value in figures.items()}
+def percent(figures: dict[str, float | None]) -> dict[str, str]:
+    """Format fractions as percentages; None is a figure that could not be measured."""
+    return {key: "-" if value is None else f"{100 * value:.1f}" for key, value in figures.items()}
 
 
 def curve(run: Path, config: ModelConfig) -> str:
-    """Return the validations of a run as a table, and the test-time settings where they were not the card's."""
+    """Return the validations of a run as a table, and the test-time settings that differed from the card's."""
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     validated = [row for row in rows if "validation" in row]
     keys = [key for key in SHOWN if key in validated[0]["validation"]]
     shown = [{"epoch": row["epoch"], **percent({k: row["validation"][k] for k in keys})} for row in validated]
-    then = read_config(run / "weights").detector.model_dump()
+    before = read_config(run / "weights").detector.model_dump()
     now = config.detector.model_dump()
-    changed = [f"{name} {then[name]} instead of {now[name]}" for name in TEST_TIME if then[name] != now[name]]
-    note = f" ({', '.join(changed)})" if changed and "AP" in keys else ""
+    changes = [f"{name} {before[name]} instead of {now[name]}" for name in TEST_TIME if before[name] != now[name]]
+    note = f" ({', '.join(changes)})" if changes and "AP" in keys else ""
     return f"`{run.name}`{note}:\n\n{table(shown, ['epoch', *keys])}"
 
 
@@ -158,7 +158,7 @@ def registry_entry(folder: Path, report: Report) -> str:
 
 
 def file_entries(folder: Path) -> str:
-    """Return the part of the entry that lists the files."""
+    """Return the tables of the entry that list its files."""
     return "".join(
         f'\n[[{NAME}.files]]\nname = "{file}"\nsha256 = "{sha256_of(folder / file)}"\n'
         f"bytes = {(folder / file).stat().st_size}\n"
@@ -167,7 +167,7 @@ def file_entries(folder: Path) -> str:
 
 
 def calibrate(folder: Path, synth_mini: Path, places: list[str]) -> None:
-    """Fit what a similarity means on the places that training held out."""
+    """Fit ``calibration.json`` on the places that training held out."""
     whole = load_dataset(synth_mini / "train.json")
     held_out = replace(
         whole,
@@ -178,8 +178,8 @@ def calibrate(folder: Path, synth_mini: Path, places: list[str]) -> None:
     fit_calibration(observe(searcher, held_out, cache_dir=default_folder()), held_out).save(folder)
 
 
-def calibrate_anew(folder: Path, synth_mini: Path) -> None:
-    """Fit the calibration of the weights in the package, and list it."""
+def calibrate_again(folder: Path, synth_mini: Path) -> None:
+    """Fit the calibration of the weights in the package, and update its entry in weights.toml."""
     places = tomllib.loads(RECIPE.read_text())["data"]["holdout_places"]
     calibrate(folder, synth_mini, places)
     registry = ROOT / "weights.toml"
@@ -188,21 +188,21 @@ def calibrate_anew(folder: Path, synth_mini: Path) -> None:
 
 
 def main() -> None:
-    """Convert, measure, write."""
+    """Convert the weights, measure them, and write card and registry entry."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("synth_mini", type=Path)
-    parser.add_argument("runs", type=Path, nargs="*", help="run folders in order; the last one's weights are taken")
+    parser.add_argument("synth_mini", type=Path, help="folder of the set synth-mini")
+    parser.add_argument("runs", type=Path, nargs="*", help="run folders in order; the weights are the last one's")
     arguments = parser.parse_args()
     folder = ROOT / "personsearch" / PACKAGE
     if not arguments.runs:
-        calibrate_anew(folder, arguments.synth_mini)
+        calibrate_again(folder, arguments.synth_mini)
         return
     source = arguments.runs[-1] / "weights"
-    # What only matters at test time follows the preset as it is now; the rest must be what was trained.
+    # Settings that only inference reads follow the preset as it is now; the rest must be as it was in training.
     trained = read_config(source)
     config = preset(trained.name)
     if training_part(config) != training_part(trained):
-        raise SystemExit(f"{source}: was trained with another configuration than the preset {trained.name!r}")
+        raise SystemExit(f"{source}: its training configuration is not that of the preset {trained.name!r}")
     tensors = {
         key: tensor.to(torch.float16) if tensor.is_floating_point() else tensor
         for key, tensor in read_tensors(source / MODEL_FILE).items()

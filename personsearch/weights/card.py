@@ -1,4 +1,4 @@
-"""The model card that ``push_to_hub`` writes where a repository has none."""
+"""The model card that ``push_to_hub`` writes for a repository without one."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ def model_card(
     train_data: str,
     metrics: Mapping[str, float] | None = None,
 ) -> str:
-    """Return a card in Markdown.
+    """Return the text of a model card in Markdown.
 
     Args:
         repo: ``org/repo``.
         config: of the weights.
-        fingerprint: of the weights.
+        fingerprint: of the weights, 64 hex digits.
         license: SPDX identifier, in the Hub's lower case.
-        train_data: what they were trained on, in words.
+        train_data: what the weights were trained on, in words.
         metrics: figure -> fraction, measured by ``personsearch evaluate``.
     """
-    lines = "No figures were given; measure with `personsearch evaluate`."
+    table = "No figures were given; measure them with `personsearch evaluate`."
     if metrics:
         rows = "\n".join(f"| {name} | {100 * value:.1f} |" for name, value in metrics.items())
-        lines = f"| figure | per cent |\n| --- | --- |\n{rows}"
+        table = f"| figure | per cent |\n| --- | --- |\n{rows}"
     return _CARD.format(
         repo=repo,
         backbone=config.backbone,
@@ -74,5 +74,5 @@ def model_card(
         license=license,
         train_data=train_data,
         fingerprint=fingerprint,
-        metrics=lines,
+        metrics=table,
     )
