@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from personsearch.durable import write_durably
+from personsearch.pictures.drawing import MATCH, QUERY, RIGHT, draw_tag, load_font
 from personsearch.synth.cameras import Camera
 from personsearch.synth.frame import Stage, draw_frame
 from personsearch.synth.geometry import Mesh, linear
@@ -35,13 +36,14 @@ FRAME_WIDTH = 480
 #: White pixels between cells.
 GUTTER = 4
 
-LABELLED, UNLABELLED, HIDDEN = (60, 220, 60), (60, 130, 255), (255, 150, 30)
+LABELLED, UNLABELLED, HIDDEN = RIGHT, QUERY, MATCH
 
 
 def contact_sheets(recipe: Recipe | None, folder: str | Path) -> list[Path]:
     """Draw the contact sheets of a recipe and write them to a folder as JPEG files.
 
-    Frames look exactly as :func:`personsearch.synth.make` writes them, before JPEG.
+    Frames look exactly as :func:`personsearch.synth.make` stores them, except for JPEG; the crops of cameras.jpg are
+    from the same frames, without random backgrounds.
 
     Args:
         recipe: supplies the frames and identities; None = the packaged recipe ``street-small``.
@@ -241,6 +243,7 @@ def _with_boxes(photograph: Photograph, frame: Frame) -> Pixels:
     height = round(photograph.image.shape[0] * share)
     small = Image.fromarray(photograph.image).resize((FRAME_WIDTH, height))
     pen = ImageDraw.Draw(small)
+    tags: list[tuple[float, float, str]] = []
     for person in photograph.drawn.people:
         label = frame.appearances[person.appearance].label
         if person.visibility < MIN_VISIBILITY:
@@ -248,7 +251,9 @@ def _with_boxes(photograph: Photograph, frame: Frame) -> Pixels:
         counts = person.visibility >= GOOD_VISIBILITY
         colour = HIDDEN if not counts else UNLABELLED if label < 0 else LABELLED
         x1, y1, x2, y2 = (corner * share for corner in person.box)
-        pen.rectangle((x1, y1, x2, y2), outline=colour)
+        pen.rectangle((x1, y1, x2, y2), outline=colour, width=2)
         if label >= 0 and counts:
-            pen.text((x1 + 1, max(0, y1 - 10)), str(label), fill=colour, font=ImageFont.load_default(size=9))
+            tags.append((x1, y1, str(label)))
+    for x, y, text in tags:  # last, so that no box crosses them
+        draw_tag(pen, (x, y), text, load_font(10), small.size, LABELLED)
     return np.asarray(small, np.uint8)
