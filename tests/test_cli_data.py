@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.conftest import Run, toy_set
+from personsearch.datasets import FORMATS
+from tests.support import Run, toy_set
 
 
 @pytest.fixture
@@ -18,9 +20,9 @@ def toys(tmp_path: Path) -> Path:
     folder = tmp_path / "toys"
     (folder / "data").mkdir(parents=True)
     for split, number in (("train", 8), ("test", 6)):
-        made = toy_set(folder / split, number)
-        data = json.loads(made.read_text())
-        made.unlink()
+        path = toy_set(folder / split, number)
+        data = json.loads(path.read_text())
+        path.unlink()
         for row in data["images"]:
             row["file_name"] = f"{split}/{row['file_name']}"
             row["camera"] = f"{split}-{row['camera']}"
@@ -47,20 +49,20 @@ def kinds(out: str) -> dict[str, int]:
 
 def test_both_splits_are_examined_together(run: Run, toys: Path) -> None:
     done = run("data", "check", toys, "--quick", "--json")
-    told = json.loads(done.out)
+    report = json.loads(done.out)
     assert done.code == 0
-    assert [(s["name"], s["scenes"], s["boxes"], s["queries"]) for s in told["splits"]] == [
+    assert [(s["name"], s["scenes"], s["boxes"], s["queries"]) for s in report["splits"]] == [
         ("train", 8, 24, 0),
         ("test", 6, 18, 2),
     ]
-    assert (told["images"], told["errors"], kinds(done.out)) == ("headers", 0, {"numbered-apart": 4})
+    assert (report["images"], report["errors"], kinds(done.out)) == ("headers", 0, {"numbered-apart": 4})
 
 
 def test_one_split_or_one_file(run: Run, toys: Path) -> None:
     for arguments in ((toys, "--split", "train"), (toys / "train.json",)):
-        told = json.loads(run("data", "check", *arguments, "--no-images", "--json").out)
-        assert [split["name"] for split in told["splits"]] == ["train"]
-        assert (told["images"], told["findings"]) == ("none", [])
+        report = json.loads(run("data", "check", *arguments, "--no-images", "--json").out)
+        assert [split["name"] for split in report["splits"]] == ["train"]
+        assert (report["images"], report["findings"]) == ("none", [])
 
 
 def test_errors_end_with_status_1_and_say_where(run: Run, toys: Path) -> None:
@@ -73,7 +75,7 @@ def test_errors_end_with_status_1_and_say_where(run: Run, toys: Path) -> None:
     assert run("data", "check", toys, "--no-images").code == 0
 
 
-def test_people_who_are_in_both_splits(run: Run, toys: Path) -> None:
+def test_queried_people_in_both_splits_are_an_error(run: Run, toys: Path) -> None:
     def same_cameras(data: Any) -> None:
         for row in data["images"]:
             row["camera"] = row["camera"][-2:]
@@ -85,7 +87,7 @@ def test_people_who_are_in_both_splits(run: Run, toys: Path) -> None:
     assert kinds(done.out)["shared-identity-queried"] == 2
 
 
-def test_malformed_rows_stop_unless_they_are_passed_over(run: Run, toys: Path) -> None:
+def test_malformed_rows_are_an_error_unless_they_are_skipped(run: Run, toys: Path) -> None:
     def break_two(data: Any) -> None:
         data["annotations"][3]["bbox"] = [1, 2, float("nan"), 4]
         data["annotations"][4]["bbox"] = [1, 2, -3, 4]
@@ -111,7 +113,29 @@ def test_plots_are_drawn_even_without_images(run: Run, toys: Path, tmp_path: Pat
 def test_mistakes_end_with_status_2(run: Run, toys: Path, tmp_path: Path) -> None:
     assert "no such file" in run("data", "check", tmp_path / "nowhere").err
     assert "exclude each other" in run("data", "check", toys, "--quick", "--no-images").err
-    assert run("data", "check", toys, "--split", "nope").code == 2
+    done = run("data", "check", toys, "--split", "nope")
+    assert done.code == 2
+    assert "'train', 'test'" in done.err
+    done = run("data", "check", toys, "--format", "voc")
+    assert done.code == 2
+    assert all(name in done.err for name in FORMATS)
+
+
+def test_a_missing_plot_library_is_reported_before_the_set_is_read(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    done = run("data", "check", tmp_path / "nowhere", "--plots", tmp_path / "plots")
+    assert done.code == 2
+    assert "personsearch[data]" in done.err
+
+
+def test_long_names_are_not_cut(run: Run, toys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "a-very-long-name-of-a-set-" * 4
+    (toys / "train.json").rename(toys / f"{name}.json")
+    done = run("data", "check", toys / f"{name}.json", "--no-images")
+    assert name in "".join(line.strip() for line in done.out.splitlines()[:4])
+    assert "…" not in done.out
 
 
 def test_sheets_of_scenes_and_of_people(run: Run, toys: Path, tmp_path: Path) -> None:
@@ -128,7 +152,7 @@ def test_sheets_of_scenes_and_of_people(run: Run, toys: Path, tmp_path: Path) ->
     assert (tmp_path / "out" / "test-identities-001.jpg").is_file()
 
 
-def test_a_set_without_scenes_is_an_error_but_no_crash(run: Run, tmp_path: Path) -> None:
+def test_a_set_without_scenes_is_an_error_and_not_a_crash(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty.json").write_text(json.dumps({"images": [], "annotations": []}))
     done = run("data", "check", tmp_path / "empty.json", "--plots", tmp_path / "plots", "--json")
     assert done.code == 1

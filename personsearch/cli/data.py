@@ -1,10 +1,10 @@
-"""``personsearch data``."""
+"""``personsearch data``: check annotated sets and look at them."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -12,25 +12,27 @@ from rich.padding import Padding
 from rich.table import Table
 
 from personsearch.cli.common import Json, err, out, print_json, table_of
+from personsearch.cli.evaluate import Format
 from personsearch.errors import ConfigError
 
 if TYPE_CHECKING:
     from personsearch.datasets import Dataset
     from personsearch.datasets.doctor.check import CheckReport
 
-app = typer.Typer(help="Look at data sets before hours are spent on them.", no_args_is_help=True)
+app = typer.Typer(help="Check data sets before hours are spent on them.", no_args_is_help=True)
 
 Source = Annotated[Path, typer.Argument(help="The set's folder, or a COCO-style json file.", show_default=False)]
-Split = Annotated[str | None, typer.Option(help="train or test; default: all there are.")]
-Format = Annotated[
-    str | None,
-    typer.Option("--format", help="coco, prw, cuhk-sysu, mot, mot-shared or market; default: found by its files."),
+Split = Annotated[
+    Literal["train", "test"] | None, typer.Option("--split", help="Which part of the set; default: all there are.")
 ]
-Images = Annotated[Path | None, typer.Option(help="Folder of the images, where they are not in their usual place.")]
-Queries = Annotated[str | None, typer.Option(help="A file, or a protocol of the set: G50 .. G4000, mini ...")]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on past malformed rows and files, and list them.")]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="Format of the set; default: recognised by its files.")
+]
+Images = Annotated[Path | None, typer.Option(help="Folder of the images; default: the set's own.")]
+Queries = Annotated[str | None, typer.Option(help="A file, or a protocol of the set: G50, mini ...")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip malformed rows and files, and list them.")]
 
-#: Examples of a finding on a terminal; JSON has more.
+#: How many examples of a finding are printed; JSON has more.
 SHOWN = 3
 COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
 
@@ -39,23 +41,28 @@ COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
 def check(
     dataset: Source,
     split: Split = None,
-    format: Format = None,
+    format: FormatOption = None,
     images: Images = None,
     queries: Queries = None,
     skip_bad: SkipBad = False,
-    plots: Annotated[Path | None, typer.Option(help="Folder to draw the set's statistics into.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Read only the images' headers; no duplicates.")] = False,
-    no_images: Annotated[bool, typer.Option("--no-images", help="Leave images alone: annotations only.")] = False,
+    plots: Annotated[Path | None, typer.Option(help="Draw the set's statistics into this folder.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Read the images' headers only; find no duplicates.")] = False,
+    no_images: Annotated[bool, typer.Option("--no-images", help="Check the annotations only, not the images.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Examine a set; exit status 1 where something is an error, 2 where it cannot be read."""
+    """Check a set. The exit status is 1 if there are errors, 2 if the set cannot be read."""
     if quick and no_images:
-        raise ConfigError("--quick and --no-images exclude each other")
+        raise ConfigError("--quick and --no-images exclude each other; give one of them")
+    from personsearch.pictures.charts import house_style
+
+    if plots is not None:
+        with house_style("data"):  # a missing library is reported before anything is read
+            pass
     loaded = _load(dataset, split, format, images, queries, skip_bad)
     from personsearch.datasets.doctor.check import check_dataset
     from personsearch.datasets.doctor.plots import dataset_plots
 
-    # First, as they take a second and may lack a library, and images may take minutes.
+    # Plots come first: they take a second, while the images may take minutes.
     drawn = dataset_plots(loaded, plots) if plots is not None and any(one.scenes for one in loaded) else []
     report = check_dataset(*loaded, look="none" if no_images else "headers" if quick else "decode")
     if as_json:
@@ -72,18 +79,18 @@ def check(
 @app.command()
 def show(
     dataset: Source,
-    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to draw into.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the sheets.", show_default=False)],
     split: Split = None,
-    format: Format = None,
+    format: FormatOption = None,
     images: Images = None,
     skip_bad: SkipBad = False,
     identities: Annotated[
-        bool, typer.Option("--identities", help="One person per row, across cameras, instead of scenes.")
+        bool, typer.Option("--identities", help="Draw one person per row, across cameras, instead of scenes.")
     ] = False,
-    per_page: Annotated[int, typer.Option(min=1, help="Scenes, or people, of a sheet.")] = 12,
-    pages: Annotated[int, typer.Option(min=0, help="At most so many sheets a split; 0 = everything.")] = 10,
+    per_page: Annotated[int, typer.Option(min=1, help="Scenes, or people, on a sheet.")] = 12,
+    pages: Annotated[int, typer.Option(min=0, help="At most this many sheets per split; 0 = everything.")] = 10,
 ) -> None:
-    """Draw contact sheets: scenes with their boxes (green labelled, blue without a label, orange ignored)."""
+    """Draw contact sheets: scenes with their boxes (green: labelled, blue: without a label, orange: ignored)."""
     from personsearch.datasets.doctor.sheets import identity_sheets, scene_sheets
 
     draw, what = (identity_sheets, "identities") if identities else (scene_sheets, "scenes")
@@ -97,10 +104,10 @@ def show(
 
 
 def _load(
-    source: Path, split: str | None, format: str | None, images: Path | None, queries: str | None, skip_bad: bool
+    source: Path, split: str | None, format: Format | None, images: Path | None, queries: str | None, skip_bad: bool
 ) -> list[Dataset]:
-    """Load the split that is asked for, or all there are. Counts and missing images are findings, not obstacles."""
-    from personsearch.datasets.load import load_dataset, splits_of
+    """Load the split that is asked for, or all there are. Wrong counts and missing images are findings, not errors."""
+    from personsearch.datasets import load_dataset, splits_of
 
     splits = splits_of(source, format=format) if split is None else (split,)
     return [
@@ -150,7 +157,7 @@ def _print_findings(report: CheckReport) -> None:
             table.add_row("", "", Padding(f"[dim]{escape(example)}[/]", (0, 0, 0, 2)))
     if report.findings:
         out.print(table)
-    looked = {"decode": "images read in full", "headers": "images' headers read", "none": "images not looked at"}
+    looked = {"decode": "images read in full", "headers": "images' headers read", "none": "images not read"}
     counts = {severity: sum(one.severity == severity for one in report.findings) for severity in COLOURS}
-    told = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items())
-    out.print(f"{told}; {looked[report.look]}")
+    summary = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items())
+    out.print(f"{summary}; {looked[report.look]}")

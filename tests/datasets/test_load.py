@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personsearch.datasets import load_dataset
+from personsearch.datasets import load_dataset, splits_of
 from personsearch.datasets.formats.coco import read_coco
 from personsearch.datasets.formats.ledger import Ledger
 from personsearch.errors import DatasetError, MissingExtraError
-from tests.conftest import SHARED, toy_set
-from tests.datasets.layouts import balanced, blank, small_prw, write_mot
+from tests.datasets.layouts import balanced, blank, small_cuhk, small_prw, write_mot
+from tests.support import SHARED, toy_set
 
 IMAGE = {"id": 1, "file_name": "a.png", "width": 100, "height": 80}
 
@@ -188,6 +188,23 @@ def test_mistakes_of_images(tmp_path: Path, change: dict[str, Any], message: str
     path.write_text(json.dumps({"images": [{**IMAGE, **change}], "annotations": []}))
     with pytest.raises(DatasetError, match=message):
         load_dataset(path)
+
+
+def test_which_splits_a_set_has(tmp_path: Path) -> None:
+    both = ("train", "test")
+    assert splits_of(small_prw(tmp_path / "prw")) == both
+    (tmp_path / "prw" / "frame_test.mat").unlink()
+    assert splits_of(tmp_path / "prw") == ("train",)
+    assert splits_of(small_cuhk(tmp_path / "cuhk")) == both
+    sequence = write_mot(tmp_path / "mot" / "train" / "A", ["1,1,10,10,20,40,1,1,1"])
+    assert splits_of(tmp_path / "mot") == ("train",)
+    assert splits_of(sequence, format="mot-shared") == ("test",)
+    (tmp_path / "crops" / "bounding_box_test").mkdir(parents=True)
+    assert splits_of(tmp_path / "crops") == ("test",)
+    with pytest.raises(DatasetError, match="no such file or folder"):
+        splits_of(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="no format 'voc'; choose one of coco, prw"):
+        splits_of(tmp_path, format="voc")
 
 
 value = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.floats(), st.text(max_size=2))

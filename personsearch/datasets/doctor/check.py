@@ -1,4 +1,4 @@
-"""The doctor of data sets: everything that is wrong with a set, or worth knowing, before hours are spent on it."""
+"""The doctor: reports what is wrong with a data set, or worth knowing, before hours are spent on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from personsearch.datasets.doctor.annotations import (
     check_splits,
 )
 from personsearch.datasets.doctor.duplicates import check_duplicates
-from personsearch.datasets.doctor.findings import KINDS, Finding, Severity, found
+from personsearch.datasets.doctor.findings import KINDS, Finding, Severity, findings_of
 from personsearch.datasets.doctor.pictures import Look, Picture, look_at
 from personsearch.datasets.doctor.statistics import boxes_per_identity, head_share, labels_of
 from personsearch.datasets.scene import Scene
@@ -34,14 +34,14 @@ class Summary:
     Attributes:
         name: of the split.
         scenes: images.
-        boxes: people, labelled or not; ignored boxes are not among them.
+        boxes: people, labelled or not, without ignored boxes.
         labelled: boxes with an identity.
         ignored: boxes that count neither way.
         identities: different people.
-        boxes_per_identity: median; 0 without identities.
-        head_share: part (0..1) of the labelled boxes that the most frequent fifth of identities holds.
-        cameras: that are known.
-        queries: people to look for.
+        boxes_per_identity: the median; 0 without identities.
+        head_share: share (0..1) of the labelled boxes that belong to the most frequent fifth of identities.
+        cameras: different known cameras.
+        queries: people to search for.
         accounting: what became of every row.
     """
 
@@ -64,7 +64,7 @@ class CheckReport:
 
     Attributes:
         splits: how large each is.
-        look: how closely images were looked at: "decode", "headers" or "none".
+        look: how closely images were examined: "decode", "headers" or "none".
         findings: errors first, then warnings, then notes.
     """
 
@@ -73,11 +73,11 @@ class CheckReport:
     findings: tuple[Finding, ...]
 
     def count(self, severity: Severity) -> int:
-        """Return how many findings are so bad."""
+        """Return the number of findings of a severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it in JSON's types."""
+        """Return everything in JSON's types."""
         findings = [
             {
                 "severity": finding.severity,
@@ -102,13 +102,13 @@ def check_dataset(*datasets: Dataset, look: Look = "decode", progress: bool | No
     """Examine splits that belong together.
 
     Args:
-        datasets: as loaded; what is shared between them (people, pictures) is a finding.
-        look: "decode" reads every image and looks for duplicates; "headers" looks at sizes only; "none" leaves images
+        datasets: as loaded; people and images that they share are findings.
+        look: "decode" reads every image and looks for duplicates; "headers" reads sizes only; "none" leaves images
             alone.
         progress: None = a bar on a terminal, silence elsewhere.
 
     Returns:
-        The findings, as data. Nothing is changed, neither records nor files.
+        The findings. Neither records nor files are changed.
     """
     findings: list[Finding] = []
     for dataset in datasets:
@@ -128,17 +128,18 @@ def _check_images(datasets: Sequence[Dataset], look: Look, progress: bool | None
     pictures = look_at(scenes, look, progress)
     findings: list[Finding] = []
     missing: Counter[str] = Counter()
-    lost: list[str] = []
+    missing_paths: list[str] = []
     for number, dataset in enumerate(datasets):
         pairs = [(scene, picture) for scene, picture, of in zip(scenes, pictures, split, strict=True) if of == number]
-        gone = [str(scene.path) for scene, picture in pairs if not picture.there]
-        missing[dataset.name] += len(gone)
-        lost += gone
+        paths = [str(scene.path) for scene, picture in pairs if not picture.there]
+        missing[dataset.name] += len(paths)
+        missing_paths += paths
         broken = [f"{scene.path}: {picture.trouble}" for scene, picture in pairs if picture.there and picture.trouble]
-        findings += found("unreadable-image", dataset.name, broken)
-        findings += found("image-size", dataset.name, [text for pair in pairs if (text := _other_size(*pair))])
-    # One finding for all splits: as a rule they are missing for one reason.
-    findings = found("missing-image", " + ".join(name for name, count in missing.items() if count), lost) + findings
+        findings += findings_of("unreadable-image", dataset.name, broken)
+        findings += findings_of("image-size", dataset.name, [text for pair in pairs if (text := _other_size(*pair))])
+    # One finding for all splits, because images are usually missing for one reason.
+    parts = " + ".join(name for name, count in missing.items() if count)
+    findings = findings_of("missing-image", parts, missing_paths) + findings
     if look == "decode":
         names = [dataset.name for dataset in datasets]
         findings += check_duplicates(names, scenes, split, pictures, alike=not _are_crops(scenes))
@@ -146,7 +147,7 @@ def _check_images(datasets: Sequence[Dataset], look: Look, progress: bool | None
 
 
 def _are_crops(scenes: Sequence[Scene]) -> bool:
-    """Whether each image is one person cut out, as in Re-ID sets: such pictures all look alike."""
+    """Whether each image is a crop of one person, as in Re-ID sets: crops all look alike."""
     return all(len(s.boxes) == 1 and s.boxes[0].tolist() == [0, 0, s.width, s.height] for s in scenes)
 
 

@@ -1,4 +1,4 @@
-"""Pictures that are in a set more than once: equal files, and frames that look alike."""
+"""Images that are in a set more than once: equal files, and frames that look alike."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from personsearch.datasets.doctor.findings import EXAMPLES, Finding, found
+from personsearch.datasets.doctor.findings import EXAMPLES, Finding, findings_of
 from personsearch.datasets.doctor.pictures import Picture
 from personsearch.datasets.scene import Scene
 
 Bits = NDArray[np.bool_]
 
-#: Frames whose 64-bit hashes differ in no more bits look alike; compressing or scaling stays within that.
+#: Frames look alike if their 64-bit hashes differ in at most this many bits; compressing or scaling changes fewer.
 NEAR_BITS = 4
-#: So many frames in a row that each look like the one before are a long run.
+#: This many frames in a row, each of which looks like the one before, are a long run.
 LONG_RUN = 10
-#: Rows of the distance table that are held at a time.
+#: Rows of the distance table that are held in memory at a time.
 BLOCK = 512
 
 
@@ -35,16 +35,16 @@ def check_duplicates(
     Args:
         parts: names of the splits.
         scenes: of all splits, one split after another.
-        split: (S,) which split each belongs to.
-        pictures: of each scene, decoded.
-        alike: whether to look for frames that look alike, and not for equal files only.
+        split: (S,) the split that each belongs to.
+        pictures: one for each scene, decoded.
+        alike: whether to search for frames that look alike, besides equal files.
     """
     paths: set[Path] = set()
     originals: dict[bytes, int] = {}
     first: list[int] = []
     copies: dict[str, list[str]] = {"copied-image": [], "copied-image-splits": []}
     for number, (scene, picture) in enumerate(zip(scenes, pictures, strict=True)):
-        # A path that two splits share is told of elsewhere.
+        # A path that two splits share is reported elsewhere.
         if not len(picture.look) or scene.path in paths:
             continue
         paths.add(scene.path)
@@ -55,14 +55,15 @@ def check_duplicates(
         kind = "copied-image" if split[original] == split[number] else "copied-image-splits"
         copies[kind].append(f"{scene.path} = {scenes[original].path}")
     everywhere = " + ".join(parts)
-    findings = [one for kind, told in copies.items() for one in found(kind, everywhere, told)]
+    findings = [one for kind, examples in copies.items() for one in findings_of(kind, everywhere, examples)]
     if not first or not alike:
         return findings
     kept = np.array(first)
     looks = np.stack([pictures[number].look for number in first])
     chosen = [scenes[number] for number in first]
-    runs, told = _runs(chosen, split[kept], looks)
-    return findings + _look_alikes(everywhere, chosen, split[kept], looks, runs) + found("long-run", everywhere, told)
+    runs, long_runs = _runs(chosen, split[kept], looks)
+    findings += _look_alikes(everywhere, chosen, split[kept], looks, runs)
+    return findings + findings_of("long-run", everywhere, long_runs)
 
 
 def near_pairs(looks: Bits, most_bits: int = NEAR_BITS, block: int = BLOCK) -> Iterator[tuple[int, NDArray[np.bool_]]]:
@@ -70,13 +71,14 @@ def near_pairs(looks: Bits, most_bits: int = NEAR_BITS, block: int = BLOCK) -> I
 
     Args:
         looks: (N, 64) difference hashes.
-        most_bits: in which they may differ.
+        most_bits: how many bits may differ.
         block: rows of the table held at a time.
 
     Yields:
-        The first row of the block, and (rows, N) whether the row's frame looks like an earlier one, column by column.
+        The number of the block's first row, and (rows, N) bool: whether the row's frame looks like the column's, for
+        columns before it.
     """
-    # Hamming distance through a matrix product: bits as -1 and 1 agree in (64 + dot) / 2 places.
+    # Hamming distance as a matrix product: with bits as -1 and 1, (64 + dot product) / 2 of them agree.
     signs = np.where(looks, np.float32(1), np.float32(-1))
     enough = looks.shape[1] - 2 * most_bits
     columns = np.arange(len(looks))
@@ -109,24 +111,24 @@ def _look_alikes(
             hits = near & mask
             at = np.flatnonzero(hits.any(axis=1))
             counts[kind] = counts.get(kind, 0) + len(at)
-            told = examples.setdefault(kind, [])
-            for row in at[: EXAMPLES - len(told)].tolist():
+            shown = examples.setdefault(kind, [])
+            for row in at[: EXAMPLES - len(shown)].tolist():
                 other = int(hits[row].argmax())
-                told.append(f"{scenes[start + row].path} ~ {scenes[other].path}")
-    return [one for kind, told in examples.items() for one in found(kind, part, told, counts[kind])]
+                shown.append(f"{scenes[start + row].path} ~ {scenes[other].path}")
+    return [one for kind, shown in examples.items() for one in findings_of(kind, part, shown, counts[kind])]
 
 
 def _runs(scenes: Sequence[Scene], split: NDArray[np.int64], looks: Bits) -> tuple[NDArray[np.int64], list[str]]:
-    """Number the runs of frames that look like the one before, in the order of their camera.
+    """Number the runs of frames that look like the one before, camera by camera.
 
     Returns:
-        (S,) which run each frame is in, and a text for each long run.
+        (S,) the run that each frame is in, and a text for each long run.
     """
     cameras: dict[tuple[int, str | None], list[int]] = {}
     for number, scene in enumerate(scenes):
         cameras.setdefault((int(split[number]), scene.camera), []).append(number)
     runs = np.zeros(len(scenes), dtype=np.int64)
-    told, run = [], 0
+    long_runs, run = [], 0
     for (_, name), members in cameras.items():
         times = [scenes[number].time for number in members]
         if None not in times:
@@ -137,5 +139,6 @@ def _runs(scenes: Sequence[Scene], split: NDArray[np.int64], looks: Bits) -> tup
             run += 1
             if len(stretch) >= LONG_RUN:
                 camera = "" if name is None else f", camera {name}"
-                told.append(f"{scenes[stretch[0]].path} to {scenes[stretch[-1]].path}: {len(stretch):,} frames{camera}")
-    return runs, told
+                first, last = scenes[stretch[0]].path, scenes[stretch[-1]].path
+                long_runs.append(f"{first} to {last}: {len(stretch):,} frames{camera}")
+    return runs, long_runs

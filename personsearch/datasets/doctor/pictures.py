@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import warnings
 from collections.abc import Sequence
@@ -17,22 +16,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from personsearch.datasets.scene import Scene
+from personsearch.errors import ImageError
+from personsearch.pictures.decode import describe, image_header, load_reduced
 from personsearch.progress import Progress
 
-#: decode = read all of every file; headers = sizes only, no search for duplicates; none = leave images alone.
+#: decode = read every file in full; headers = sizes only, no search for duplicates; none = leave images alone.
 Look = Literal["decode", "headers", "none"]
 
-#: Width and height that an image is brought to; neighbours are compared, so a row of 9 gives 8 bits.
+#: Width and height that an image is reduced to; neighbours are compared, so a row of 9 gives 8 bits.
 HASH_GRID = (9, 8)
-#: JPEG is decoded at the smallest scale (1, 1/2, 1/4, 1/8) that is not below this: the whole stream is read all the
-#: same, but large frames take a third of the time.
+#: Images are decoded at a reduced size where their format allows that, but not below this width and height.
 DECODED_AT_LEAST = (288, 256)
-_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Picture:
-    """What a scene's file turned out to be.
+    """What was seen of a scene's file.
 
     Attributes:
         there: whether there is such a file.
@@ -55,16 +54,16 @@ _NO_LOOK = np.zeros(0, dtype=bool)
 
 
 def look_at(scenes: Sequence[Scene], look: Look, progress: bool | None = None) -> list[Picture]:
-    """Open the images of scenes, several at a time; one record each, in their order.
+    """Read the images of scenes, several at a time; returns one record each, in their order.
 
     Args:
         scenes: of any sets.
-        look: how closely; "none" is not a look.
+        look: how closely; must not be "none".
         progress: see :class:`personsearch.progress.Progress`.
     """
     read = _decoded if look == "decode" else _header
     pictures = []
-    # Set here, because a thread's own filters would be everybody's.
+    # Pillow warns about odd files. The filters are set here, because a thread's would apply to all threads.
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         warnings.simplefilter("ignore")
         with Progress(len(scenes), label="images", shown=progress) as bar:
@@ -77,49 +76,32 @@ def look_at(scenes: Sequence[Scene], look: Look, progress: bool | None = None) -
 def difference_hash(image: Image.Image) -> NDArray[np.bool_]:
     """Return (64,) bits: in an 8-row, 9-column grey miniature, is a cell brighter than its left neighbour?
 
-    Bits hardly change when an image is compressed anew, scaled, or made a little brighter.
+    Bits hardly change when an image is compressed again, scaled, or made a little brighter.
     """
     small = np.asarray(image.convert("L").resize(HASH_GRID, Image.Resampling.LANCZOS), dtype=np.int16)
     return np.asarray(small[:, 1:] > small[:, :-1]).ravel()
 
 
 def _header(path: Path) -> Picture:
-    return _opened(path, path)
+    try:
+        header = image_header(path)
+    except ImageError as error:
+        return _unusable(path, path, error)
+    return Picture(size=header.size, turned=header.turned, look=_NO_LOOK)
 
 
 def _decoded(path: Path) -> Picture:
     try:
         data = path.read_bytes()
     except OSError as error:
-        return _trouble(path, error)
-    picture = _opened(path, io.BytesIO(data), closely=True)
-    return picture if picture.trouble else _with_content(picture, hashlib.blake2b(data, digest_size=16).digest())
-
-
-def _with_content(picture: Picture, content: bytes) -> Picture:
-    return Picture(size=picture.size, turned=picture.turned, content=content, look=picture.look)
-
-
-def _opened(path: Path, file: Path | io.BytesIO, *, closely: bool = False) -> Picture:
+        return Picture(there=path.exists(), trouble=(error.strerror or "cannot be read").lower(), look=_NO_LOOK)
     try:
-        with Image.open(file) as image:
-            width, height = image.size
-            look = _NO_LOOK
-            if closely:
-                image.draft("L", DECODED_AT_LEAST)
-                image.load()
-                look = difference_hash(image)
-            # A PNG has its EXIF after the pixels, so the header alone does not tell.
-            turned = (closely or image.format != "PNG") and image.getexif().get(_ORIENTATION, 1) >= 5
-    except Exception as error:  # Pillow raises many types for broken files
-        return _trouble(path, error)
-    return Picture(size=(height, width) if turned else (width, height), turned=turned, look=look)
+        image, header = load_reduced(data, DECODED_AT_LEAST, "L")
+    except ImageError as error:
+        return _unusable(path, data, error)
+    content = hashlib.blake2b(data, digest_size=16).digest()
+    return Picture(size=header.size, turned=header.turned, content=content, look=difference_hash(image))
 
 
-def _trouble(path: Path, error: Exception) -> Picture:
-    if isinstance(error, FileNotFoundError):
-        return Picture(there=False, trouble="no such image", look=_NO_LOOK)
-    if isinstance(error, OSError) and error.strerror:
-        return Picture(trouble=error.strerror.lower(), look=_NO_LOOK)
-    told = str(error).replace(f"{str(path)!r}", "it")
-    return Picture(trouble="of no known format" if "cannot identify" in told else told, look=_NO_LOOK)
+def _unusable(path: Path, source: Path | bytes, error: ImageError) -> Picture:
+    return Picture(there=path.exists(), trouble=str(error).removeprefix(f"{describe(source)}: "), look=_NO_LOOK)

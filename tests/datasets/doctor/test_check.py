@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from personsearch.datasets import Accounting, Dataset, load_dataset
-from personsearch.datasets.doctor.annotations import box_iou
 from personsearch.datasets.doctor.check import check_dataset
-from personsearch.datasets.doctor.duplicates import NEAR_BITS, near_pairs
 from personsearch.datasets.doctor.findings import EXAMPLES, KINDS
-from personsearch.datasets.doctor.pictures import difference_hash, look_at
-from personsearch.datasets.load import splits_of
-from personsearch.errors import DatasetError
-from tests.conftest import SHARED
 from tests.datasets.doctor.faults import PLANTED, SIZE, clean_sets, dataset, picture, scene
-from tests.datasets.layouts import small_cuhk, small_prw, write_mot
+from tests.support import SHARED
 
 PRW = SHARED / "prw-annotations"
 SYNTH = SHARED / "synth-mini"
@@ -53,7 +44,7 @@ def test_each_fault_is_found_and_no_other(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "text"),
     [
         ("missing-image", "train2.png"),
         ("unreadable-image", "train2.png: "),
@@ -72,9 +63,9 @@ def test_each_fault_is_found_and_no_other(kind: str, tmp_path: Path) -> None:
         ("other-counts", "images: expected 5,704, found 6"),
     ],
 )
-def test_an_example_says_where(kind: str, told: str, tmp_path: Path) -> None:
+def test_an_example_says_where(kind: str, text: str, tmp_path: Path) -> None:
     (finding,) = check_dataset(*PLANTED[kind](clean_sets(tmp_path), tmp_path)).findings
-    assert told in finding.examples[0]
+    assert text in finding.examples[0]
 
 
 def test_counts_are_of_things_not_of_examples(tmp_path: Path) -> None:
@@ -96,14 +87,14 @@ def test_headers_show_sizes_but_not_damage_or_copies(tmp_path: Path) -> None:
         assert kinds(*PLANTED[kind](clean_sets(tmp_path), tmp_path), look="headers") == {}
 
 
-def test_without_a_look_images_need_not_be_there(tmp_path: Path) -> None:
+def test_annotations_can_be_checked_without_images(tmp_path: Path) -> None:
     sets = PLANTED["box-outside"](clean_sets(tmp_path), tmp_path)
     for item in sets[0].scenes:
         item.path.unlink()
     assert kinds(*sets, look="none") == {"box-outside": 1}
 
 
-def test_orientation_counts_as_it_is_shown(tmp_path: Path) -> None:
+def test_sizes_are_those_of_the_upright_image(tmp_path: Path) -> None:
     sets = clean_sets(tmp_path)
     first = sets[0].scenes[0]
     turn = Image.Exif()
@@ -121,7 +112,7 @@ def look_findings(one: Dataset, kind: str) -> list[str]:
     return [example for finding in report.findings if finding.kind == kind for example in finding.examples]
 
 
-def test_an_ignored_box_is_nobody(tmp_path: Path) -> None:
+def test_ignored_boxes_are_not_people(tmp_path: Path) -> None:
     sets = PLANTED["small-box"](clean_sets(tmp_path), tmp_path)
     scenes = list(sets[0].scenes)
     scenes[2] = replace(scenes[2], ignore=np.array([False, False, False, True]))
@@ -135,8 +126,8 @@ def test_times_order_a_run(tmp_path: Path) -> None:
     for k in range(20):
         picture(k % 2).save(tmp_path / f"{k}.png")
         frames.append(scene(tmp_path / f"{k}.png", None, "c0", time=float(k % 2 * 100 + k)))
-    found = [one for one in check_dataset(dataset("walk", frames)).findings if one.kind == "long-run"]
-    assert found == []  # equal files are copies, and count once
+    runs = [one for one in check_dataset(dataset("walk", frames)).findings if one.kind == "long-run"]
+    assert runs == []  # equal files are copies, and count once
     for k in range(20):
         picture(k % 2).save(tmp_path / f"{k}.jpg", quality=70 + k)
         frames[k] = replace(frames[k], path=tmp_path / f"{k}.jpg")
@@ -146,7 +137,7 @@ def test_times_order_a_run(tmp_path: Path) -> None:
     assert "18.jpg: 10 frames" in run.examples[0]
 
 
-def test_crops_of_people_are_not_called_alike(tmp_path: Path) -> None:
+def test_crops_are_not_reported_as_look_alikes(tmp_path: Path) -> None:
     crops = []
     for k, camera in enumerate(("c0", "c1")):
         picture(0).save(tmp_path / f"{k}.jpg", quality=80 + k)
@@ -158,8 +149,8 @@ def test_crops_of_people_are_not_called_alike(tmp_path: Path) -> None:
 
 def test_published_counts_of_an_official_name(tmp_path: Path) -> None:
     train = clean_sets(tmp_path)[0]
-    told = [one.examples for one in check_dataset(replace(train, name="prw/train")).findings]
-    assert told == [
+    examples = [one.examples for one in check_dataset(replace(train, name="prw/train")).findings]
+    assert examples == [
         (
             "images: expected 5,704, found 6",
             "boxes: expected 18,048, found 18",
@@ -172,18 +163,18 @@ def test_published_counts_of_an_official_name(tmp_path: Path) -> None:
 
 def test_the_report_is_json(tmp_path: Path) -> None:
     sets = PLANTED["skipped-row"](clean_sets(tmp_path), tmp_path)
-    told = json.loads(json.dumps(check_dataset(*sets, look="none").to_dict()))
-    assert (told["images"], told["errors"], told["warnings"], told["notes"]) == ("none", 1, 0, 0)
-    assert told["findings"][0] == {
+    report = json.loads(json.dumps(check_dataset(*sets, look="none").to_dict()))
+    assert (report["images"], report["errors"], report["warnings"], report["notes"]) == ("none", 1, 0, 0)
+    assert report["findings"][0] == {
         "severity": "error",
         "kind": "skipped-row",
         "what": "rows or files that cannot be used",
-        "advice": "correct them; they were passed over",
+        "advice": "correct them; they were skipped",
         "part": "train",
         "count": 1,
         "examples": ["a.json: row 3: no bbox"],
     }
-    assert told["splits"][0]["accounting"]["skipped"] == [{"file": "a.json", "row": "row 3", "what": "no bbox"}]
+    assert report["splits"][0]["accounting"]["skipped"] == [{"file": "a.json", "row": "row 3", "what": "no bbox"}]
 
 
 def test_errors_come_first(tmp_path: Path) -> None:
@@ -193,65 +184,10 @@ def test_errors_come_first(tmp_path: Path) -> None:
     assert [one.severity for one in check_dataset(*sets).findings] == ["error", "warning", "note"]
 
 
-def test_nothing_is_wrong_with_nothing() -> None:
+def test_a_set_without_scenes_is_an_error() -> None:
     empty = Dataset(name="none", scenes=(), accounting=Accounting(rows=0, kept=0))
     assert kinds(empty) == {"no-scenes": 1}
     assert kinds() == {}
-
-
-def encoded(image: Image.Image, kind: str, **options: int) -> Image.Image:
-    data = io.BytesIO()
-    image.save(data, kind, **options)
-    return Image.open(io.BytesIO(data.getvalue()))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000), st.integers(60, 95), st.floats(0.7, 1.4))
-def test_the_hash_survives_compression_and_scaling(seed: int, quality: int, scale: float) -> None:
-    whole = picture(seed, (270, 240))
-    scaled = whole.resize((round(270 * scale), round(240 * scale)), Image.Resampling.LANCZOS)
-    again = encoded(scaled, "JPEG", quality=quality)
-    assert (difference_hash(whole) != difference_hash(again)).sum() <= NEAR_BITS
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.integers(-60, 60))
-def test_the_hash_does_not_see_brightness(seed: int, by: int) -> None:
-    grey = np.random.default_rng(seed).integers(60, 196, (8, 9), dtype=np.uint8)
-    brighter = (grey.astype(int) + by).astype(np.uint8)
-    assert np.array_equal(difference_hash(Image.fromarray(grey)), difference_hash(Image.fromarray(brighter)))
-
-
-def test_the_hash_of_a_ramp() -> None:
-    ramp = Image.fromarray(np.tile(np.arange(0, 180, 20, dtype=np.uint8), (8, 1)))
-    assert difference_hash(ramp).tolist() == [True] * 64
-    assert difference_hash(ramp.transpose(Image.Transpose.FLIP_LEFT_RIGHT)).tolist() == [False] * 64
-
-
-def test_jpeg_is_hashed_alike_at_reduced_scale(tmp_path: Path) -> None:
-    sets = []
-    for seed in range(8):
-        picture(seed, (1440, 1080)).save(tmp_path / f"{seed}.jpg", quality=90)
-        sets.append(scene(tmp_path / f"{seed}.jpg", None))
-    for seed, found in enumerate(look_at(sets, "decode", progress=False)):
-        assert (found.look != difference_hash(picture(seed, (1440, 1080)))).sum() <= NEAR_BITS
-        assert found.size == (1440, 1080)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 1000), st.integers(1, 40), st.integers(0, 64), st.integers(1, 50))
-def test_near_pairs_are_those_of_the_hamming_distance(seed: int, count: int, most: int, block: int) -> None:
-    rng = np.random.default_rng(seed)
-    looks = rng.random((count, 64)) < 0.5
-    looks[rng.integers(count)] = looks[0] ^ (rng.random(64) < most / 64)
-    near = np.concatenate([mask for _, mask in near_pairs(looks, most, block)])
-    distance = (looks[:, None] != looks[None]).sum(axis=2)
-    assert np.array_equal(near, np.tril(distance <= most, -1))
-
-
-def test_overlap_by_hand() -> None:
-    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
-    assert box_iou(boxes, boxes).round(6).tolist() == [[1, 0.333333, 0], [0.333333, 1, 0], [0, 0, 1]]
 
 
 @pytest.mark.skipif(not SYNTH.is_dir(), reason="needs synth-mini")
@@ -268,30 +204,6 @@ def test_prw_shows_people_of_training_in_its_test_frames() -> None:
         for split in ("train", "test")
     ]
     sets = [replace(one, scenes=tuple(replace(item, camera=item.image_id[:2]) for item in one.scenes)) for one in sets]
-    found = kinds(*sets, look="none")
-    assert found["shared-identity"] == 94
-    assert found["skipped-row"] == 5935  # people without a label are -2 in this file
-
-
-def test_the_docs_list_every_finding() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
-    rows = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.count(" | ") == 3}
-    for name, kind in KINDS.items():
-        assert rows[name] == f"| {name} | {kind.severity} | {kind.what} | {kind.advice} |"
-
-
-def test_which_splits_a_set_has(tmp_path: Path) -> None:
-    both = ("train", "test")
-    assert splits_of(small_prw(tmp_path / "prw")) == both
-    (tmp_path / "prw" / "frame_test.mat").unlink()
-    assert splits_of(tmp_path / "prw") == ("train",)
-    assert splits_of(small_cuhk(tmp_path / "cuhk")) == both
-    sequence = write_mot(tmp_path / "mot" / "train" / "A", ["1,1,10,10,20,40,1,1,1"])
-    assert splits_of(tmp_path / "mot") == ("train",)
-    assert splits_of(sequence, format="mot-shared") == ("test",)
-    (tmp_path / "crops" / "bounding_box_test").mkdir(parents=True)
-    assert splits_of(tmp_path / "crops") == ("test",)
-    with pytest.raises(DatasetError, match="no such file or folder"):
-        splits_of(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="no format 'voc'; choose one of coco, prw"):
-        splits_of(tmp_path, format="voc")
+    counts = kinds(*sets, look="none")
+    assert counts["shared-identity"] == 94
+    assert counts["skipped-row"] == 5935  # people without a label are -2 in this file

@@ -9,12 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from personsearch.datasets import load_dataset
 from personsearch.datasets.doctor.plots import (
     Series,
     box_size_plot,
@@ -23,19 +20,10 @@ from personsearch.datasets.doctor.plots import (
     long_tail_plot,
     people_per_frame_plot,
 )
-from personsearch.datasets.doctor.statistics import (
-    boxes_per_identity,
-    cameras_of_identities,
-    cameras_per_identity,
-    head_share,
-    people_per_scene,
-)
 from personsearch.errors import DatasetError, MissingExtraError
 from personsearch.pictures.charts import SERIES
-from tests.conftest import SHARED
 from tests.datasets.doctor.faults import clean_sets, dataset
 
-PRW = SHARED / "prw-annotations" / "train_pid.json"
 COLOURS = [line.colour for line in SERIES]
 COUNTS = np.array([9, 3, 3, 2, 1, 1, 1])
 PLOTS: dict[str, tuple[Callable[..., Path], NDArray[np.generic]]] = {
@@ -86,33 +74,6 @@ def test_series_without_identities_are_left_out_of_the_long_tail(tmp_path: Path)
     assert ink(long_tail_plot({"b": nobody}, tmp_path / "b.png"), COLOURS[0]) == 0
 
 
-def test_the_head_by_hand() -> None:
-    assert head_share(np.array([1, 4, 2, 3]), 0.25) == 0.4
-    assert head_share(np.array([1, 4, 2, 3]), 0.5) == 0.7
-    assert head_share(np.array([5, 5]), 0.01) == 0.5  # at least one identity
-
-
-@given(st.lists(st.integers(1, 1000), min_size=1, max_size=50), st.floats(0.01, 1), st.randoms())
-def test_the_head_is_no_smaller_than_its_share_of_people(counts: list[int], share: float, random: object) -> None:
-    shuffled = list(counts)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    held = head_share(np.array(counts), share)
-    assert held == head_share(np.array(shuffled), share)
-    assert held >= max(1, round(share * len(counts))) / len(counts) - 1e-12
-    assert held <= 1
-
-
-def test_statistics_by_hand(tmp_path: Path) -> None:
-    scenes = list(clean_sets(tmp_path)[0].scenes)
-    scenes[0] = replace(scenes[0], ignore=np.array([True, False, False]))
-    assert boxes_per_identity(scenes).tolist() == [3, 4, 4]
-    assert people_per_scene(scenes).tolist() == [2, 3, 3, 3, 3, 3]
-    assert cameras_of_identities(scenes[:2]) == {11: {"c0", "c1"}, 12: {"c1"}}
-    assert cameras_per_identity(scenes).tolist() == [2, 2, 2]
-    nowhere = [replace(scene, camera=None) for scene in scenes]
-    assert cameras_per_identity(nowhere).tolist() == []
-
-
 def test_a_set_gets_the_plots_it_can_have(tmp_path: Path) -> None:
     sets = clean_sets(tmp_path)
     four = ["people-per-frame.png", "box-sizes.png", "identity-long-tail.png", "cameras-per-identity.png"]
@@ -129,11 +90,3 @@ def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"personsearch\[data\]"):
         long_tail_plot({"a": COUNTS}, tmp_path / "a.png")
-
-
-@pytest.mark.skipif(not PRW.is_file(), reason="needs the annotations of PRW")
-def test_the_long_tail_of_prw() -> None:
-    counts = boxes_per_identity(load_dataset(PRW, "train", require_images=False).scenes)
-    assert (len(counts), counts.min(), counts.max(), np.median(counts)) == (483, 1, 464, 23)
-    assert (counts < 4).sum() == 18
-    assert round(head_share(counts), 2) == 0.5

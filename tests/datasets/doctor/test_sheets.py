@@ -16,16 +16,15 @@ from personsearch.datasets.doctor.sheets import (
     HEADING,
     IGNORED,
     LABELLED,
-    NOTHING,
     ROW_LABEL,
     SCENE_CELL,
     UNLABELLED,
-    Colour,
     identity_sheets,
     scene_sheets,
 )
 from personsearch.datasets.scene import Scene
 from personsearch.errors import ConfigError, DatasetError
+from personsearch.pictures.drawing import NOTHING, Colour
 from tests.datasets.doctor.faults import clean_sets, dataset, scene
 
 RED, BLUE = (220, 20, 20), (20, 20, 220)
@@ -63,6 +62,22 @@ def test_boxes_shrink_with_their_scene(tmp_path: Path) -> None:
     assert near(path, GAP + 100, HEADING + 150, UNLABELLED)
 
 
+def test_numbers_are_not_crossed_by_boxes(tmp_path: Path) -> None:
+    boxes = np.array([[100, 100, 160, 240], [104, 60, 260, 240]], np.float32)
+    one = plain(tmp_path / "a.png", (250, 250, 250), SCENE_CELL, boxes=boxes, identities=np.array([7, 8]))
+    (path,) = scene_sheets(dataset("a", [one]), tmp_path / "out").files
+    alone = replace(one, boxes=boxes[:1], identities=np.array([7]), ignore=np.zeros(1, bool))
+    (other,) = scene_sheets(dataset("b", [alone]), tmp_path / "out").files
+    tags = []
+    for sheet in (path, other):
+        with Image.open(sheet) as image:
+            tags.append(
+                np.asarray(image.convert("RGB")).astype(int)[HEADING + 88 : HEADING + 98, GAP + 101 : GAP + 108]
+            )
+    # The left edge of the second box runs through the number of the first, but below it.
+    assert np.abs(tags[0] - tags[1]).mean() < 6
+
+
 def test_pages_and_which_scenes_are_on_them(tmp_path: Path) -> None:
     scenes = [plain(tmp_path / f"{k}.png", (k * 30, 0, 0), (48, 30)) for k in range(8)]
     sheets = scene_sheets(dataset("a", scenes), tmp_path / "all", per_page=3, pages=None)
@@ -73,7 +88,7 @@ def test_pages_and_which_scenes_are_on_them(tmp_path: Path) -> None:
         assert near(few.files[0], GAP + column * (SCENE_CELL[0] + GAP) + 400, HEADING + 150, (red, 0, 0), slack=12)
 
 
-def test_every_camera_has_its_turn(tmp_path: Path) -> None:
+def test_all_cameras_take_turns(tmp_path: Path) -> None:
     whole = {"boxes": np.array([[0, 0, 40, 100]], np.float32), "identities": np.array([3])}
     scenes = [plain(tmp_path / f"{k}.png", RED, (40, 100), "a", **whole) for k in range(20)]
     scenes.append(plain(tmp_path / "b.png", BLUE, (40, 100), "b", **whole))
@@ -103,7 +118,7 @@ def test_an_identity_is_cut_out_of_its_scene(tmp_path: Path) -> None:
         assert image.size[1] == HEADING + CROP_CELL[1] + CAPTION + GAP
 
 
-def test_what_cannot_be_read_is_grey_and_named(tmp_path: Path) -> None:
+def test_unreadable_images_are_grey_and_listed(tmp_path: Path) -> None:
     scenes = list(clean_sets(tmp_path)[0].scenes)
     scenes[0].path.unlink()
     scenes[1].path.write_bytes(b"no picture")
@@ -114,7 +129,7 @@ def test_what_cannot_be_read_is_grey_and_named(tmp_path: Path) -> None:
         assert near(sheets.files[0], first[0] + 60, first[1] + 190, NOTHING, slack=6)
 
 
-def test_impossible_boxes_are_drawn_somehow(tmp_path: Path) -> None:
+def test_impossible_boxes_can_be_drawn(tmp_path: Path) -> None:
     boxes = np.array([[30, 10, 10, 40], [np.nan, 1, 5, 9], [-50, -50, 500, 500], [20, 20, 20, 20]], np.float32)
     one = scene(tmp_path / "a.png", 1, boxes=boxes, identities=np.arange(4))
     for draw in (scene_sheets, identity_sheets):
@@ -132,5 +147,5 @@ def test_impossible_sheets_say_why(tmp_path: Path) -> None:
         identity_sheets(dataset("a", strangers), tmp_path)
     for one in train.scenes:
         one.path.unlink()
-    with pytest.raises(DatasetError, match=r"train0\.png: no such image, nor is any other of train"):
+    with pytest.raises(DatasetError, match=r"train0\.png: no such image, like all others of train"):
         scene_sheets(train, tmp_path)

@@ -7,7 +7,7 @@ import pytest
 
 from personsearch.datasets import Scene, load_dataset
 from personsearch.errors import DatasetError
-from tests.conftest import SHARED
+from tests.support import SHARED
 
 
 def write(folder: Path, images: list[Any], annotations: list[Any]) -> Path:

@@ -8,8 +8,8 @@ import pytest
 
 from personsearch.datasets import Dataset, load_dataset
 from personsearch.errors import DatasetError
-from tests.conftest import SHARED
 from tests.datasets.layouts import balanced, blank, cells, save, small_box, small_cuhk, struct, write_cuhk
+from tests.support import SHARED
 
 
 def test_training_images_are_sorted_and_labelled_by_exact_box(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from personsearch.datasets.formats.ledger import ProblemError
 from personsearch.datasets.formats.matlab import box_of, read_mat, read_struct, text_of
 from personsearch.datasets.formats.matlab_struct import StructReader
-from tests.conftest import SHARED
 from tests.datasets.layouts import protocol, struct
+from tests.support import SHARED
 
 ASKED = [
     ("s3.jpg", (200, 10, 100, 80), [("s4.jpg", (10, 10, 300, 60)), ("s5.jpg", ())]),

@@ -9,8 +9,8 @@ import pytest
 
 from personsearch.datasets import Dataset, load_dataset
 from personsearch.errors import DatasetError
-from tests.conftest import SHARED
 from tests.datasets.layouts import balanced, blank, cells, save, small_prw, write_prw
+from tests.support import SHARED
 
 
 def test_training_people_are_numbered_in_order_of_their_ids(tmp_path: Path) -> None:
