@@ -2,8 +2,8 @@
 
     python examples/finetune_own.py [ANNOTATIONS.json]
 
-Without an argument it learns from the dozen bundled scenes for two epochs: enough to see how it goes, not to get
-better. For a real run leave the overrides out; docs/fine-tuning.md shows one.
+Without an argument it trains on the dozen bundled scenes for two epochs: enough to see how it works, not enough to
+improve the weights. docs/fine-tuning.md shows a real run.
 """
 
 import sys
@@ -12,12 +12,12 @@ from personsearch import PersonSearcher
 from personsearch.demo import demo_folder
 from personsearch.train import finetune, load_finetune, read_status
 
-own = len(sys.argv) > 1
-changes = [f"data.annotations={sys.argv[1] if own else demo_folder() / 'scenes.json'}"]
-if not own:
-    changes += ["schedule.epochs=2", "run.log_every=1", "run.num_workers=0", "run.out=demo-run"]
-config = load_finetune("own-finetune", changes)
-weights = finetune(config)
+if len(sys.argv) > 1:
+    overrides = [f"data.annotations={sys.argv[1]}"]
+else:
+    overrides = [f"data.annotations={demo_folder() / 'scenes.json'}", "run.out=demo-run", "run.log_every=1"]
+    overrides += ["schedule.epochs=2", "run.num_workers=0"]
+weights = finetune(load_finetune("own-finetune", overrides))
 
 for step, loss in read_status(weights.parent).losses:
     print(f"step {step}: loss {loss:.3f}")
