@@ -74,7 +74,7 @@ def test_search_with_probabilities_and_rates(calibrated: PersonSearcher, tmp_pat
 
     asked = ("search", tmp_path / "g", scene, "--weights", tmp_path / "weights", "--device", "cpu")
     printed = run(*asked, "--max-false-match-rate", "0.01", "-k", "20", "--json")
-    assert [row["detection_id"] for row in json.loads(printed.out)] == [match.detection_id for match in sure]
+    assert [row["detection_id"] for row in json.loads(printed.out)["matches"]] == [match.detection_id for match in sure]
     assert "probability" in run(*asked).out
     refused = run(*asked, "--max-false-match-rate", "0.5")
     assert refused.code == 2
