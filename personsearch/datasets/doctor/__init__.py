@@ -1,1 +1,1 @@
-"""What can be wrong with a set, a file per subject; :mod:`personsearch.datasets.doctor.check` asks them all."""
+"""Checks of a set, one file per subject, its plots and its contact sheets; :func:`.check.check_dataset` runs the checks."""

@@ -1,1 +1,1 @@
-"""The formats that sets come in: files in, scenes and an account of every row out. One file per format."""
+"""The formats that sets come in, one file each: they read files into scenes and account for every row."""

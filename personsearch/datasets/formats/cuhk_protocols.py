@@ -58,7 +58,7 @@ Protocol = list[ProtocolEntry]
 
 
 def protocol_file(root: Path, queries: str | Path | None) -> tuple[Path, tuple[str, ...], str]:
-    """Return the file of a protocol or one that the user gives, the keys it may have, and the protocol's name.
+    """Return a protocol's file (or the file that the user gives), the keys it may have, and the protocol's name.
 
     Raises:
         DatasetError: there is no such protocol or file.

@@ -98,11 +98,11 @@ def _test(
         labels.setdefault(name, []).append((box, identity))
     scenes = _scenes(table, names, labels, folder, root / _IMAGES, ledger)
     identities = [numbers[entry.query] for entry in protocol]
-    asked = queries_of(protocol, identities, scenes, names, file, ledger, whole_pool=wanted == "all")
+    queries_in_file = queries_of(protocol, identities, scenes, names, file, ledger, whole_pool=wanted == "all")
     listed = {"images": len(names)}
     if wanted == "all" or wanted.startswith("G"):
         listed["queries"] = len(protocol)
-    return f"cuhk-sysu/{wanted}", asked, scenes, listed
+    return f"cuhk-sysu/{wanted}", queries_in_file, scenes, listed
 
 
 def _numbers(protocol: Protocol) -> dict[Entry, int]:
@@ -116,12 +116,12 @@ def _numbers(protocol: Protocol) -> dict[Entry, int]:
 
 def _number_more(numbers: dict[Entry, int], protocol: Protocol) -> None:
     """Number the people that only the list of a subset names."""
-    following = max(numbers.values(), default=FIRST_TEST_IDENTITY - 1) + 1
+    next_identity = max(numbers.values(), default=FIRST_TEST_IDENTITY - 1) + 1
     for one in protocol:
         if one.query not in numbers:
             known = [numbers[entry] for entry in one.truths if entry in numbers]
-            numbers[one.query] = known[0] if known else following
-            following += not known
+            numbers[one.query] = known[0] if known else next_identity
+            next_identity += not known
         for entry in one.truths:
             numbers.setdefault(entry, numbers[one.query])
 
@@ -191,14 +191,14 @@ def _scenes(
     table: Mapping[str, _Listed], names: Sequence[str], labels: Labels, folder: Path, file: Path, ledger: Ledger
 ) -> list[Scene]:
     wanted = set(names)
-    strangers = sum(len(boxes) for name, boxes in labels.items() if name not in wanted)
-    ledger.change("label of an image that is not in the split, left out", strangers)
+    misplaced = sum(len(boxes) for name, boxes in labels.items() if name not in wanted)
+    ledger.change("label of an image that is not in the split, left out", misplaced)
     read = (_scene(file, name, table[name], labels.get(name, ()), folder, ledger) for name in names)
     return [scene for scene in read if scene is not None]
 
 
 def _count_boxes(split: str, table: Mapping[str, _Listed], names: Sequence[str], ledger: Ledger) -> int:
-    """Count the boxes as the published number does; whether it includes boxes without area is not known."""
+    """Count boxes to compare with the published number, which may or may not include boxes without area."""
     rows = sum(len(table[name].cells) for name in names)
     return rows if rows == PUBLISHED[f"cuhk-sysu/{split}"]["boxes"] else rows - ledger.dropped[_FLAT]
 

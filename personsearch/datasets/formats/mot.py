@@ -227,7 +227,7 @@ def _scene(
         ledger.bad_file(path, "no such image")
         return None
     values: NDArray[np.float64] = np.array([row[1][:7] for row in rows], dtype=np.float64).reshape(-1, 7)
-    # Boxes cover whole people, so that of somebody who has just left may lie outside altogether.
+    # Boxes cover whole people, so the box of somebody who has just left may lie outside the image.
     outside = (values[:, 4:6] > 0).all(axis=1) & (
         (values[:, 2:4] + values[:, 4:6] <= 0) | (values[:, 2:4] >= sequence.size)
     ).any(axis=1)

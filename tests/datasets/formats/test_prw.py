@@ -115,8 +115,14 @@ def _queries(text: str) -> Any:
             lambda root: (root / "frames" / "c2s1_000003.jpg").write_text("x"),
             r"c2s1_000003\.jpg: cannot be read as an image",
         ),
-        (lambda root: save(root / "frame_test.mat", "img_index_test", np.array([1, 2])), r"img_index_test\(1\): expec"),
-        (lambda root: save(root / "frame_test.mat", "img_index_test", cells(["c1"] * 2)), "lists c1.jpg more than on"),
+        (
+            lambda root: save(root / "frame_test.mat", "img_index_test", np.array([1, 2])),
+            r"img_index_test\(1\): expected",
+        ),
+        (
+            lambda root: save(root / "frame_test.mat", "img_index_test", cells(["c1"] * 2)),
+            "lists c1.jpg more than once",
+        ),
         (lambda root: save(root / "ID_test.mat", "ID_test2", np.array([1.5])), r"ID_test\.mat: ID_test2 must hold ids"),
         (lambda root: save(root / "ID_train.mat", "IDs", np.array([1])), r"has no ID_train; it holds IDs"),
         (_queries("7 1 2 3 4"), r"query_info\.txt: line 1: expected id x y width height frame, got 5 words"),
