@@ -39,6 +39,7 @@ from personsearch.train.distributed import join_world
 from personsearch.train.pretrain import reid_figures
 from personsearch.train.tasks import ReidTask
 from personsearch.weights.files import BACKBONE_FILE, read_tensors
+from personsearch.weights.names import Folder
 
 logger = logging.getLogger("ablation")
 
@@ -166,7 +167,7 @@ def plan(name: str, seed: int, budget: Budget, data: Data, out: Path) -> Planned
     load = load_pretrain if run.step == "pretrain" else load_finetune
     start = plan(run.init, seed, budget, data, out).folder if run.init else None
     config = load(f"small-{run.step}", changes).model_copy(
-        update={"init": None if start is None else str(start / "weights")}
+        update={"init": None if start is None else str(Folder(start / "weights"))}
     )
     recipe = config.model_dump(mode="json", exclude={"data", "init"})
     recipe["run"] = {key: recipe["run"][key] for key in ("seed", "precision")}

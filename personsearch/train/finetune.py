@@ -21,6 +21,7 @@ from personsearch.evaluation.observations import Observations
 from personsearch.measure.observe import observe
 from personsearch.pictures.drawing import draw
 from personsearch.searcher import PersonSearcher
+from personsearch.train.checkpoint import LAST
 from personsearch.train.config import FinetuneConfig
 from personsearch.train.data import number_identities, split_scenes
 from personsearch.train.distributed import World
@@ -80,7 +81,7 @@ def _set_up(config: FinetuneConfig, world: World) -> TrainingSetup[SearchTask]:
     labels = np.concatenate([scene.identities[scene.identities >= 0] for scene in training])
     counts = torch.from_numpy(np.bincount([classes[int(label)] for label in labels], minlength=len(classes)))
     task = SearchTask(config.model, counts, config.identity_loss, freeze_bn=config.freeze_bn)
-    start_from(task.network, config.init)
+    start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)
     size = config.model.input
     canvases = [resized_size(scene.height, scene.width, size.min_size, size.max_size) for scene in training]

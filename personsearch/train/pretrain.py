@@ -11,6 +11,7 @@ import torch
 
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_reid
+from personsearch.train.checkpoint import LAST
 from personsearch.train.config import PretrainConfig
 from personsearch.train.crops import CropDataset, Crops, collate_crops, cut_crops
 from personsearch.train.data import number_identities, split_scenes
@@ -69,7 +70,7 @@ def _set_up(config: PretrainConfig, world: World) -> TrainingSetup[ReidTask]:
             f"num_identities={config.num_identities}; label more people or lower it"
         )
     task = ReidTask(config.model, len(classes), config.losses)
-    start_from(task.network, config.init)
+    start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)
     loader = EpochLoader(
         CropDataset(crops, classes, config.augment, config.model.input.mean, config.run.seed),

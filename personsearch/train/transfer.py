@@ -94,9 +94,18 @@ def transfer(network: nn.Module, source: str | Path) -> TransferReport:
     return _load(network, backbone, read_tensors(backbone), whole=False)
 
 
-def start_from(network: nn.Module, init: str | None) -> None:
-    """Load what a recipe's ``init`` names, and log what was loaded and what stays random. See :func:`transfer`."""
-    if init is None:
+def start_from(network: nn.Module, init: str | None, *, checkpoint: Path | None = None) -> None:
+    """Load what a recipe's ``init`` names, and log what was loaded and what stays random. See :func:`transfer`.
+
+    Args:
+        network: a PersonSearchNetwork, or step 1's ReidNetwork.
+        init: a name of weights; None = stay random.
+        checkpoint: of the run. Where it exists it replaces all weights, so ``init`` is not read: its source may be gone
+            by now, or the name be one that an older version understood.
+    """
+    if checkpoint is not None and checkpoint.exists():
+        logger.info("init is not read: the run continues from %s", checkpoint)
+    elif init is None:
         logger.warning("init is not set: the whole network starts from random weights")
     else:
         logger.info("%s", transfer(network, init))
