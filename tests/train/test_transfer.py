@@ -5,7 +5,7 @@ import torch
 
 from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.models import ModelConfig, ReidNetwork, build, preset
-from personsearch.train.transfer import transfer
+from personsearch.train.transfer import start_from, transfer
 from personsearch.weights.files import BACKBONE_FILE, MODEL_FILE, save_folder
 from tests.train.imagenet import LAYOUTS, imagenet_file
 
@@ -150,3 +150,29 @@ def test_a_relative_folder_needs_its_dot(
     assert transfer(build(tiny_config), "./step1").loaded
     with pytest.raises(ConfigError, match=r"step1: ambiguous, because a folder has this name; write \./step1 for it"):
         transfer(build(tiny_config), "step1")
+
+
+def test_a_run_that_continues_does_not_read_init(
+    tiny_config: ModelConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = build(tiny_config)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    checkpoint = tmp_path / "last.pt"
+    with pytest.raises(ConfigError, match=r"write \./runs/small-pretrain/weights"):
+        start_from(network, "runs/small-pretrain/weights", checkpoint=checkpoint)
+    checkpoint.touch()
+    with caplog.at_level("INFO"):
+        start_from(network, "runs/small-pretrain/weights", checkpoint=checkpoint)
+    assert f"init is not read: the run continues from {checkpoint}" in caplog.text
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_the_log_says_what_was_loaded_and_what_stays_random(
+    backbone: Path, tiny_config: ModelConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = build(tiny_config)
+    start_from(network, None)
+    assert "the whole network starts from random weights" in caplog.text
+    with caplog.at_level("INFO"):
+        start_from(network, str(backbone))
+    assert "left as built: detector, identification.bnneck.bias" in caplog.text
