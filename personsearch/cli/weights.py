@@ -41,7 +41,8 @@ def weights_show(
     """Print everything that is known about one of the weights in the list."""
     from personsearch.weights.registry import entry_of
 
-    entry = entry_of(name.removeprefix("package://")).model_dump(mode="json")
+    name = name.removeprefix("package://")
+    entry = entry_of(name).model_dump(mode="json")
     if as_json:
         print_json({"name": name, **entry})
         return

@@ -128,6 +128,8 @@ def load_network(folder: str | Path) -> tuple[PersonSearchNetwork, str]:
         WeightsMismatchError: keys, shapes or values are not those of the configuration.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise WeightsNotFoundError(f"{folder}: a file; give the weights folder that holds it")
     if not folder.is_dir():
         raise WeightsNotFoundError(f"{folder}: no such folder; give one that save_pretrained or training wrote")
     config = read_config(folder)

@@ -41,18 +41,18 @@ def test_anchors_in_ignored_boxes_are_not_sampled() -> None:
 
 def test_proposals_on_ignored_boxes_are_not_sampled() -> None:
     head = BoxHead(4, DetectorConfig(head_width=8))
-    boxes = torch.tensor([[100.0, 100, 120, 150], [0, 0, 10, 20]])  # the ignored one stands first
+    boxes = torch.tensor([[100.0, 100, 120, 150], [0, 0, 10, 20]])  # the ignored one comes first
     labels = torch.tensor([-1, 1])
     proposals = torch.tensor([[0.0, 0, 10, 20], [100, 100, 120, 150], [105, 105, 110, 120], [300, 300, 320, 340]])
-    [matched], [got] = head.assign_targets_to_proposals([proposals], [boxes], [labels])
-    assert got.tolist() == [1, -1, -1, 0]
-    assert matched[0] == 1  # into the full list of boxes, ignored ones included
+    [matched], [assigned] = head.assign_targets_to_proposals([proposals], [boxes], [labels])
+    assert assigned.tolist() == [1, -1, -1, 0]
+    assert matched[0] == 1  # an index into all boxes, the ignored ones included
 
 
 def test_a_scene_of_ignored_boxes_only_has_no_positive() -> None:
     head = BoxHead(4, DetectorConfig(head_width=8))
     boxes, labels = torch.tensor([[0.0, 0, 10, 20]]), torch.tensor([-1])
-    [_], [got] = head.assign_targets_to_proposals(
+    [_], [assigned] = head.assign_targets_to_proposals(
         [torch.tensor([[0.0, 0, 10, 20], [50, 50, 60, 70]])], [boxes], [labels]
     )
-    assert got.tolist() == [-1, 0]
+    assert assigned.tolist() == [-1, 0]

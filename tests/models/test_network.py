@@ -20,9 +20,9 @@ def network(tiny_config: ModelConfig) -> PersonSearchNetwork:
 
 def test_evaluation_returns_people_per_image(network: PersonSearchNetwork) -> None:
     with torch.inference_mode():
-        found = network(torch.rand(2, 3, 96, 160))
-    assert len(found) == 2
-    for people in found:
+        scenes = network(torch.rand(2, 3, 96, 160))
+    assert len(scenes) == 2
+    for people in scenes:
         count = len(people.boxes)
         assert 0 < count <= 5
         assert people.scores.shape == (count,)
@@ -35,10 +35,10 @@ def test_evaluation_returns_people_per_image(network: PersonSearchNetwork) -> No
 
 def test_threshold_and_limit_can_be_given(network: PersonSearchNetwork) -> None:
     with torch.inference_mode():
-        [everybody] = network(torch.rand(1, 3, 96, 160))
+        [everyone] = network(torch.rand(1, 3, 96, 160))
         [nobody] = network(torch.rand(1, 3, 96, 160), score_threshold=1.0)
         [one] = network(torch.rand(1, 3, 96, 160), max_people=1)
-    assert len(everybody.boxes) > 1
+    assert len(everyone.boxes) > 1
     assert nobody.embeddings.shape == (0, 512)
     assert len(one.boxes) == 1
 
@@ -46,9 +46,9 @@ def test_threshold_and_limit_can_be_given(network: PersonSearchNetwork) -> None:
 def test_embedding_given_boxes_equals_embedding_detections(network: PersonSearchNetwork) -> None:
     images = torch.rand(2, 3, 96, 160)
     with torch.inference_mode():
-        found = network(images)
-        again = network.embed(images, [people.boxes for people in found])
-    for people, embeddings in zip(found, again, strict=True):
+        scenes = network(images)
+        again = network.embed(images, [people.boxes for people in scenes])
+    for people, embeddings in zip(scenes, again, strict=True):
         assert torch.allclose(people.embeddings, embeddings, atol=1e-5)
 
 
@@ -66,7 +66,7 @@ def test_training_gives_losses_and_features_of_people_that_count(network: Person
     out = network.train().train_step(torch.rand(2, 3, 96, 160), targets)
     assert set(out.losses) == {"rpn_objectness", "rpn_box", "head_class", "head_box"}
     assert all(torch.isfinite(loss) for loss in out.losses.values())
-    assert out.identities.tolist() == [3, -1, 1]  # the unlabelled person passes, the ignored one does not
+    assert out.identities.tolist() == [3, -1, 1]  # with the unlabelled person, without the ignored one
     assert out.features.shape == (3, 512)
 
 
@@ -75,7 +75,7 @@ def test_a_lone_person_has_no_identity_features(network: PersonSearchNetwork) ->
     assert out.features.shape == (0, 512)
 
 
-def test_scenes_without_people_can_be_learnt_from(network: PersonSearchNetwork) -> None:
+def test_training_accepts_scenes_without_people(network: PersonSearchNetwork) -> None:
     empty = target([], [], [])
     out = network.train().train_step(torch.rand(2, 3, 96, 160), [empty, empty])
     assert all(torch.isfinite(loss) for loss in out.losses.values())

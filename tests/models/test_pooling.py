@@ -8,8 +8,8 @@ def test_pool_boxes_averages_a_linear_map_exactly() -> None:
     # On a map whose value is the x coordinate, a cell's value is the x of its centre (in cells, half-pixel aligned).
     ramp = torch.arange(32.0).view(1, 1, 1, 32).expand(1, 1, 32, 32).contiguous()
     boxes = [torch.tensor([[64.0, 64.0, 128.0, 128.0]])]
-    got = pool_boxes(ramp, boxes, (2, 4), stride=8)
-    assert torch.allclose(got[0, 0, 0], torch.tensor([8.5, 10.5, 12.5, 14.5]))
+    pooled = pool_boxes(ramp, boxes, (2, 4), stride=8)
+    assert torch.allclose(pooled[0, 0, 0], torch.tensor([8.5, 10.5, 12.5, 14.5]))
 
 
 def test_mrfp_shapes_of_the_paper() -> None:
@@ -45,6 +45,6 @@ def test_the_neck_shares_nothing_with_the_base_network() -> None:
 def test_pooling_keeps_half_precision_and_float32_coordinates() -> None:
     ramp = torch.arange(2048.0).view(1, 1, 1, 2048).expand(1, 1, 4, 2048).contiguous().half()
     box = [torch.tensor([[8001.0, 0, 8033.0, 32.0]])]  # 8001 is not representable in float16
-    got = pool_boxes(ramp, box, (1, 1), stride=8)
-    assert got.dtype == torch.float16
-    assert abs(float(got) - (8017 / 8 - 0.5)) < 0.5
+    pooled = pool_boxes(ramp, box, (1, 1), stride=8)
+    assert pooled.dtype == torch.float16
+    assert abs(float(pooled) - (8017 / 8 - 0.5)) < 0.5

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from personsearch.calibration import CALIBRATION_FILE
 from personsearch.errors import ConfigError, PersonSearchError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.models import ModelConfig, build
 from personsearch.weights.files import (
@@ -14,9 +15,11 @@ from personsearch.weights.files import (
     CONFIG_FILE,
     MODEL_FILE,
     fingerprint,
+    folder_contents,
     load_network,
     save_folder,
 )
+from tests.toy_calibration import calibration
 
 
 @pytest.fixture
@@ -96,14 +99,26 @@ def test_missing_folders_and_files(folder: Path, tmp_path: Path) -> None:
         load_network(folder)
 
 
-def test_a_backbone_of_step_one_is_refused_with_the_next_command(tiny_config: ModelConfig, tmp_path: Path) -> None:
-    save_folder(tmp_path, tiny_config, {"a": torch.zeros(1)}, file=BACKBONE_FILE)
-    with pytest.raises(WeightsNotFoundError, match="personsearch train finetune RECIPE init="):
-        load_network(tmp_path)
+def test_a_backbone_of_step_one_is_refused_with_the_next_command(
+    tiny_config: ModelConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = save_folder("step1", tiny_config, {"a": torch.zeros(1)}, file=BACKBONE_FILE)
+    with pytest.raises(WeightsNotFoundError, match=r"run 'personsearch train finetune RECIPE init=\./step1'"):
+        load_network(folder)
+
+
+def test_a_folder_has_the_files_of_its_contents_alone(tiny_config: ModelConfig, tmp_path: Path) -> None:
+    tensors = {"a": torch.arange(3.0)}
+    calibrated = save_folder(tmp_path, tiny_config, tensors, calibration=calibration())
+    assert {file.name for file in calibrated.iterdir()} == {CONFIG_FILE, MODEL_FILE, CALIBRATION_FILE}
+    contents = folder_contents(tiny_config, tensors)
+    save_folder(tmp_path, tiny_config, tensors)  # the calibration was that of the weights before
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == contents
 
 
 def fuzz_weights(folder: Path, scratch: Path, times: int) -> int:
-    """Load damaged weights; return how many were refused. What is loaded has the right fingerprint, or says another."""
+    """Load damaged weights and return how many were refused; those that load must have another fingerprint."""
     rng = np.random.default_rng(times)
     _, expected = load_network(folder)
     refused = named = 0
@@ -113,7 +128,7 @@ def fuzz_weights(folder: Path, scratch: Path, times: int) -> int:
         file = target / (MODEL_FILE if number % 3 else CONFIG_FILE)
         data = bytearray(file.read_bytes())
         header = 8 + int.from_bytes(data[:8], "little") if file.name == MODEL_FILE else len(data)
-        reach = header if number % 2 else len(data)  # every other one in the header
+        reach = header if number % 2 else len(data)  # half of the time in the header alone
         if rng.random() < 0.1:
             del data[rng.integers(len(data)) :]
         for position in rng.integers(min(reach, len(data)) or 1, size=rng.choice([1, 3, 20])) if data else ():
@@ -126,7 +141,7 @@ def fuzz_weights(folder: Path, scratch: Path, times: int) -> int:
             refused += 1
             named += str(target) in str(error)
         else:
-            # A changed number is another network, and galleries tell the two apart; a changed name is not.
+            # A changed number makes another network, which galleries know by its fingerprint; a changed name does not.
             renamed = file.name == CONFIG_FILE and fingerprint == expected
             assert not changed or fingerprint != expected or renamed
         shutil.rmtree(target)
@@ -135,7 +150,7 @@ def fuzz_weights(folder: Path, scratch: Path, times: int) -> int:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_damaged_weights_are_refused_or_known_to_be_others(folder: Path, tmp_path: Path) -> None:
+def test_damaged_weights_are_refused_or_have_another_fingerprint(folder: Path, tmp_path: Path) -> None:
     assert fuzz_weights(folder, tmp_path / "scratch", 15) > 5
 
 
