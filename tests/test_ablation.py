@@ -14,7 +14,7 @@ import torch
 
 from personsearch.errors import DatasetError
 from personsearch.train.config import PretrainConfig
-from tests.conftest import toy_set
+from tests.support import toy_set
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

@@ -12,7 +12,7 @@ import torch
 
 from personsearch.datasets import Scene, load_dataset
 from personsearch.train.config import FinetuneConfig, PretrainConfig
-from tests.conftest import TINY
+from tests.support import TINY
 
 
 class KilledError(Exception):

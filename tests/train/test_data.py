@@ -7,8 +7,8 @@ from personsearch.errors import DatasetError
 from personsearch.train.config import DataConfig
 from personsearch.train.crops import cut_crops
 from personsearch.train.data import jitter_colour, number_identities, split_scenes
-from tests.conftest import toy_set
 from tests.datasets.layouts import blank, small_prw, write_mot
+from tests.support import toy_set
 from tests.train.runs import scenes_of
 
 

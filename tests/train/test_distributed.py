@@ -16,7 +16,7 @@ from personsearch.errors import ConfigError
 from personsearch.train import finetune, pretrain, read_status
 from personsearch.train.checkpoint import LAST, load_checkpoint, save_checkpoint
 from personsearch.train.distributed import World, join_world
-from tests.conftest import toy_set
+from tests.support import toy_set
 from tests.train.runs import finetune_config, metrics, pretrain_config
 
 RUN = """

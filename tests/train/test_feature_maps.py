@@ -9,7 +9,7 @@ from PIL import Image
 from personsearch.cli.train import Preset
 from personsearch.models import ModelConfig, preset_names
 from personsearch.train.feature_maps import _on_people, draw_feature_maps, feature_maps
-from tests.conftest import Run, toy_scene
+from tests.support import Run, toy_scene
 from tests.train.imagenet import imagenet_file
 
 PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]

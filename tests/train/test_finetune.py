@@ -10,12 +10,19 @@ from personsearch import PersonSearcher
 from personsearch.datasets import Query, Scene
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_detection, evaluate_search
+from personsearch.evaluation.rules import PRESETS
 from personsearch.models import ModelConfig
 from personsearch.train import finetune, read_status
 from personsearch.train.distributed import World
-from personsearch.train.finetune import _held_out, draw_detections, search_figures, validation_queries
+from personsearch.train.finetune import (
+    _held_out,
+    _observe_together,
+    draw_detections,
+    search_figures,
+    validation_queries,
+)
 from personsearch.train.tasks import SearchTask
-from tests.conftest import toy_set
+from tests.support import toy_set
 from tests.train.runs import finetune_config, scenes_of
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -62,15 +69,11 @@ def test_figures_are_those_of_detecting_and_embedding_one_after_the_other(
 
 
 def test_detections_below_the_weights_own_threshold_do_not_count(tiny_config: ModelConfig, scenes: list[Scene]) -> None:
-    from personsearch.evaluation.rules import PRESETS
-    from personsearch.train import finetune as function
-
-    module = __import__(function.__module__, fromlist=["_"])
     detector = tiny_config.detector.model_copy(update={"score_threshold": 0.45, "max_people": 50})
     torch.manual_seed(0)
     task = SearchTask(tiny_config.model_copy(update={"detector": detector}), torch.ones(2, dtype=torch.int64)).eval()
     searcher = PersonSearcher(task.network, device="cpu", dtype="float32")
-    observed = module._observe_together(searcher, _held_out(scenes, []), ALONE)
+    observed = _observe_together(searcher, _held_out(scenes, []), ALONE)
     for scene in scenes:
         own = searcher.detect(scene.path)
         assert np.array_equal(observed.detections[scene.image_id].scores, own.scores)

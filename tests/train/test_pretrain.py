@@ -1,5 +1,6 @@
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from personsearch.train.crops import Crops, cut_crops
 from personsearch.train.distributed import World
 from personsearch.train.pretrain import reid_figures
 from personsearch.train.tasks import ReidTask
-from tests.conftest import toy_set
+from tests.support import toy_set
 from tests.train.runs import metrics, pretrain_config, scenes_of
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -93,21 +94,23 @@ def test_figures_of_nobody_are_nan(cameras: list[str | None], known: set[int]) -
 def test_shares_of_several_processes_make_the_figures_of_one(
     toy_annotations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from personsearch.train import pretrain as function
-
-    module = __import__(function.__module__, fromlist=["_"])
-    monkeypatch.setattr(module, "VALIDATION_BATCH", 3)
+    monkeypatch.setattr(sys.modules[reid_figures.__module__], "VALIDATION_BATCH", 3)
     torch.manual_seed(0)
     config = pretrain_config(Path(), toy_annotations)
     task = ReidTask(config.model, 2, ReidLossConfig()).eval()
     crops = cut_crops(scenes_of(toy_annotations), *config.model.crop_size)
     alone = reid_figures(task, crops=crops, known=set(), world=ALONE)
     shares: list[Any] = []
+
+    def stop(_: World, share: Any) -> Any:
+        shares.append(share)
+        raise StopIteration
+
     for rank in (0, 1):
-        world = World(rank, 2, torch.device("cpu"))
         with monkeypatch.context() as gathering:
-            gathering.setattr(World, "join_shares", lambda _, share: shares.append(share) or share)
-            reid_figures(task, crops=crops, known=set(), world=world)
+            gathering.setattr(World, "join_shares", stop)
+            with pytest.raises(StopIteration):
+                reid_figures(task, crops=crops, known=set(), world=World(rank, 2, torch.device("cpu")))
     assert [len(share) for share in shares] == [3, 3]
     monkeypatch.setattr(World, "all_gather", lambda *_: shares)
     assert reid_figures(task, crops=crops, known=set(), world=World(0, 2, torch.device("cpu"))) == alone

@@ -7,7 +7,7 @@ import torch
 from personsearch.errors import ConfigError, TrainingError
 from personsearch.train import Rehearsal, rehearse_finetune, rehearse_pretrain
 from personsearch.train.rehearsal import peak_memory_mb
-from tests.conftest import toy_set
+from tests.support import toy_set
 from tests.train.runs import finetune_config, pretrain_config
 
 
