@@ -270,26 +270,39 @@ with Gallery.open(sys.argv[1]) as gallery:
 """
 
 
+def half_written(path: Path) -> bool:
+    return any(cache.suffix != ".safetensors" for cache in caches(path))
+
+
+def wait_for_a_half_written_file(path: Path) -> None:
+    for _ in range(100_000):
+        if half_written(path):
+            return
+    pytest.fail("no cache was being written")
+
+
 def killed_inside_cache_writing(path: Path, times: int) -> int:
     """Kill a process that only writes the cache; return how often it left a half-written file."""
     rng = np.random.default_rng(times)
     expected = everybody(path)
-    half_written = 0
-    for _ in range(times):
+    hits = 0
+    for number in range(times):
         child = subprocess.Popen([sys.executable, "-c", CACHE_WRITER, path], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         child.stdout.readline()
         time.sleep(float(rng.uniform(0, 0.15)))
+        if number % 2:  # random moments rarely hit the writing itself
+            wait_for_a_half_written_file(path)
         child.send_signal(signal.SIGKILL)
         child.communicate()
-        half_written += any(cache.suffix != ".safetensors" for cache in caches(path))
+        hits += half_written(path)
         with Gallery.open(path, mode="r") as reader:
             assert reader.search(QUERY, k=1000) == expected
         with Gallery.open(path) as writer:
             writer.rebuild()
         assert len(caches(path)) == 1
         assert everybody(path) == expected
-    return half_written
+    return hits
 
 
 def test_killed_inside_cache_writing(path: Path) -> None:
