@@ -89,7 +89,7 @@ WeightsName: TypeAlias = Packaged | Folder | TensorFile | HubRepo
 
 
 def parse_name(name: str | os.PathLike[str], revision: str | None = None) -> WeightsName:
-    """Say what a name of weights means; see the module's table.
+    """Return what a name of weights means; see the table above.
 
     Args:
         name: a ``Path`` is always a folder or file.

@@ -77,7 +77,12 @@ class WeightsEntry(StrictModel):
 
 @cache
 def list_weights() -> Mapping[str, WeightsEntry]:
-    """Return the entries of ``weights.toml`` by name."""
+    """Return the entries of ``weights.toml`` by name.
+
+    Example:
+        >>> personsearch.list_weights()["stl-mrfp-small"].license
+        'CC0-1.0'
+    """
     packed = Path(str(files("personsearch"))) / "weights.toml"
     path = packed if packed.exists() else packed.parent.parent / "weights.toml"  # in a checkout it lies at the root
     data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -117,7 +122,7 @@ class LoadedWeights:
 def load_weights(
     name: str | os.PathLike[str], *, revision: str | None = None, options: HubOptions | None = None
 ) -> LoadedWeights:
-    """Load the weights that a name means; see ``personsearch.weights.names`` for the names there are.
+    """Load the weights that a name means; see ``personsearch.weights.names``.
 
     Args:
         name: of weights with their configuration: no lone file of tensors.
