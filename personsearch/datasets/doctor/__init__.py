@@ -1,1 +1,1 @@
-"""Checks of a set, one file per subject, its plots and its contact sheets; :func:`.check.check_dataset` runs the checks."""
+"""Checks of a set, one file per subject, and its plots and contact sheets; :mod:`.check` runs all checks."""
