@@ -100,7 +100,7 @@ def _validation(held_out: list[Scene], known: set[int], world: World) -> Validat
     logger.info("validating on %d scenes, %d queries", len(held_out), len(queries))
     if not queries:
         logger.warning(
-            "the held-out places show nobody twice whom training does not know: the best epoch is chosen by detection "
+            "training knows everybody who appears twice in the held-out places: the best epoch is chosen by detection "
             "alone"
         )
     return Validation(
