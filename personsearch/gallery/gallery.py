@@ -37,6 +37,30 @@ class Gallery:
     Attributes:
         path: the folder.
         embedding_size: length of an embedding.
+
+    Example:
+        >>> with Gallery.open("people", searcher.spec, calibration=searcher.calibration) as gallery:
+        ...     gallery.add("a.jpg", detections, camera="door", time=5.0)
+        ...     gallery.add("b.jpg", detections[:2], camera="yard", time=9.0)
+        True
+        True
+        >>> gallery = Gallery.open("people", mode="r")  # any number of readers, beside one writer
+        >>> gallery.require(searcher.spec)  # refuses other weights
+        >>> gallery.image_ids(), gallery.info().images
+        (['a.jpg', 'b.jpg'], 2)
+        >>> [match.image_id for match in gallery.search(detections.embeddings[0], k=2, since=6)]
+        ['b.jpg', 'b.jpg']
+        >>> [len(matches) for matches in gallery.search_batch(detections.embeddings[:3], k=1, cameras=["door"])]
+        [1, 1, 1]
+        >>> like_a_stored_person = gallery.search(gallery.embedding(1), k=3)
+        >>> gallery.check()  # no problems
+        []
+        >>> gallery.close()
+        >>> with Gallery.open("people") as gallery:
+        ...     gallery.remove(before=6)  # erases what is older
+        ...     gallery.rebuild("exact").startswith("exact")
+        1
+        True
     """
 
     def __init__(self, store: Store, lock: FileLock | None) -> None:

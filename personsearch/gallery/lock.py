@@ -14,7 +14,7 @@ OWNER = "writer.pid"
 
 
 def acquire_writer_lock(folder: Path) -> FileLock:
-    """Become the writer of the gallery in a folder; the lock ends with the process at the latest.
+    """Become the writer of the gallery in a folder; the lock ends when the process does, if not before.
 
     Any thread of the process may release the lock, whichever acquired it.
 

@@ -1,4 +1,4 @@
-"""Opening the folder of a gallery: nothing is written before it is clear that there is, or is to be, a gallery."""
+"""Opening the folder of a gallery. Nothing is written to a folder that holds no gallery, unless one is to be made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def open_folder(folder: Path, *, write: bool, spec: Spec | None) -> tuple[Store,
         The database, and the writer's lock; None for a reader.
 
     Raises:
-        GalleryError: there is no gallery and none is to be made, or the folder cannot be written to.
+        GalleryError: there is no gallery and no spec to make one, or the folder cannot be written to.
         GalleryLockedError: another process is writing.
         GalleryMismatchError: the gallery has another format.
         GalleryCorruptError: the database is damaged.

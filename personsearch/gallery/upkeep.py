@@ -1,6 +1,6 @@
 """Looking after the index: the cache on the disk, the training of inverted lists, and the check for damage.
 
-Searching needs none of this but the cache that an opening begins with; see ``view.py``.
+Searching uses only the cache, and only when a gallery is opened; see ``view.py``.
 """
 
 from __future__ import annotations
