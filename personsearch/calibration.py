@@ -59,6 +59,17 @@ class Calibration:
         similarities: the knots, strictly rising; below the first and above the last the map is constant.
         probabilities: at the knots, rising, above 0 and below 1.
         thresholds: by falling rate.
+
+    Example:
+        >>> calibration = searcher.calibration
+        >>> low, high = calibration.probability([0.2, 0.9])
+        >>> bool(low < 0.05 < high)
+        True
+        >>> calibration.threshold(1e-3).similarity == gallery.calibration.threshold(1e-3).similarity
+        True
+        >>> [match] = calibration.fill(gallery.search(detections.embeddings[0], k=1))
+        >>> match.probability == float(calibration.probability(match.similarity))
+        True
     """
 
     weights: str
