@@ -161,8 +161,9 @@ def stricter(
         return min_similarity
     if calibration is None:
         raise ConfigError(
-            "max_false_match_rate needs a calibration, and these weights have none; make one with "
-            "'personsearch evaluate WEIGHTS DATASET --calibrate', or give min_similarity"
+            "max_false_match_rate needs a calibration, and there is none: open the gallery with the one of its weights "
+            "(calibration=searcher.calibration), make one with 'personsearch evaluate WEIGHTS DATASET --calibrate', or "
+            "give min_similarity"
         )
     threshold = calibration.threshold(max_false_match_rate).similarity
     if min_similarity is None or threshold is None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import glob
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -78,7 +81,8 @@ class Sources:
         """Resolve what the caller gave.
 
         Raises:
-            ImageError: nothing is there, an in-memory image has no id, or two inputs share one.
+            ImageError: nothing is there, an in-memory image has no id, two inputs share one, or a camera or time cannot
+                be stored.
         """
         if every < 1:
             raise ImageError(f"every must be at least 1, got {every}")
@@ -93,6 +97,7 @@ class Sources:
             if entry.image_id in seen:
                 raise ImageError(f"image_id {entry.image_id!r} occurs twice; give a mapping image_id -> image")
             seen.add(entry.image_id)
+        _check_storable(cameras or {}, times or {})
         return cls(tuple(entries), every, dict(cameras or {}), dict(times or {}))
 
     def scenes(self, entry: Entry, wanted: Wanted) -> Iterator[Source | None]:
@@ -118,6 +123,16 @@ class Sources:
         on_disk = isinstance(entry.image, os.PathLike) or (isinstance(entry.image, str) and not is_url(entry.image))
         file = Path(os.fspath(entry.image)) if on_disk else None  # type: ignore[arg-type]
         return Source(name, image, file, camera, time)
+
+
+def _check_storable(cameras: Mapping[str, Any], times: Mapping[str, Any]) -> None:
+    """Refuse cameras and times that a gallery cannot store, before the network runs."""
+    for name, camera in cameras.items():
+        if not isinstance(camera, str):
+            raise ImageError(f"camera of {name!r} must be a string, got {camera!r}")
+    for name, time in times.items():
+        if isinstance(time, bool) or not isinstance(time, Real) or not math.isfinite(time):
+            raise ImageError(f"time of {name!r} must be a finite number of seconds, got {time!r}")
 
 
 def read_sidecar(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, float]]:

@@ -54,7 +54,7 @@ def test_the_stricter_of_a_similarity_and_a_rate() -> None:
     assert stricter(None, 0.01, calibration()) == 0.4999
     assert stricter(0.3, 0.01, calibration()) == 0.4999
     assert stricter(0.7, 0.01, calibration()) == 0.7
-    with pytest.raises(ConfigError, match=r"needs a calibration, and these weights have none.*--calibrate"):
+    with pytest.raises(ConfigError, match=r"needs a calibration, and there is none.*--calibrate"):
         stricter(0.3, 0.01, None)
 
 

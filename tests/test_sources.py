@@ -2,6 +2,7 @@ import csv
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,6 +77,23 @@ def test_a_file_in_a_mapping_is_found_again(tmp_path: Path) -> None:
     [source] = [source for entry in sources.entries for source in sources.scenes(entry, wanted)]
     assert source is not None
     assert source.extra == {"path": str(tmp_path / "a.jpg")}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"cameras": {"a.jpg": 3}}, "camera of 'a.jpg' must be a string, got 3"),
+        ({"times": {"a.jpg": "noon"}}, "time of 'a.jpg' must be a finite number of seconds, got 'noon'"),
+        ({"times": {"a.jpg": float("nan")}}, "finite number of seconds, got nan"),
+        ({"every": 0}, "every must be at least 1, got 0"),
+    ],
+)
+def test_cameras_and_times_that_cannot_be_stored_are_refused_at_once(
+    given: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    images(tmp_path, "a.jpg")
+    with pytest.raises(ImageError, match=message):
+        Sources.of(tmp_path, **given)
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
