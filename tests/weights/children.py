@@ -16,6 +16,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 Result = dict[str, Any]
+#: Calls a function of this module with arguments in a new process; keywords are settings of its environment.
+Child = Callable[..., Result]
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
