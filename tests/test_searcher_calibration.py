@@ -84,7 +84,7 @@ def test_search_with_probabilities_and_rates(calibrated: PersonSearcher, tmp_pat
 def test_without_one_a_rate_is_refused(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
     tiny_searcher.index({"0": toy_scene(PEOPLE)}, tmp_path / "g")
     assert tiny_searcher.search(tmp_path / "g", toy_scene(PEOPLE))[0].probability is None
-    with pytest.raises(ConfigError, match=r"these weights have none.*--calibrate"):
+    with pytest.raises(ConfigError, match=r"there is none.*--calibrate"):
         tiny_searcher.search(tmp_path / "g", toy_scene(PEOPLE), max_false_match_rate=1e-2)
 
 
