@@ -58,3 +58,11 @@ def test_publish_takes_folders_only(run: Run, tmp_path: Path) -> None:
     done = run("weights", "publish", file, "org/repo", "--license", "cc0-1.0", "--train-data", "toys")
     assert done.code == 2
     assert "a file; give the weights folder that holds it" in done.err.replace("\n", " ")
+
+
+def test_weights_list_and_show(run: Run) -> None:
+    assert "stl-mrfp-small" in run("weights", "list").out
+    assert json.loads(run("weights", "list", "--json").out)["stl-mrfp-small"]["license"] == "CC0-1.0"
+    assert json.loads(run("weights", "show", "stl-mrfp-small", "--json").out)["arch"] == "stl-mrfp-small"
+    assert "sha256" in run("weights", "show", "stl-mrfp-small").out
+    assert run("weights", "show", "nope").code == 2

@@ -1,0 +1,36 @@
+"""What holds for every command: mistakes end with a message and exit status 2."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import Run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("index", "photos"), "the gallery's folder last"),
+        (("detect", __file__, "--weights", "./none"), "no such folder"),
+        (("train", "finetune", "small-finetune", "optimizer.rate=1"), "unknown key"),
+        (("train", "pretrain", "none.toml"), "cannot be read"),
+        (("index", "/nowhere", "g", "--sidecar", "/none.csv"), "cannot be read"),
+    ],
+)
+def test_mistakes_end_with_a_message_and_two(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    done = run(*arguments)
+    assert done.code == 2
+    assert message in done.err.replace("\n", " ")
+    assert "Traceback" not in done.err
+
+
+def test_in_a_process_of_its_own() -> None:
+    command = [sys.executable, "-m", "personsearch"]
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.strip() == "0.1.0"
+    wrong = subprocess.run([*command, "detect", "/nowhere.jpg"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "/nowhere.jpg: no such file" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+    assert wrong.stdout == ""
