@@ -10,7 +10,7 @@ import torch
 
 from personsearch import PersonSearcher
 from personsearch.models import ModelConfig, build
-from tests.support import SHARED, SHIRTS, TINY, Done, Run, toy_scene, toy_set  # noqa: F401
+from tests.support import TINY, Done, Run, toy_set
 
 
 @pytest.fixture(autouse=True)

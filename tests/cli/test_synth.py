@@ -14,7 +14,7 @@ from personsearch.datasets import load_dataset
 from personsearch.synth import making
 from personsearch.synth.layouts import LAYOUTS
 from personsearch.synth.recipe import Recipe, describe_recipes
-from tests.conftest import Run
+from tests.support import Run
 from tests.synth.pictures import open_and_die, open_blocks, small_plan
 
 

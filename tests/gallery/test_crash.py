@@ -15,8 +15,8 @@ import pytest
 
 from personsearch import Gallery, PersonSearcher
 from personsearch.errors import GalleryError, GalleryFullError
-from tests.conftest import toy_scene
 from tests.gallery.toy import people, scene, spec
+from tests.support import toy_scene
 
 SCENES = 300
 

@@ -19,7 +19,7 @@ from personsearch.synth.statistics import (
     statistics_of_plan,
     statistics_of_set,
 )
-from tests.conftest import SHARED, Run
+from tests.support import SHARED, Run
 
 PRW = ["train.identities=24", "train.frames=48", "test.identities=2", "test.frames=2"]
 CUHK = ["train.identities=77", "train.scenes=6", "test.identities=2", "test.scenes=1"]
