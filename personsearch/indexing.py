@@ -1,4 +1,4 @@
-"""Images into a gallery: skip what is there, report what cannot be read, go on with the rest."""
+"""Images into a gallery: skip what is stored already, report what cannot be read, index the rest."""
 
 from __future__ import annotations
 

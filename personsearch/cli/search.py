@@ -99,9 +99,9 @@ def search(
     gallery: Annotated[Path, typer.Argument(help="The gallery's folder.")],
     image: Annotated[str, typer.Argument(help="Image with the person to look for.")],
     box: Annotated[
-        str | None, typer.Option(help="The person: x1,y1,x2,y2 in pixels; default: the detection of the highest score.")
+        str | None, typer.Option(help="The person: x1,y1,x2,y2 in pixels; default: the highest-scoring detection.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of matches at most.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Most matches to return.")] = 10,
     camera: Annotated[list[str] | None, typer.Option(help="Only scenes of this camera; may be repeated.")] = None,
     since: Annotated[float | None, typer.Option(help="Only scenes from this time (seconds) on.")] = None,
     until: Annotated[float | None, typer.Option(help="Only scenes up to this time (seconds).")] = None,
@@ -113,7 +113,7 @@ def search(
             help="Keep matches that at most this share of strangers reach, e.g. 0.001; needs calibrated weights."
         ),
     ] = None,
-    one_per_image: Annotated[bool, typer.Option(help="Keep each scene's best match only.")] = False,
+    one_per_image: Annotated[bool, typer.Option("--one-per-image", help="Keep each scene's best match only.")] = False,
     save: Annotated[Path | None, typer.Option(help="Draw the query and its matches into this picture.")] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", help="Default: those that the gallery was made with.")

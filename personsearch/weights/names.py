@@ -163,7 +163,7 @@ def _hub_repo(text: str) -> HubRepo:
 
 
 def _local(text: str) -> Folder | TensorFile:
-    """Tell a folder from a file of tensors by what is there; where nothing is, by the suffix."""
+    """Tell a folder from a file of tensors by what is on the disk; where nothing is, by the suffix."""
     path = Path(text)
     if text.startswith("~"):
         try:

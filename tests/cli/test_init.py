@@ -2,9 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from personsearch.cli import app
 from tests.support import Run
 
 
@@ -34,3 +38,21 @@ def test_in_a_process_of_its_own() -> None:
     assert "/nowhere.jpg: no such file" in wrong.stderr
     assert "Traceback" not in wrong.stderr
     assert wrong.stdout == ""
+
+
+def commands() -> Iterator[list[str]]:
+    """Yield every command with the words it is called by."""
+    root = typer.main.get_command(app)
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        yield [name]
+        yield from ([name, inner] for inner in getattr(command, "commands", ()))
+
+
+def test_help_cuts_nothing_at_80_columns() -> None:
+    words = list(commands())
+    assert ["search"] in words
+    assert ["train", "finetune"] in words
+    for one in words:
+        shown = CliRunner().invoke(app, [*one, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).output
+        assert "--help" in shown
+        assert "…" not in shown, one
