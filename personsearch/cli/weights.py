@@ -24,13 +24,12 @@ def weights_list(as_json: Json = False) -> None:
     if as_json:
         print_json({name: entry.model_dump(mode="json") for name, entry in entries.items()})
         return
-    table = table_of("name", "architecture", "MB", "trained on", "licence", "mAP", "top-1")
-    for column in table.columns[:2]:
-        column.no_wrap = True  # names are for copying
+    table = table_of("name", "MB", "trained on", "licence", "mAP", "top-1")
+    table.columns[0].no_wrap = True  # names are for copying
     for name, entry in entries.items():
         size = sum(file.bytes for file in entry.files) / 1e6
         figures = [f"{100 * entry.metrics[key]:.1f}" for key in ("mAP", "top1")]
-        table.add_row(name, entry.arch, f"{size:.1f}", entry.train_data, entry.license, *figures)
+        table.add_row(name, f"{size:.1f}", entry.train_data, entry.license, *figures)
     out.print(table)
 
 

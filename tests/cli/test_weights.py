@@ -16,6 +16,8 @@ def test_list_shows_names_whole_on_a_narrow_terminal() -> None:
     for name in list_weights():
         assert name in done.output
     assert max(map(len, done.output.splitlines())) <= 80
+    for entry in list_weights().values():
+        assert f"{100 * entry.metrics['top1']:.1f}" in done.output  # the last column is whole, too
 
 
 def test_show_takes_a_name_in_both_spellings(run: Run) -> None:
