@@ -18,9 +18,8 @@ from personsearch.errors import ImageError
 
 #: Columns whose cells are never broken; all others hold texts.
 NUMBERS = frozenset({"query", "rank", "similarity", "probability", "score", "time", "box", "person", "epoch", "MB"})
-#: Columns of texts that are often long, and how narrow these may become.
-LONG = frozenset({"scene", "image", "trained on", "what for", "value"})
-SHORTEST = 24
+#: A column of texts that is narrower than this is hard to read.
+READABLE = 24
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -58,7 +57,7 @@ def table_of(*columns: str) -> Table:
         if column in NUMBERS:
             table.add_column(column, no_wrap=True)
         else:
-            table.add_column(column, overflow="fold", min_width=SHORTEST if column in LONG else len(column))
+            table.add_column(column, overflow="fold", min_width=len(column))
     return table
 
 
@@ -68,7 +67,7 @@ def fits(table: Table) -> bool:
     for column in table.columns:
         cells = [column.header, *column.cells]
         longest = max(cell_len(str(cell)) for cell in cells)
-        needed += longest if column.no_wrap else min(longest, column.min_width or 0)
+        needed += longest if column.no_wrap else min(longest, READABLE)
     return needed <= out.width
 
 
