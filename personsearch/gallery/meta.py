@@ -46,7 +46,8 @@ def spec_of(meta: Mapping[str, str]) -> Spec:
 
 def without_revision(meta: Mapping[str, str]) -> dict[str, str]:
     """Return the meta rows less those of the revision, without which a gallery is still whole."""
-    return {key: value for key, value in meta.items() if not key.startswith("revision")}
+    # A damaged database may have keys of any type, so they are only compared.
+    return {key: value for key, value in meta.items() if key not in ("revision", "revision_checksum")}
 
 
 def _checksum(meta: Mapping[str, str]) -> str:
