@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import glob
+import itertools
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -125,6 +126,18 @@ class Sources:
         return Source(name, image, file, camera, time)
 
 
+def check_sources(images: str | Sequence[str]) -> None:
+    """Refuse what :meth:`Sources.of` would refuse, without listing a whole folder or glob for it.
+
+    Raises:
+        ImageError: nothing is there, or two inputs share an image_id.
+    """
+    if not isinstance(images, str):
+        Sources.of(images)  # a list is not looked up on the disk
+    elif not is_url(images) and not Path(images).expanduser().is_file():
+        _media_in(images)
+
+
 def _check_storable(cameras: Mapping[str, Any], times: Mapping[str, Any]) -> None:
     """Refuse cameras and times that a gallery cannot store, before the network runs."""
     for name, camera in cameras.items():
@@ -170,20 +183,32 @@ def _expand(text: str) -> list[Entry]:
     if is_url(text):
         return [Entry(text, text)]
     path = Path(text).expanduser()
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and is_media(file))
-        if not files:
-            raise ImageError(f"{path}: the folder holds no image or video")
-        return [_file(file, file.relative_to(path).as_posix()) for file in files]
     if path.is_file():
         return [_file(path, path.name)]
-    if glob.has_magic(text):
-        paths = sorted(Path(name) for name in glob.glob(text, recursive=True))
-        files = [path for path in paths if path.is_file() and is_media(path)]
-        if not files:
-            raise ImageError(f"{text}: matches no image or video")
-        return [_file(file, file.relative_to(_fixed_part(text)).as_posix()) for file in files]
-    raise ImageError(f"{text}: no such folder, file or glob")
+    root, files = _media_in(text)
+    return [_file(file, file.relative_to(root).as_posix()) for file in sorted(files)]
+
+
+def _media_in(text: str) -> tuple[Path, Iterator[Path]]:
+    """Return what image_ids of a folder or glob are relative to, and its images and videos, found as they are taken.
+
+    Raises:
+        ImageError: there is no such folder or glob, or it holds no image or video.
+    """
+    path = Path(text).expanduser()
+    paths: Iterator[Path]
+    if path.is_dir():
+        root, paths, nothing = path, path.rglob("*"), f"{path}: the folder holds no image or video"
+    elif glob.has_magic(text):
+        root, nothing = _fixed_part(text), f"{text}: matches no image or video"
+        paths = (Path(name) for name in glob.iglob(text, recursive=True))
+    else:
+        raise ImageError(f"{text}: no such folder, file or glob")
+    files = (path for path in paths if path.is_file() and is_media(path))
+    first = next(files, None)
+    if first is None:
+        raise ImageError(nothing)
+    return root, itertools.chain([first], files)
 
 
 def _listed(image: ImageInput) -> list[Entry]:

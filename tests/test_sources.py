@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from personsearch import Gallery, PersonSearcher
+from personsearch import Gallery, PersonSearcher, sources
 from personsearch.errors import ImageError
-from personsearch.sources import Sources, read_sidecar
+from personsearch.sources import Sources, check_sources, read_sidecar
 from tests.support import video
 
 
@@ -99,6 +99,27 @@ def test_cameras_and_times_that_cannot_be_stored_are_refused_at_once(
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="holds no image or video"):
         Sources.of(tmp_path)
+    with pytest.raises(ImageError, match="holds no image or video"):
+        check_sources(str(tmp_path))
+
+
+@pytest.mark.parametrize("given", ["/nowhere/at/all", "/nowhere/*.jpg", ["a.jpg", "a.jpg"]])
+def test_the_check_refuses_in_the_same_words(given: str | list[str]) -> None:
+    with pytest.raises(ImageError) as expected:
+        Sources.of(given)
+    with pytest.raises(ImageError) as actual:
+        check_sources(given)
+    assert str(actual.value) == str(expected.value)
+
+
+def test_the_check_stops_at_the_first_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images(tmp_path, *(f"{n}.jpg" for n in range(20)))
+    looked_at: list[Path] = []
+    monkeypatch.setattr(sources, "is_media", lambda path: looked_at.append(path) is None)
+    for given in (str(tmp_path), f"{tmp_path}/*.jpg", str(tmp_path / "3.jpg"), "https://example.org/a.jpg"):
+        check_sources(given)
+    assert len(looked_at) == 2  # one in the folder, one of the glob
+    assert len(Sources.of(tmp_path).entries) == 20
 
 
 def test_video_frames_are_named_by_their_time(tmp_path: Path) -> None:

@@ -71,14 +71,14 @@ def index(
 
     Scenes already in the gallery are skipped, so running the same command again continues an interrupted run.
     """
-    from personsearch.sources import Sources, read_sidecar
+    from personsearch.sources import check_sources, read_sidecar
 
     if len(images) < 2:
         raise ImageError("give the images first and the gallery's folder last: personsearch index photos/ my-gallery/")
     *sources, gallery = images
     cameras, times = read_sidecar(sidecar) if sidecar else ({}, {})
     source = sources[0] if len(sources) == 1 else sources
-    Sources.of(source)  # a wrong path is reported before the network is loaded
+    check_sources(source)  # a wrong path is reported before the network is loaded
     report = searcher_for(weights, device).index(
         source,
         Path(gallery),
