@@ -71,6 +71,31 @@ class SplitConfig(StrictModel):
     """Share of frames in which everything but the people is random texture."""
 
 
+class PlacesConfig(StrictModel):
+    """Photographs of empty places that stand behind the people in a share of the frames."""
+
+    photos: str | None = Field(None, min_length=1)
+    """Folder of photographs and equirectangular panoramas without people, perhaps with a ``manifest.json``; None = every
+    place is drawn.
+    """
+    share: float = Field(0.5, ge=0, le=1)
+    """Share of the scenes that are photographed rather than drawn; 0 without ``photos``."""
+    held_out: float = Field(0.2, ge=0, lt=1)
+    """Share of the photographs that only the test split uses; 0 = both splits use all of them."""
+    empty: float = Field(0.1, ge=0, le=1)
+    """Share of the photographed frames that show nobody."""
+    plain: float = Field(0.05, ge=0, le=1)
+    """Share of the photographed frames whose place is a plain backdrop: black, grey, a gradient, noise."""
+    per_frame: tuple[int, ...] = (1, 6)
+    """People in a photographed frame, given like ``people.per_frame``."""
+    heights: tuple[float, float] = (0.047, 1.2)
+    """Least and greatest height of a person as a share of the picture's height; all octaves between are equally frequent
+    as far as the place is deep enough.
+    """
+    occluders: float = Field(0.3, ge=0, le=1)
+    """Share of the people in photographed frames in front of whom something stands."""
+
+
 class RandomiseConfig(StrictModel):
     """Randomisations, each of which can be switched off to measure its effect."""
 
@@ -82,6 +107,10 @@ class RandomiseConfig(StrictModel):
     sensor: bool = True
     """Every camera has its own sensor; off = all cameras are perfect."""
     look_alikes: bool = True
+    textures: str | None = Field(None, min_length=1)
+    """Folder of photographed materials, which replace some of the procedural ones on floors, walls, facades and cloth of
+    drawn worlds; None = all are procedural.
+    """
 
 
 class Recipe(StrictModel):
@@ -97,6 +126,7 @@ class Recipe(StrictModel):
     train: SplitConfig = SplitConfig(random_backgrounds=0.1)
     test: SplitConfig = SplitConfig(identities=30, scenes=2)
     randomise: RandomiseConfig = RandomiseConfig()
+    places: PlacesConfig = PlacesConfig()
 
     @model_validator(mode="after")
     def _sensible(self) -> Recipe:
@@ -107,6 +137,7 @@ class Recipe(StrictModel):
         for name, (low, high) in (
             ("cameras.heights", self.cameras.heights),
             ("cameras.fields_of_view", self.cameras.fields_of_view),
+            ("places.heights", self.places.heights),
         ):
             if not 0 < low <= high:
                 raise ValueError(f"{name} must be two numbers above 0, the smaller one first, not {low}, {high}")
@@ -115,6 +146,7 @@ class Recipe(StrictModel):
             ("people.appearances", self.people.appearances, 2),
             ("people.heights", self.people.heights, 0),
             ("people.labelled", self.people.labelled, 0),
+            ("places.per_frame", self.places.per_frame, 2),
         ):
             rising = all(a <= b for a, b in pairwise(quantiles))
             if (
@@ -132,6 +164,11 @@ class Recipe(StrictModel):
         if self.cameras.hand_held and self.cameras.per_scene != 1:
             raise ValueError("cameras.per_scene must be 1 where cameras.hand_held is true: a frame is a camera")
         return self
+
+    @property
+    def photographed(self) -> float:
+        """Share of photographed scenes; 0 without a folder of photographs."""
+        return self.places.share if self.places.photos is not None else 0.0
 
     @property
     def look_alikes(self) -> float:
