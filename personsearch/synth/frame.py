@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +34,7 @@ class DrawnPerson:
         visible_box: box around the visible pixels; None where there are none.
         visibility: visible pixels / pixels of the person drawn alone, including those outside the picture; 0..1.
         truncated: whether the person reaches outside the picture.
+        inside: share of the person drawn alone that lies in the picture, 0..1.
         keypoints: (17, 3) float32 in COCO's order: x, y, and 2 = visible, 1 = hidden, 0 = outside the picture.
         foot: x, y of the point on the ground below the person.
     """
@@ -44,6 +44,7 @@ class DrawnPerson:
     visible_box: Box | None
     visibility: float
     truncated: bool
+    inside: float
     keypoints: Array
     foot: tuple[float, float]
 
@@ -56,13 +57,11 @@ class Drawn:
         image: (H, W, 3) uint8 RGB.
         owner: (H, W) uint8: 0 = nobody, i + 1 = the frame's i-th appearance.
         people: everyone who would show at least one pixel if drawn alone.
-        timings: seconds spent on each stage: build, pose, draw, measure.
     """
 
     image: NDArray[np.uint8]
     owner: NDArray[np.uint8]
     people: list[DrawnPerson]
-    timings: dict[str, float]
 
 
 class Stage:
@@ -105,7 +104,12 @@ class Stage:
 
 
 def open_stage(job: Job, recipe: Recipe) -> Stage:
-    """Build a job's world and upload it to a renderer.
+    """Build a job's world and upload it to a renderer; see :func:`open_stage_of`."""
+    return open_stage_of(build_world(job.kind, job.world_seed, lighting=recipe.randomise.lighting), recipe)
+
+
+def open_stage_of(world: World, recipe: Recipe) -> Stage:
+    """Upload a world to a renderer, for the recipe's people and pictures.
 
     Raises:
         MissingExtraError: a library of the extra ``synth`` is missing.
@@ -116,7 +120,6 @@ def open_stage(job: Job, recipe: Recipe) -> Stage:
     def identity_of(seed: int) -> Identity:
         return sample_identity(seed, look_alikes=recipe.look_alikes, patterns=randomise.patterns, bags=randomise.bags)
 
-    world = build_world(job.kind, job.world_seed, lighting=randomise.lighting)
     return Stage(world, recipe.width, recipe.height, identity_of)
 
 
@@ -128,18 +131,33 @@ def draw_frame(stage: Stage, frame: Frame, gain: float = 1.0) -> Drawn:
         frame: the frame as planned.
         gain: factor on all light, as exposure.
     """
-    clock = _Stopwatch()
-    characters = [stage.character(one.seed, one.outfit, one.companion_thing) for one in frame.appearances]
-    clock.lap("build")
-    people = [_posed(one, character) for one, character in zip(frame.appearances, characters, strict=True)]
-    clock.lap("pose")
     light = stage.world.lights[frame.light]
+    people = posed_people(stage, frame)
     picture = stage.renderer.draw(frame.camera, light, people, figures=stage.figures, gain=gain)
-    clock.lap("draw")
+    return measured_people(stage, frame, people, picture, picture.image)
+
+
+def posed_people(stage: Stage, frame: Frame) -> list[Posed]:
+    """Return the frame's people in their poses and places."""
+    characters = [stage.character(one.seed, one.outfit, one.companion_thing) for one in frame.appearances]
+    return [_posed(one, character) for one, character in zip(frame.appearances, characters, strict=True)]
+
+
+def measured_people(
+    stage: Stage, frame: Frame, people: Sequence[Posed], picture: Picture, image: NDArray[np.uint8]
+) -> Drawn:
+    """Measure everyone in a drawing.
+
+    Args:
+        stage: of the drawing.
+        frame: as planned.
+        people: as drawn last.
+        picture: the drawing, which says who covers each pixel; owners beyond the people are nobody.
+        image: (H, W, 3) uint8 RGB, the picture that comes of it.
+    """
     measured = [_measured(stage.renderer, frame, picture, index, person) for index, person in enumerate(people)]
-    clock.lap("measure")
-    drawn = [person for person in measured if person is not None]
-    return Drawn(image=picture.image, owner=picture.owner, people=drawn, timings=clock.laps)
+    owner = np.where(picture.owner <= len(people), picture.owner, np.uint8(0))
+    return Drawn(image=image, owner=owner, people=[person for person in measured if person is not None])
 
 
 def _posed(one: Appearance, character: Character) -> Posed:
@@ -149,7 +167,7 @@ def _posed(one: Appearance, character: Character) -> Posed:
 
 def _measured(renderer: Renderer, frame: Frame, picture: Picture, index: int, person: Posed) -> DrawnPerson | None:
     camera, (height, width) = frame.camera, picture.owner.shape
-    alone, box = renderer.alone(camera, person)
+    alone, inside, box = renderer.alone(camera, person)
     if box is None:
         return None
     x1, y1 = (int(max(0, corner)) for corner in box[:2])
@@ -172,6 +190,7 @@ def _measured(renderer: Renderer, frame: Frame, picture: Picture, index: int, pe
         visible_box=visible_box,
         visibility=min(1.0, float(own.sum()) / alone),
         truncated=box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height,
+        inside=inside / alone,
         keypoints=_keypoints(frame, picture, index, person),
         foot=(float(foot[0, 0]), float(foot[0, 1])),
     )
@@ -186,14 +205,3 @@ def _keypoints(frame: Frame, picture: Picture, index: int, person: Posed) -> Arr
     owner = picture.owner[np.where(inside, row, 0), np.where(inside, column, 0)]
     state = np.where(inside, np.where(owner == index + 1, 2, 1), 0)
     return np.column_stack([pixels, state]).astype(np.float32)
-
-
-class _Stopwatch:
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = now - self._last
-        self._last = now

@@ -24,6 +24,11 @@ GOOD_VISIBILITY = 0.35
 #: Below this visible fraction, or below this size in pixels, a person gets no box at all.
 MIN_VISIBILITY = 0.12
 MIN_WIDTH, MIN_HEIGHT = 10, 36
+#: In photographed places people may be as close as they like, and the picture's edge cuts many of them. Somebody cut by
+#: the edge counts from this share inside the picture upwards, if enough of that share is visible; nobody goes without
+#: a box, however little shows. Smaller boxes than these are neither targets nor false alarms.
+MIN_INSIDE = 0.15
+MIN_PLATE_WIDTH, MIN_PLATE_HEIGHT = 8, 28
 #: A query must be clearer than that, and at least this share of its picture's height tall: 100 of 640 pixels.
 QUERY_VISIBILITY = 0.7
 QUERY_HEIGHT = 100 / 640
@@ -49,7 +54,7 @@ def image_row(job: Job, frame: Frame, file_name: str, image: Image, light: str) 
         light: name of the session's light.
     """
     height, width = image.shape[:2]
-    return {
+    row = {
         "file_name": file_name,
         "width": width,
         "height": height,
@@ -60,6 +65,9 @@ def image_row(job: Job, frame: Frame, file_name: str, image: Image, light: str) 
         "random_background": frame.random_background,
         "luma": round(mean_luma(image), 3),
     }
+    if frame.backdrop is not None:
+        row["photo"] = frame.backdrop.photo
+    return row
 
 
 def annotation_rows(frame: Frame, drawn: Drawn, *, keypoints: bool = False) -> list[Row]:
@@ -72,8 +80,10 @@ def annotation_rows(frame: Frame, drawn: Drawn, *, keypoints: bool = False) -> l
     rows = []
     for person in drawn.people:
         bbox = _clipped(person.box, width, height)
+        if person.visible_box is None or min(bbox[2:]) < 1:
+            continue
         too_small = bbox[2] < MIN_WIDTH or bbox[3] < MIN_HEIGHT
-        if too_small or person.visible_box is None or person.visibility < MIN_VISIBILITY:
+        if frame.backdrop is None and (too_small or person.visibility < MIN_VISIBILITY):
             continue
         appearance = frame.appearances[person.appearance]
         row: Row = {
@@ -87,6 +97,8 @@ def annotation_rows(frame: Frame, drawn: Drawn, *, keypoints: bool = False) -> l
             "foot": [round(float(value), 1) for value in person.foot],
             "mask_value": person.appearance + 1,
         }
+        if frame.backdrop is not None:
+            row["inside"] = round(float(person.inside), 3)
         if keypoints:
             row["keypoints"] = _flat(person)
         rows.append(row)
@@ -112,7 +124,7 @@ def merge(split: str, images: Iterable[Row], *, keypoints: bool = False, min_cam
         image_id = len(image_rows) + 1
         image_rows.append({"id": image_id, **{key: value for key, value in image.items() if key != "annotations"}})
         for row in image["annotations"]:
-            ignore = row["visibility"] < GOOD_VISIBILITY
+            ignore = not _counts(row)
             person = -1 if ignore else numbers.get(row["label"], -1)
             annotations.append(_annotation(row, len(annotations) + 1, image_id, person, ignore))
     category: Row = {"id": 1, "name": "person"}
@@ -159,7 +171,7 @@ def _identities(images: Sequence[Row], min_cameras: int) -> dict[int, int]:
     cameras: dict[int, list[str]] = {}
     for image in images:
         for row in image["annotations"]:
-            if row["label"] >= 0 and row["visibility"] >= GOOD_VISIBILITY:
+            if row["label"] >= 0 and _counts(row):
                 cameras.setdefault(row["label"], []).append(image["camera"])
     labels = sorted(label for label, seen in cameras.items() if len(seen) >= 2 and len(set(seen)) >= min_cameras)
     return {label: number for number, label in enumerate(labels)}
@@ -179,6 +191,15 @@ def _annotation(row: Row, number: int, image_id: int, person: int, ignore: bool)
         "ignore": ignore,
         **kept,
     }
+
+
+def _counts(row: Row) -> bool:
+    """Return whether a person shows enough to be a target."""
+    if "inside" not in row:
+        return bool(row["visibility"] >= GOOD_VISIBILITY)
+    _, _, width, height = row["bbox"]
+    large = width >= MIN_PLATE_WIDTH and height >= MIN_PLATE_HEIGHT
+    return bool(large and row["inside"] >= MIN_INSIDE and row["visibility"] >= GOOD_VISIBILITY * row["inside"])
 
 
 def _is_clear(row: Row, image: Row) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from personsearch.synth.backgrounds import random_background
-from personsearch.synth.plan import Frame, Job
+from personsearch.synth.plan import PHOTO, Frame, Job
 from personsearch.synth.sensor import (
     NEUTRAL,
     PERFECT,
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 TARGET_SCALES = {"dusk": 0.8, "night": 0.5}
 #: Least and greatest factor by which all light is scaled for one camera in one light.
 GAIN_RANGE = (0.3, 4.0)
+
+#: Factor, as a standard deviation of its logarithm, by which the exposure of a photographed place is varied.
+PLATE_EXPOSURE = 0.15
+#: Least and greatest gain that the automatic exposure may want for a photographed place.
+PLATE_GAINS = (0.6, 3.0)
 
 _FRAME_KEY = 74
 
@@ -93,6 +98,8 @@ class Photographer:
 
     def take(self, frame: Frame) -> Photograph:
         """Draw a frame of the job and develop it."""
+        if frame.backdrop is not None:
+            return self._over_plate(frame)
         key = (frame.camera.name, frame.light)
         if key not in self._settings:
             first = next(one for one in self._job.frames if (one.camera.name, one.light) == key)
@@ -103,6 +110,18 @@ class Photographer:
         image = random_background(drawn.image, drawn.owner, rng) if frame.random_background else drawn.image
         image = develop(image, settings.sensor, rng, balance=settings.balance, target_scale=settings.target_scale)
         return Photograph(image=image, drawn=drawn)
+
+    def _over_plate(self, frame: Frame) -> Photograph:
+        """Take a frame whose place is a photograph, which is exposed already; one sensor goes over all of it."""
+        drawn = self._painter.draw(frame, 1.0)
+        rng = np.random.default_rng([_FRAME_KEY, frame.seed])
+        sensor = sensor_of(self._job, frame, self._recipe)
+        gain = 1.0
+        if sensor is not PERFECT:
+            # The sensor's automatic exposure goes part of the way: dark places become lighter, but stay dark.
+            wanted = exposure_gain(drawn.image, sensor, *PLATE_GAINS)
+            gain = wanted ** rng.uniform(0, 0.9) * float(np.exp(rng.normal(0, PLATE_EXPOSURE)))
+        return Photograph(image=develop(drawn.image, sensor, rng, gain=gain), drawn=drawn)
 
     def _set_up(self, frame: Frame) -> _Settings:
         # The light itself is scaled: in the renderer's 8 bits, what is too dark or too bright would be lost.
@@ -142,10 +161,14 @@ class _StagePainter:
 
 
 def open_stage_painter(job: Job, recipe: Recipe) -> Painter:
-    """Return a painter that draws a job's place with OpenGL.
+    """Return a painter that draws a job's place, or lays people over photographs of places, with OpenGL.
 
     Raises:
         MissingExtraError: a library of the extra ``synth`` is missing.
         RenderError: there is no OpenGL through EGL.
     """
+    if job.kind == PHOTO:
+        from personsearch.synth.plates.painter import PlatePainter
+
+        return PlatePainter(job, recipe)
     return _StagePainter(job, recipe)

@@ -94,6 +94,8 @@ class PlacesConfig(StrictModel):
     """
     occluders: float = Field(0.3, ge=0, le=1)
     """Share of the people in photographed frames in front of whom something stands."""
+    things: float = Field(0.45, ge=0, le=1)
+    """Share of the photographed frames with something else in them: a pillar, a coat on a hook, a poster, a statue."""
 
 
 class RandomiseConfig(StrictModel):

@@ -176,6 +176,11 @@ def mean_luma(image: Image) -> float:
     return float(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).mean() / 255)
 
 
+def linear_light(image: Image) -> NDArray[np.float32]:
+    """Return the linear light of an (H, W, 3) uint8 RGB picture, float32; 1 = what a white surface shows in light 1."""
+    return np.asarray(_linear()[image], np.float32)
+
+
 def _curves(sensor: Sensor, gain: float, balance: ArrayLike) -> Gains:
     """Return (256, 3): the red, green and blue, 0..1, that each value of the renderer becomes."""
     light = _linear() * gain

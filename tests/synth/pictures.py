@@ -57,6 +57,7 @@ def drawn_person(
         visible_box=visible_box,
         visibility=visibility,
         truncated=truncated,
+        inside=1.0,
         keypoints=np.zeros((17, 3), np.float32) if keypoints is None else keypoints,
         foot=foot,
     )
@@ -64,7 +65,7 @@ def drawn_person(
 
 def drawn(people: Sequence[DrawnPerson], width: int = WIDTH, height: int = HEIGHT) -> Drawn:
     image = np.zeros((height, width, 3), np.uint8)
-    return Drawn(image=image, owner=np.zeros((height, width), np.uint8), people=list(people), timings={})
+    return Drawn(image=image, owner=np.zeros((height, width), np.uint8), people=list(people))
 
 
 def small_plan(num_frames: int = 6, num_cameras: int = 2) -> tuple[Job, ...]:
@@ -112,7 +113,7 @@ class BlockPainter:
             people.append(drawn_person(box, index=index, visible_box=box, foot=(x1 + 12, 100)))
         light *= gain
         image = np.rint(255 * np.clip(light / (1 + 0.25 * light), 0, 1) ** (1 / 2.2)).astype(np.uint8)
-        return Drawn(image=image, owner=owner, people=people, timings={})
+        return Drawn(image=image, owner=owner, people=people)
 
     def close(self) -> None:
         pass

@@ -6,16 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.synth.cameras import Camera
+from personsearch.synth.plan.photographs import photograph_jobs
 from personsearch.synth.plan.sessions import Session, fitting_place, height_bins, people_wanted, sessions_of
 from personsearch.synth.plan.targets import HeightTarget, counts_at
 from personsearch.synth.plan.types import Appearance, Frame, Job
 from personsearch.synth.plan.walks import Passage, hides, possible, propose
+from personsearch.synth.plates.library import find_plates, split_plates
 from personsearch.synth.recipe import Recipe, SplitConfig
 
 #: First seed of each split's people: multiples of four, so that no group of look-alikes is divided.
 FIRST_SEED = {"train": 100_000_000, "test": 200_000_000}
 #: Added to a split's first seed for people without a label, each of whom is seen in one passage only.
 UNLABELLED = 50_000_000
+#: Added likewise for people without a label in photographed places.
+STRANGERS = 75_000_000
 #: Passages proposed for one identity before fewer boxes than wanted are accepted.
 TRIES = 300
 #: Where heights are controlled: proposals that may fail in a row.
@@ -42,12 +46,29 @@ def plan(recipe: Recipe) -> tuple[Job, ...]:
         base = FIRST_SEED[name] + recipe.seed * 1_000_000 * 4 % UNLABELLED // 4 * 4
         first_scene = 1 if name == "train" else 1 + recipe.train.scenes
         target = HeightTarget(recipe.people.heights) if recipe.people.heights else None
+        photographed = _photographed(recipe, split)
         sessions: list[Session] = []
         for index in range(split.scenes):
-            sessions.extend(sessions_of(recipe, split, first_scene + index, target, rng))
-        _fill(recipe, split, sessions, base, target, rng)
-        jobs.extend(_jobs(recipe, split, name, sessions))
+            if index not in photographed:
+                sessions.extend(sessions_of(recipe, split, first_scene + index, target, rng))
+        if sessions:
+            _fill(recipe, split, sessions, base, target, rng)
+            jobs.extend(_jobs(recipe, split, name, sessions))
+        if photographed:
+            plates = split_plates(find_plates(str(recipe.places.photos)), recipe.places.held_out)[name]
+            scenes = [first_scene + index for index in photographed]
+            weights = _long_tail(recipe, split, split.identities * 10.0, rng)
+            jobs.extend(photograph_jobs(recipe, split, name, scenes, plates, weights, (base, base + STRANGERS), rng))
     return tuple(jobs)
+
+
+def _photographed(recipe: Recipe, split: SplitConfig) -> list[int]:
+    """Return which of a split's scenes are photographed, spread evenly; at least one where any are wanted."""
+    share = recipe.photographed
+    count = min(split.scenes, max(round(share * split.scenes), int(share > 0)))
+    return [
+        index for index in range(split.scenes) if (index + 1) * count // split.scenes > index * count // split.scenes
+    ]
 
 
 def _fill(

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from personsearch.synth.cameras import Camera
 
+#: Kind of a job whose places are photographs.
+PHOTO = "photo"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
@@ -35,6 +38,44 @@ class Appearance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Thing:
+    """Something that stands in a photographed place: an occluder, or a hard negative.
+
+    Attributes:
+        name: of the prop, see ``synth.world.props``.
+        seed: of its shape and colours.
+        position: x, z, metres.
+        heading: radians.
+    """
+
+    name: str
+    seed: int
+    position: tuple[float, float]
+    heading: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backdrop:
+    """The photograph behind the people of a frame.
+
+    Attributes:
+        photo: path below the folder of photographs; "" = a plain backdrop.
+        panorama: whether it is an equirectangular panorama.
+        mirrored: whether left and right are swapped.
+        light: name of its light: day, dusk, night, lamp or plain.
+        outdoors: whether the sky may light it.
+        things: what stands in front of it.
+    """
+
+    photo: str
+    panorama: bool = False
+    mirrored: bool = False
+    light: str = "day"
+    outdoors: bool = False
+    things: tuple[Thing, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Frame:
     """One picture to be drawn.
 
@@ -46,6 +87,7 @@ class Frame:
         seed: seed of everything random in drawing it (noise, motion blur, random background).
         random_background: whether everything but the people is replaced by random texture.
         appearances: the people who are there, including those who will turn out to be hidden.
+        backdrop: the photograph that the frame is drawn over; None = the job's drawn world.
     """
 
     name: str
@@ -55,6 +97,7 @@ class Frame:
     seed: int
     random_background: bool = False
     appearances: tuple[Appearance, ...]
+    backdrop: Backdrop | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +107,7 @@ class Job:
     Attributes:
         split: train or test.
         scene: name of the scene, e.g. ``s3``.
-        kind: kind of world.
+        kind: kind of world; ``photo`` = photographed places, a new one in each frame.
         world_seed: seed of the world.
         camera: name of the camera; the cameras of hand-held photographs have their own names.
         sensor_seed: seed of the camera's sensor; for hand-held photographs the frames' seeds are used instead.

@@ -25,11 +25,16 @@ SHADOW_REACH = 16.0
 CHARACTERS_KEPT = 48
 #: How far beyond each edge a person is drawn when alone, in sizes of the picture.
 MARGIN = 1
+#: Owners in a cut-out: of the world (the ground that catches shadows), and of everything else that is nobody.
+GROUND, THING = 254, 255
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Picture:
-    """A drawn frame: ``image`` is (H, W, 3) uint8 RGB, ``owner`` (H, W) uint8 with 0 = nobody, i + 1 = person i."""
+    """A drawn frame: ``image`` is (H, W, 3) uint8 RGB, ``owner`` (H, W) uint8 with 0 = nobody, i + 1 = person i.
+
+    In a cut-out, 0 = nothing is drawn there, ``GROUND`` = the world, ``THING`` = props and figures.
+    """
 
     image: Pixels
     owner: Pixels
@@ -87,20 +92,26 @@ class Renderer:
         people: Sequence[Posed],
         *,
         figures: Sequence[Posed] = (),
+        props: Sequence[Mesh] = (),
         gain: float = 1.0,
+        cut_out: bool = False,
     ) -> Picture:
         """Draw a frame.
 
         Args:
             camera: must have the renderer's picture size.
             light: the light of the session.
-            people: at most 254 people.
+            people: at most 253 people.
             figures: statues and mannequins; their pixels belong to nobody.
+            props: things that stand in this frame alone; their pixels belong to nobody.
             gain: factor on all light, as exposure.
+            cut_out: leave out the sky and mark in ``owner`` what covers each pixel, so that the drawing can be laid over
+                a photograph.
         """
         bodies = [self._uploaded(person) for person in (*people, *figures)]
+        things = [WorldMesh(self._context, self._programs, mesh, lamps=self._lamps) for mesh in props]
         sunlight = self._sunlight(camera, light)
-        self._draw_shadows(sunlight, light, bodies)
+        self._draw_shadows(sunlight, light, bodies, things)
         shared = self._shared_uniforms(camera, light, sunlight, gain)
         self._frame.use()
         self._frame.clear()
@@ -109,6 +120,7 @@ class Renderer:
         self._shadows.depth_attachment.use(0)
         self._noise.use(1)
         ready: set[int] = set()
+        ground, thing = (GROUND / 255, THING / 255) if cut_out else (0.0, 0.0)
 
         def prepare(program: Any) -> None:
             if id(program) not in ready:
@@ -119,35 +131,39 @@ class Renderer:
         for index, body in enumerate(bodies):
             for part, program, array, _, _, picture in body.parts:
                 prepare(program)
-                assign(
-                    program, {**part.uniforms, "owner": (index + 1) / 255 if part.worn and index < len(people) else 0.0}
-                )
+                own = part.worn and index < len(people)
+                assign(program, {**part.uniforms, "owner": (index + 1) / 255 if own else thing})
                 (picture or self._blank).use(2)
                 array.render(vertices=part.count, first=part.first)
-        for mesh in self._world:
+        for mesh, owner in (*((mesh, thing) for mesh in things), *((mesh, ground) for mesh in self._world)):
             prepare(mesh.program)
+            assign(mesh.program, {"owner": owner})
             (mesh.picture or self._blank).use(2)
             mesh.colour.render()
-        sky = self._programs.sky()
-        assign(sky, {**shared, "from_clip": np.linalg.inv(camera.matrix()), "seed": self._sky_seed})
-        self._sky.render(vertices=3)
+        if not cut_out:
+            sky = self._programs.sky()
+            assign(sky, {**shared, "from_clip": np.linalg.inv(camera.matrix()), "seed": self._sky_seed})
+            self._sky.render(vertices=3)
+        for mesh in things:
+            mesh.release()
 
         width, height = self._size
         pixels = np.frombuffer(self._frame.read(components=4), np.uint8).reshape(height, width, 4)[::-1]
         return Picture(image=np.ascontiguousarray(pixels[..., :3]), owner=np.ascontiguousarray(pixels[..., 3]))
 
-    def alone(self, camera: Camera, person: Posed) -> tuple[float, tuple[float, float, float, float] | None]:
+    def alone(self, camera: Camera, person: Posed) -> tuple[float, float, tuple[float, float, float, float] | None]:
         """Draw a person of the last frame without anything else.
 
         Returns:
-            The number of pixels that the person covers, including those up to one picture size outside the picture;
-            and the box x1, y1, x2, y2 around these pixels in pixels of the picture, None where there are none.
+            The number of pixels that the person covers, including those up to one picture size outside the picture; the
+            number of those in the picture; and the box x1, y1, x2, y2 around all of them in pixels of the picture, None
+            where there are none.
         """
         width, height = self._size
         pixels, depth = camera.project(person.positions[: person.character.worn_vertices])
         pixels = pixels[depth > 0.2]
         if not len(pixels):
-            return 0.0, None
+            return 0.0, 0.0, None
         low = np.floor(pixels.min(0)).clip((-width, -height), (2 * width, 2 * height)).astype(int) - 1
         high = np.ceil(pixels.max(0)).clip((-width, -height), (2 * width, 2 * height)).astype(int) + 1
         # Somebody too close for this canvas is drawn at half the size, or at a quarter ...
@@ -172,11 +188,14 @@ class Renderer:
         there = np.frombuffer(data, np.uint8).reshape(size[1], size[0])[::-1] > 0
         count = float(there.sum()) * shrink**2
         if not count:
-            return 0.0, None
+            return 0.0, 0.0, None
+        left, top = (max(0, -int(corner) // shrink) for corner in low)
+        right, bottom_row = ((side - int(corner)) // shrink for side, corner in zip(self._size, low, strict=True))
+        inside = float(there[top : max(top, bottom_row), left : max(left, right)].sum()) * shrink**2
         columns, rows = np.flatnonzero(there.any(0)), np.flatnonzero(there.any(1))
         x1, y1 = low[0] + columns[0] * shrink, low[1] + rows[0] * shrink
         x2, y2 = low[0] + (columns[-1] + 1) * shrink, low[1] + (rows[-1] + 1) * shrink
-        return count, (float(x1), float(y1), float(x2), float(y2))
+        return count, inside, (float(x1), float(y1), float(x2), float(y2))
 
     def release(self) -> None:
         """Free all resources; the renderer cannot be used afterwards."""
@@ -227,7 +246,13 @@ class Renderer:
         ortho[2, 3] = -(far + near) / (far - near)
         return np.asarray(ortho @ view)
 
-    def _draw_shadows(self, sunlight: NDArray[np.float64], light: Light, bodies: Sequence[CharacterMesh]) -> None:
+    def _draw_shadows(
+        self,
+        sunlight: NDArray[np.float64],
+        light: Light,
+        bodies: Sequence[CharacterMesh],
+        things: Sequence[WorldMesh],
+    ) -> None:
         self._context.enable_only(self._depth_test)
         self._context.depth_func = self._depth_equal
         key = sunlight.tobytes()
@@ -248,6 +273,10 @@ class Renderer:
             for part, _, _, program, array, _ in body.parts:
                 assign(program, {**part.uniforms, "to_clip": sunlight, "noise": 1})
                 array.render(vertices=part.count, first=part.first)
+        for mesh in things:
+            if mesh.casts_shadow:
+                assign(mesh.mask_program, {"to_clip": sunlight})
+                mesh.mask.render()
 
     def _shared_uniforms(
         self, camera: Camera, light: Light, sunlight: NDArray[np.float64], gain: float
