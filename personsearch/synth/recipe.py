@@ -75,8 +75,8 @@ class PlacesConfig(StrictModel):
     """Photographs of empty places that stand behind the people in a share of the frames."""
 
     photos: str | None = Field(None, min_length=1)
-    """Folder of photographs and equirectangular panoramas without people, perhaps with a ``manifest.json``; None = every
-    place is drawn.
+    """Folder of photographs and equirectangular panoramas without people, perhaps with a ``manifest.json``; None =
+    every place is drawn.
     """
     share: float = Field(0.5, ge=0, le=1)
     """Share of the scenes that are photographed rather than drawn; 0 without ``photos``."""
@@ -89,8 +89,8 @@ class PlacesConfig(StrictModel):
     per_frame: tuple[int, ...] = (1, 6)
     """People in a photographed frame, given like ``people.per_frame``."""
     heights: tuple[float, float] = (0.047, 1.2)
-    """Least and greatest height of a person as a share of the picture's height; all octaves between are equally frequent
-    as far as the place is deep enough.
+    """Least and greatest height of a person as a share of the picture's height; all octaves between are equally
+    frequent as far as the place is deep enough.
     """
     occluders: float = Field(0.3, ge=0, le=1)
     """Share of the people in photographed frames in front of whom something stands."""
@@ -110,8 +110,8 @@ class RandomiseConfig(StrictModel):
     """Every camera has its own sensor; off = all cameras are perfect."""
     look_alikes: bool = True
     textures: str | None = Field(None, min_length=1)
-    """Folder of photographed materials, which replace some of the procedural ones on floors, walls, facades and cloth of
-    drawn worlds; None = all are procedural.
+    """Folder of photographed materials, which replace some of the procedural ones on floors, walls, facades and cloth
+    of drawn worlds; None = all are procedural.
     """
 
 

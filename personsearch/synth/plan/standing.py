@@ -104,9 +104,9 @@ def _place(
     """Draw a place where a person has a height that all octaves of the wanted range share evenly."""
     if beside is not None:
         turn, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.55, 1.0)
-        place = np.array(beside) + away * np.array([np.sin(turn), np.cos(turn)])
-        depth = _forward(camera) @ place
-        return (float(place[0]), float(place[1])) if ground.near <= depth <= ground.far else None
+        x, z = beside[0] + away * np.sin(turn), beside[1] + away * np.cos(turn)
+        within = ground.near <= _forward(camera) @ (x, z) <= ground.far
+        return (float(x), float(z)) if within else None
     # Height in the picture = scale / depth. What the place's depth does not allow is not drawn at all, so that heights
     # do not pile up at its ends.
     scale = _scale(camera)
@@ -118,8 +118,8 @@ def _place(
     forward = _forward(camera)
     left, right = _columns(camera)
     across = rng.uniform(left, right) * depth
-    place = depth * forward + across * np.array([-forward[1], forward[0]])
-    return float(place[0]), float(place[1])
+    x, z = depth * forward + across * np.array([-forward[1], forward[0]])
+    return float(x), float(z)
 
 
 def _things(

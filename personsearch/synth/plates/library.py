@@ -66,7 +66,7 @@ def find_plates(folder: str) -> tuple[Plate, ...]:
 
     A ``manifest.json`` in the folder may describe them: a list of tables with ``file`` and any of ``type`` (place or
     panorama; other types are left out), ``scene``, ``place`` (indoor or outdoor), ``time`` (day, dusk, night, lamp),
-    ``camera_height``, ``horizon``, ``field_of_view``. Without it, a picture that is twice as wide as high is a panorama.
+    ``camera_height``, ``horizon``, ``field_of_view``. Without it, a picture twice as wide as high is a panorama.
 
     Args:
         folder: to search.
@@ -104,7 +104,8 @@ def find_plates(folder: str) -> tuple[Plate, ...]:
             logger.warning("%s: %d pictures %s and are left out: %s", folder, len(names), problem, listed)
     if not plates:
         raise DatasetError(
-            f"{folder}: holds no photograph ({', '.join(sorted(SUFFIXES))}); give a folder of photographs of empty places"
+            f"{folder}: holds no photograph ({', '.join(sorted(SUFFIXES))}); give a folder of photographs of empty "
+            "places"
         )
     return tuple(plates)
 
@@ -119,7 +120,7 @@ def split_plates(plates: Sequence[Plate], held_out: float) -> dict[str, tuple[Pl
         held_out: share of them for the test split; 0 = both splits use all.
 
     Returns:
-        ``{"train": ..., "test": ...}``, without a photograph in common where ``held_out`` > 0 and there are at least two.
+        ``{"train": ..., "test": ...}``, without a photograph in common where ``held_out`` > 0 and there are two or more.
     """
     if held_out == 0 or len(plates) < 2:
         return {"train": tuple(plates), "test": tuple(plates)}
@@ -145,8 +146,8 @@ def _manifest(root: Path) -> dict[str, dict[str, Any]]:
         return {str(row["file"]): dict(row) for row in rows}
     except (ValueError, TypeError, KeyError):
         raise DatasetError(
-            f'{path}: is not a list of tables like {{"file": "a.jpg", "type": "place"}}; correct it, or delete it to use '
-            "every picture in the folder"
+            f'{path}: is not a list of tables like {{"file": "a.jpg", "type": "place"}}; correct it, or delete it to '
+            "use every picture in the folder"
         ) from None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from personsearch.synth.cameras import Camera
 from personsearch.synth.frame import Drawn, measured_people, open_stage_of, posed_people
 from personsearch.synth.geometry import Mesh
+from personsearch.synth.people.character import Posed
 from personsearch.synth.people.figures import posed_figure
 from personsearch.synth.plan import Backdrop, Frame, Job, Thing
 from personsearch.synth.plates.compose import Footprint, compose
@@ -98,19 +99,13 @@ def _lit_view(folder: Path, backdrop: Backdrop, camera: Camera, rng: np.random.G
         # People in front of a black backdrop are lit, or nobody could see them.
         lit = np.full_like(view[:8, :8], int(rng.integers(110, 215)))
         return view, 1.0, light_of_view(lit, name=backdrop.light, outdoors=False, rng=rng)
-    how = {"panorama": backdrop.panorama, "mirrored": backdrop.mirrored}
-    view, enlarged = view_of_plate(folder, backdrop.photo, camera, **how)
-    named = {"name": backdrop.light, "outdoors": backdrop.outdoors, "rng": rng}
-    if backdrop.panorama:
-        return (
-            view,
-            enlarged,
-            light_of_panorama(whole_plate(folder, backdrop.photo, mirrored=backdrop.mirrored), **named),
-        )
-    return view, enlarged, light_of_view(view, **named)
+    plate = whole_plate(folder, backdrop.photo, mirrored=backdrop.mirrored)
+    view, enlarged = view_of_plate(plate, camera, panorama=backdrop.panorama)
+    measure, lit = (light_of_panorama, plate) if backdrop.panorama else (light_of_view, view)
+    return view, enlarged, measure(lit, name=backdrop.light, outdoors=backdrop.outdoors, rng=rng)
 
 
-def _parts(props: list[Prop]) -> tuple[list[Mesh], list]:
+def _parts(props: list[Prop]) -> tuple[list[Mesh], list[Posed]]:
     meshes = [mesh for prop in props for mesh in prop.meshes]
     figures = [posed_figure(figure) for prop in props for figure in prop.figures]
     return meshes, figures

@@ -20,29 +20,35 @@ _KEPT = 6
 _LONGEST = 4096
 
 
-def view_of_plate(folder: Path, file: str, camera: Camera, *, panorama: bool, mirrored: bool) -> tuple[Image, float]:
+def view_of_plate(plate: Image, camera: Camera, *, panorama: bool) -> tuple[Image, float]:
     """Return what a camera sees of a plate.
 
     Args:
-        folder: of the plates.
-        file: path below it.
+        plate: (H, W, 3) uint8 RGB.
         camera: for a panorama, its direction and field of view; else its window is the part of the photograph.
         panorama: whether the plate is an equirectangular panorama.
-        mirrored: swap left and right.
 
     Returns:
-        (H, W, 3) uint8 RGB; and how many of its pixels come from one pixel of the plate, along a side: above 1 it is
-        soft.
-
-    Raises:
-        ImageError: the plate cannot be decoded.
+        (h, w, 3) uint8 RGB of the camera's size; and how many of its pixels come from one pixel of the plate, along a
+        side: above 1 it is soft.
     """
-    plate = whole_plate(folder, file, mirrored=mirrored)
     return _turned_to(plate, camera) if panorama else _cut_out(plate, camera)
 
 
 def whole_plate(folder: Path, file: str, *, mirrored: bool) -> Image:
-    """Return a plate as (H, W, 3) uint8 RGB, mirrored where its views are."""
+    """Read a plate.
+
+    Args:
+        folder: of the plates.
+        file: path below it.
+        mirrored: swap left and right.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ImageError: it cannot be decoded.
+    """
     plate = _decoded(str(folder / file))
     return np.ascontiguousarray(plate[:, ::-1]) if mirrored else plate
 

@@ -105,8 +105,8 @@ class Renderer:
             figures: statues and mannequins; their pixels belong to nobody.
             props: things that stand in this frame alone; their pixels belong to nobody.
             gain: factor on all light, as exposure.
-            cut_out: leave out the sky and mark in ``owner`` what covers each pixel, so that the drawing can be laid over
-                a photograph.
+            cut_out: leave out the sky and mark in ``owner`` what covers each pixel, so that the drawing can be laid
+                over a photograph.
         """
         bodies = [self._uploaded(person) for person in (*people, *figures)]
         things = [WorldMesh(self._context, self._programs, mesh, lamps=self._lamps) for mesh in props]
