@@ -96,6 +96,12 @@ class PlacesConfig(StrictModel):
     """Share of the people in photographed frames in front of whom something stands."""
     things: float = Field(0.45, ge=0, le=1)
     """Share of the photographed frames with something else in them: a pillar, a coat on a hook, a poster, a statue."""
+    least_window: float = Field(0.5, ge=0.1, le=1)
+    """Least part of a flat photograph that a frame shows, along a side, relative to the largest part of the picture's
+    shape; 1 = always the largest.
+    """
+    mirror: bool = True
+    """Whether half of the photographs are mirrored; off for the pictures of one's own camera."""
 
 
 class RandomiseConfig(StrictModel):

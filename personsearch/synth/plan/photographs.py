@@ -26,8 +26,8 @@ PANORAMA_HEIGHT, PITCH, PANORAMA_VIEW = 1.6, (-25.0, 5.0), (45.0, 80.0)
 #: Photographs: a plausible camera. Median and spread of the logarithm of its height, metres; where the horizon is, as a
 #: share of the picture's height; the field of view of a landscape picture, degrees.
 PHOTO_HEIGHT, PHOTO_SPREAD, HORIZON, PHOTO_VIEW = 1.5, 0.25, (0.32, 0.6), (48.0, 72.0)
-#: A frame shows at least this share of a photograph's width, and how often all that fits.
-LEAST_WINDOW, WHOLE = 0.5, 0.35
+#: How often a frame shows as much of a photograph as fits.
+WHOLE = 0.35
 #: How far away people may stand, metres.
 INDOORS, OUTDOORS, UNKNOWN = (1.0, 7.0), (1.2, 40.0), (1.0, 16.0)
 #: Places indoors that are deep.
@@ -139,7 +139,7 @@ def _frame(recipe: Recipe, scene: str, number: int, plates: Sequence[Plate], who
         backdrop = Backdrop(
             photo=plate.file,
             panorama=plate.panorama,
-            mirrored=bool(rng.random() < 0.5),
+            mirrored=bool(rng.random() < 0.5) and recipe.places.mirror,
             light=plate.light,
             outdoors=bool(plate.outdoors),
         )
@@ -199,7 +199,7 @@ def camera_for(plate: Plate, recipe: Recipe, name: str, rng: np.random.Generator
     half = np.tan(np.radians(field_of_view) / 2) / shape
     pitch = -np.degrees(np.arctan((0.5 - horizon) * 2 * half))
     widest = min(1.0, aspect / shape)
-    wide = widest if rng.random() < WHOLE else widest * float(np.exp(rng.uniform(np.log(LEAST_WINDOW), 0)))
+    wide = widest if rng.random() < WHOLE else widest * float(np.exp(rng.uniform(np.log(recipe.places.least_window), 0)))
     high = wide * shape / aspect
     left, top = rng.uniform(0, 1 - wide), rng.uniform(0, 1 - min(high, 1.0))
     window = (float(left), float(top), float(left + wide), float(min(top + high, 1.0)))
