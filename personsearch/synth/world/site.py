@@ -96,9 +96,12 @@ class Site:
         frame.picture(middle, width, height, self.advertisement())
         if self.rng.random() < 0.35:
             in_front = (middle[0], middle[1], middle[2] + 0.015)
-            narrow = min(width, height * 0.6)
-            corners = frame.at(upright(in_front, narrow, height)).astype(np.float32)
-            self.posters.append(Poster(seed=int(self.rng.integers(2**31)), corners=corners))
+            self.hang_person(frame, in_front, min(width, height * 0.6), height)
+
+    def hang_person(self, frame: Frame, middle: tuple[float, float, float], width: float, height: float) -> None:
+        """Hang up a poster of a person that faces +z of the frame."""
+        corners = frame.at(upright(middle, width, height)).astype(np.float32)
+        self.posters.append(Poster(seed=int(self.rng.integers(2**31)), corners=corners))
 
     def world(
         self, kind: str, seed: int, lights: tuple[Light, ...], walkable: Area, bounds: Area,

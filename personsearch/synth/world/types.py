@@ -57,11 +57,12 @@ class Figure:
     """A hard negative for the detector: a human shape that is not a person.
 
     Attributes:
-        kind: ``statue`` (stone or bronze all over) or ``mannequin`` (dressed, with plain skin and no hair).
+        kind: ``statue`` (stone or bronze all over), ``mannequin`` (dressed, with plain skin and no hair) or ``coat`` (a
+            coat or jacket on a hook, with nobody in it).
         seed: seed of the identity whose shape and clothes it has.
-        position: x, y, z of its feet, metres; it stands on a plinth or in a shop window.
+        position: x, y, z of its feet, metres, for a coat of its wearer's; it stands on a plinth or in a shop window.
         heading: radians.
-        colour: linear RGB of the stone, bronze or plastic.
+        colour: linear RGB of the stone, bronze or plastic; of no effect for coats.
     """
 
     kind: str
