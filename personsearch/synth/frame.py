@@ -14,6 +14,7 @@ from personsearch.synth.people.character import Character, Posed, build_characte
 from personsearch.synth.people.figures import posed_figure
 from personsearch.synth.people.identity import Identity, other_outfit, sample_identity
 from personsearch.synth.plan import Appearance, Frame, Job
+from personsearch.synth.posters import poster_meshes
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.render import Picture, Renderer
 from personsearch.synth.world import build_world
@@ -82,7 +83,8 @@ class Stage:
         self.world = world
         self.size = (width, height)
         self.renderer = Renderer(width, height)
-        self.renderer.set_world(world.meshes, lamps=any(light.lamps for light in world.lights), seed=world.seed)
+        meshes = (*world.meshes, *poster_meshes(world.posters))
+        self.renderer.set_world(meshes, lamps=any(light.lamps for light in world.lights), seed=world.seed)
         self.figures = [posed_figure(figure) for figure in world.figures]
         self._identity_of = identity_of
         self._characters: OrderedDict[tuple[int, int, str], Character] = OrderedDict()

@@ -60,9 +60,8 @@ def poster_picture(design: int) -> Pixels:
     width, height = _SIZE
     person = _person(rng, design)
     image, owner = _drawn(rng, person)
-    shown = Image.fromarray(image)
-    ground = _ground(rng)
-    ground.paste(shown, (0, 0), Image.fromarray(owner))
+    share = owner[..., None] / 255.0
+    ground = Image.fromarray(np.uint8(image + np.asarray(_ground(rng)) * (1 - share)))
     if rng.random() < 0.7:
         _print_words(rng, ground)
     pixels = np.asarray(ground, np.float64)
@@ -116,7 +115,8 @@ def _drawn(rng: np.random.Generator, person: Posed) -> tuple[Pixels, Pixels]:
         drawn = renderer.draw(camera, NEUTRAL, [person], gain=float(rng.uniform(0.9, 1.35)))
     finally:
         renderer.release()
-    image, owner = (Image.fromarray(pixels) for pixels in (drawn.image, (drawn.owner == 1).astype(np.uint8) * 255))
+    there = (drawn.owner == 1).astype(np.uint8)
+    image, owner = (Image.fromarray(pixels) for pixels in (drawn.image * there[..., None], there * 255))
     small = Image.Resampling.BOX
     return np.asarray(image.resize(_SIZE, small), np.uint8), np.asarray(owner.resize(_SIZE, small), np.uint8)
 
@@ -125,7 +125,8 @@ def _ground(rng: np.random.Generator) -> Image.Image:
     """Return a plain, graded or blurred background."""
     width, height = _SIZE
     rows, columns = [(1, 1), (2, 1), (1, 2), (4, 3), (7, 5)][rng.integers(5)]
-    cells = rng.integers(20, 250, (rows, columns, 3)).astype(np.uint8)
+    cells = rng.integers(30, 240, 3) + rng.normal(0, rng.uniform(10, 60), (rows, columns, 3))
+    cells = cells.clip(10, 250).astype(np.uint8)
     return Image.fromarray(cells).resize((width, height), Image.Resampling.BICUBIC)
 
 

@@ -125,7 +125,20 @@ def shop_window(site: Site, frame: Frame, width: float, *, light: bool = True, m
         size = rng.uniform((0.25, 0.2, 0.2), (0.7, 1.0, 0.5))
         middle = (rng.uniform(-half + 0.4, half - 0.4), floor + size[1] / 2, -depth + 0.3)
         frame.box(middle, size, any_colour(rng), "wall", faces=(0, 1, 2, 4))
-    if not shown and rng.random() < 0.6:
+    if not shown and rng.random() < 0.3:  # coats and jackets on a rail
+        frame.pole([(-half * 0.7, 1.95, -depth * 0.6), (half * 0.7, 1.95, -depth * 0.6)], 0.015, DARK, "paint", 5)
+        for x in rng.uniform(-half * 0.6, half * 0.6, rng.integers(1, 3)):
+            place = frame.at((x, 0.4, -depth * 0.6))
+            site.figures.append(
+                Figure(
+                    kind="coat",
+                    seed=int(rng.integers(2**31)),
+                    position=(float(place[0]), float(place[1]), float(place[2])),
+                    heading=float(frame.heading + rng.normal(0, 0.2)),
+                    colour=DARK,
+                )
+            )
+    elif not shown and rng.random() < 0.6:
         frame.picture((0, 1.65, -depth + 0.03), min(1.4, width * 0.6), 1.4, site.advertisement())
 
 

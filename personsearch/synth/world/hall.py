@@ -14,6 +14,7 @@ from personsearch.synth.world.colours import DARK, any_colour, as_rgb, natural, 
 from personsearch.synth.world.ground import REACH, Covering, cover
 from personsearch.synth.world.lights import indoor_sessions
 from personsearch.synth.world.mesh_builder import Frame
+from personsearch.synth.world.props_indoors import DECOYS_INDOORS, coats, curtain, screen
 from personsearch.synth.world.site import Site
 from personsearch.synth.world.types import Lamp, Rgb, World
 
@@ -52,6 +53,7 @@ def hall(seed: int) -> World:
     for _ in range(rng.integers(0, 3)):
         _hanging_sign(site, room)
     furniture.furnish(site, int(rng.integers(5, 11)), (-11, -11, 11, 11), furniture.INDOORS)
+    furniture.furnish(site, int(rng.integers(2, 6)), (-11, -11, 11, 11), DECOYS_INDOORS)
     walkable = (-min(half_x - 1.2, 12.5), -min(half_z - 1.2, 12.5), min(half_x - 1.2, 12.5), min(half_z - 1.2, 12.5))
     bounds = (-half_x + 0.6, -half_z + 0.6, half_x - 0.6, half_z - 0.6)
     return site.world("hall", seed, indoor_sessions(rng, tuple(site.lamps)), walkable, bounds, height)
@@ -135,7 +137,7 @@ def _glass(site: Site, frame: Frame, room: _Room, length: float) -> None:
 
 
 def _plain(site: Site, frame: Frame, room: _Room, length: float) -> None:
-    """Add a wall, perhaps with a tiled lower part, with doors, advertisements and vending machines."""
+    """Add a wall, perhaps with a tiled lower part; on it doors, pictures, machines, screens, curtains and coats."""
     rng, low = site.rng, 1.2
     wall_panel(frame, (0, room.height / 2, 0), length, room.height, room.wall, "wall")
     if rng.random() < 0.6:
@@ -152,8 +154,12 @@ def _plain(site: Site, frame: Frame, room: _Room, length: float) -> None:
             frame.box((x, 1.1, 0.06), (1.9, 2.25, 0.1), room.trim, "wall", faces=(0, 1, 2, 4))
             for side in (-0.45, 0.45):
                 wall_panel(frame, (x + side, 1.08, 0.12), 0.86, 2.1, leaf, "wall")
-        elif chance < 0.75:
+        elif chance < 0.72:
             _machine(site, frame, x)
+        elif chance < 0.93:  # a dark screen, a curtain or coats in front of the wall
+            add = (screen, curtain, coats)[rng.integers(3)]
+            place = frame.at((x, 0, 0.3))
+            add(site, float(place[0]), float(place[2]), frame.heading)
 
 
 def _machine(site: Site, frame: Frame, x: float) -> None:

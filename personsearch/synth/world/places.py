@@ -14,6 +14,7 @@ from personsearch.synth.world.colours import natural
 from personsearch.synth.world.ground import Covering, carriageway, cover, covering, path, repairs, whole_ground
 from personsearch.synth.world.hall import hall
 from personsearch.synth.world.lights import sessions
+from personsearch.synth.world.props_outdoors import DECOYS_OUTDOORS
 from personsearch.synth.world.site import Area, Site
 from personsearch.synth.world.types import MAX_LAMPS, World
 from personsearch.synth.world.vehicles import parked_row
@@ -59,6 +60,7 @@ def street(seed: int) -> World:
             if rng.random() < 0.5:
                 furniture.cafe_table(site, float(x), south - 2.0, float(rng.uniform(0, 6)))
     furniture.furnish(site, int(rng.integers(4, 9)), (-12, kerb + 2, 12, south - 2), furniture.OUTDOORS)
+    furniture.furnish(site, int(rng.integers(1, 4)), (-12, kerb + 2, 12, south - 2), DECOYS_OUTDOORS)
     north = -18.5 + 1
     bounds = (-15.0, north, 15.0, min(south - 0.8, 15.0))
     walkable = (-12.5, -13.5, 12.5, min(south - 1.5, 12.5))
@@ -101,6 +103,7 @@ def plaza(seed: int) -> World:
             if site.is_free(x, 2.2 - distances[0], 1.0):
                 furniture.cafe_table(site, float(x), 2.2 - distances[0], float(rng.uniform(0, 6)))
     furniture.furnish(site, int(rng.integers(6, 12)), (-12, -12, 12, 12), furniture.OUTDOORS)
+    furniture.furnish(site, int(rng.integers(1, 5)), (-12, -12, 12, 12), DECOYS_OUTDOORS)
     x2, z1, x1, z2 = distances[1], -distances[0], -distances[3], distances[2]
     bounds = (max(x1 + 1, -15.0), max(z1 + 1, -15.0), min(x2 - 1, 15.0), min(z2 - 1, 15.0))
     return site.world("plaza", seed, sessions(rng, tuple(site.lamps)), WALKABLE, bounds)
@@ -140,6 +143,7 @@ def park(seed: int) -> World:
     furniture.furnish(site, int(rng.integers(1, 4)), (-12, -12, 12, 12), {
         name: furniture.OUTDOORS[name] for name in ("bench", "bin", "wall", "sign", "board")
     })  # fmt: skip
+    furniture.furnish(site, int(rng.integers(0, 4)), (-12, -12, 12, 12), DECOYS_OUTDOORS)
     return site.world("park", seed, sessions(rng, tuple(site.lamps)), WALKABLE, (-15, -15, 15, 15))
 
 

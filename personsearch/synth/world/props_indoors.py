@@ -49,7 +49,7 @@ def curtain(site: Site, x: float, z: float, heading: float) -> None:
     rng, frame = site.rng, site.frame(x, z, heading)
     high, colour = float(rng.uniform(2.2, 2.6)), any_colour(rng)
     gathered = rng.random() < 0.45
-    wide, deep = (rng.uniform(0.3, 0.6), rng.uniform(0.05, 0.09)) if gathered else (rng.uniform(0.9, 1.9), 0.045)
+    wide, deep = (rng.uniform(0.3, 0.6), rng.uniform(0.05, 0.09)) if gathered else (rng.uniform(0.9, 1.9), 0.06)
     waves = max(3, round(wide / (0.075 if gathered else 0.15)))
     solid = _folded(rng, float(wide), float(deep), high - 0.05, float(rng.uniform(0.01, 0.25)), waves)
     uv = np.column_stack([solid[0][:, 0] * 2, solid[0][:, 1]])
@@ -209,3 +209,13 @@ INDOOR_PROPS: dict[str, Add] = {
     "litter bin": furniture.litter_bin,
 }  # fmt: skip
 """What ``build_prop`` can build for places indoors, by name."""
+
+DECOYS_INDOORS: dict[str, tuple[float, float, Add]] = {
+    "coat stand": (2, 0.7, coat_stand), "coats": (2, 1.3, coats), "mannequin": (2, 0.7, mannequin),
+    "screen": (2, 1.2, screen), "banner": (2, 0.8, banner), "easel": (1, 0.8, easel), "statue": (1, 0.8, statue),
+    "pillar": (1, 0.8, partial(pillar, high=(2.6, 3.3))), "door": (0.7, 1.3, door),
+    "pot plant": (1, 0.8, furnishings.pot_plant), "floor lamp": (0.5, 0.6, furnishings.floor_lamp),
+    "sofa": (1, 1.6, furnishings.sofa), "office chair": (0.5, 0.8, furnishings.office_chair),
+    "wardrobe": (0.5, 1.2, furnishings.wardrobe), "shelf": (0.5, 1.0, furnishings.shelf),
+}  # fmt: skip
+"""What a detector may take for people, and furniture of rooms, as ``furniture.furnish`` takes it; for halls."""

@@ -136,3 +136,9 @@ OUTDOOR_PROPS: dict[str, Add] = {
     "cafe table": partial(furniture.cafe_table, parasol=False),
 }  # fmt: skip
 """What ``build_prop`` can build for places outdoors, by name."""
+
+DECOYS_OUTDOORS: dict[str, tuple[float, float, Add]] = {
+    "poster board": (3, 1.0, poster_board), "pillar": (3, 0.8, pillar), "statue": (1, 1.2, furniture.statue),
+    "sign": (1, 0.4, furniture.sign_post), "fence": (1, 1.5, fence), "bollards": (1, 2.4, furniture.bollards),
+}  # fmt: skip
+"""What a detector may take for people, as ``furniture.furnish`` takes it; for places outdoors."""

@@ -44,14 +44,18 @@ def test_worlds_are_complete(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_normals_agree_with_the_winding(kind: str) -> None:
-    # A few slivers may turn over where thin poles bend sharply, so triangles are weighted by area.
+    # A few slivers may turn over where thin poles bend sharply, so triangles are weighted by area; so may the hems of
+    # curtains, which are thin and smooth.
     for world in worlds(kind)[:10]:
         for mesh in world.meshes:
             a, b, c = (mesh.positions[mesh.triangles[:, k]].astype(float) for k in range(3))
             faces = np.cross(b - a, c - a)
             area = np.linalg.norm(faces, axis=1)
             agree = np.einsum("ij,ij->i", faces, mesh.normals[mesh.triangles].mean(1)) > 0
-            assert area[agree].sum() > 0.995 * area.sum(), (world.seed, mesh.material)
+            assert area[agree].sum() > (0.97 if mesh.material == "fabric" else 0.995) * area.sum(), (
+                world.seed,
+                mesh.material,
+            )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -117,7 +121,8 @@ def test_figures_and_posters_are_where_they_belong() -> None:
     assert any(figure.kind == "statue" and figure.position[1] >= 0.5 for figure in statues)
     shown = [figure for world in worlds("hall") for figure in world.figures]
     assert len(shown) > 30
-    assert {figure.kind for figure in shown} == {"mannequin"}
+    assert {figure.kind for figure in shown} == {"mannequin", "statue", "coat"}
+    assert any(figure.kind == "coat" for world in worlds("street") for figure in world.figures), "in shop windows"
     posters = [poster for kind in KINDS for world in worlds(kind) for poster in world.posters]
     assert len(posters) > 10
     for poster in posters:
