@@ -2,7 +2,7 @@
 
 from personsearch.models.backbone import ReidNetwork
 from personsearch.models.config import ANCHORS, AnchorConfig, ModelConfig, preset, preset_names
-from personsearch.models.network import People, PersonSearchNetwork, Target, TrainingOutput, build
+from personsearch.models.network import People, PersonSearchNetwork, SceneGroup, Target, TrainingOutput, build
 
 __all__ = [
     "ANCHORS",
@@ -11,6 +11,7 @@ __all__ = [
     "People",
     "PersonSearchNetwork",
     "ReidNetwork",
+    "SceneGroup",
     "Target",
     "TrainingOutput",
     "build",

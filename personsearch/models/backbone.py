@@ -87,9 +87,8 @@ class IdentificationNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the pooled feature before and after the neck, each (N, D), of conv3_x maps (N, C, H, W)."""
-        pooled = self.layer4(self.layer3(x)).mean(dim=(2, 3))
-        # The neck subtracts what all features share, which magnifies rounding errors: compute it in float32.
-        pooled = pooled.float()
+        # The neck subtracts what all features share, which magnifies rounding errors: from the mean on, in float32.
+        pooled = self.layer4(self.layer3(x)).float().mean(dim=(2, 3))
         return pooled, self.bnneck(pooled)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead, concat_box_prediction_layers
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
 from personsearch.models.config import STRIDE, AnchorConfig, DetectorConfig
@@ -82,6 +84,40 @@ class ProposalNetwork(RegionProposalNetwork):
             nms_thresh=config.rpn_nms,
         )
 
+    def losses(
+        self, canvases: list[ImageList], features: list[Tensor], targets: list[list[dict[str, Tensor]]]
+    ) -> tuple[list[list[Tensor]], dict[str, Tensor]]:
+        """Return the proposals of every image and the two losses of the RPN over all of them.
+
+        The parent's ``forward`` takes images of one size. Its losses are means over the anchors sampled from all
+        images, so here they are computed once, for all sizes together.
+
+        Args:
+            canvases: the images of each size.
+            features: of each size (N_i, C, H_i/8, W_i/8).
+            targets: of each size, one for each image.
+
+        Returns:
+            Proposals by size and image, (K, 4) each; the losses by name.
+        """
+        proposals, logits, deltas = [], [], []
+        labels: list[Tensor] = []
+        box_targets: list[Tensor] = []
+        for canvas, maps, people in zip(canvases, features, targets, strict=True):
+            raw_logits, raw_deltas = self.head([maps])
+            anchors = self.anchor_generator(canvas, [maps])
+            per_image = [level[0].numel() for level in raw_logits]
+            group_logits, group_deltas = concat_box_prediction_layers(raw_logits, raw_deltas)
+            decoded = self.box_coder.decode(group_deltas.detach(), anchors).view(len(anchors), -1, 4)
+            proposals.append(self.filter_proposals(decoded, group_logits, canvas.image_sizes, per_image)[0])
+            assigned, matched = self.assign_targets_to_anchors(anchors, people)
+            labels += assigned
+            box_targets += self.box_coder.encode(matched, anchors)
+            logits.append(group_logits)
+            deltas.append(group_deltas)
+        objectness, box = self.compute_loss(torch.cat(logits), torch.cat(deltas), labels, box_targets)
+        return proposals, {"rpn_objectness": objectness, "rpn_box": box}
+
     def assign_targets_to_anchors(
         self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
     ) -> tuple[list[Tensor], list[Tensor]]:
@@ -135,6 +171,27 @@ class BoxHead(RoIHeads):
             labels[i][(labels[i] == BACKGROUND) & covered_by(proposals[i], ignored)] = NOT_SAMPLED
         return matched, labels
 
+    def losses(
+        self, features: list[Tensor], proposals: list[list[Tensor]], targets: list[list[dict[str, Tensor]]]
+    ) -> dict[str, Tensor]:
+        """Return the two losses of the head over the sampled proposals of all images.
+
+        Args:
+            features: of each canvas size (N_i, C, H_i/8, W_i/8).
+            proposals: by size and image, (K, 4) each.
+            targets: by size and image.
+        """
+        sizes = [len(group) for group in proposals]
+        sampled, _, labels, box_targets = self.select_training_samples(
+            [boxes for group in proposals for boxes in group], [target for group in targets for target in group]
+        )
+        groups, pooled = iter(sampled), []
+        for maps, size in zip(features, sizes, strict=True):
+            pooled.append(self.box_roi_pool({"0": maps}, list(islice(groups, size)), None))
+        logits, deltas = self.box_predictor(self.box_head(torch.cat(pooled)))
+        label, box = fastrcnn_loss(logits, deltas, labels, box_targets)
+        return {"head_class": label, "head_box": box}
+
     def detect(
         self,
         features: dict[str, Tensor],
@@ -175,29 +232,30 @@ class Detector(nn.Module):
         self.rpn = ProposalNetwork(channels, anchors, config)
         self.head = BoxHead(channels, config)
 
-    def losses(self, images: Tensor, features: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Return the four losses of Faster R-CNN: two of the RPN and two of the head (paper Eq. 2)."""
-        proposals, rpn = self._propose(images, features, targets)
-        _, head = self.head({"0": features}, proposals, None, targets)
-        return {
-            "rpn_objectness": rpn["loss_objectness"],
-            "rpn_box": rpn["loss_rpn_box_reg"],
-            "head_class": head["loss_classifier"],
-            "head_box": head["loss_box_reg"],
-        }
+    def losses(
+        self, images: list[Tensor], features: list[Tensor], targets: list[list[dict[str, Tensor]]]
+    ) -> dict[str, Tensor]:
+        """Return the four losses of Faster R-CNN, two of the RPN and two of the head (paper Eq. 2), over all images.
+
+        Args:
+            images: of each canvas size (N_i, 3, H_i, W_i).
+            features: of each size (N_i, C, H_i/8, W_i/8).
+            targets: of each size, one for each image: boxes (K, 4), labels (K,).
+        """
+        proposals, rpn = self.rpn.losses([_listed(group) for group in images], features, targets)
+        return {**rpn, **self.head.losses(features, proposals, targets)}
 
     def forward(
         self, images: Tensor, features: Tensor, score_threshold: float, max_people: int
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Return per image boxes (M_i, 4) in input pixels and scores (M_i,)."""
-        proposals, _ = self._propose(images, features, None)
-        canvas = (int(images.shape[-2]), int(images.shape[-1]))
-        return self.head.detect({"0": features}, proposals, canvas, score_threshold, max_people)
+        proposals, _ = self.rpn(_listed(images), {"0": features}, None)
+        return self.head.detect({"0": features}, proposals, _canvas(images), score_threshold, max_people)
 
-    def _propose(
-        self, images: Tensor, features: Tensor, targets: list[dict[str, Tensor]] | None
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        canvas = (int(images.shape[-2]), int(images.shape[-1]))
-        listed = ImageList(images, [canvas] * len(images))
-        proposals, losses = self.rpn(listed, {"0": features}, targets)
-        return proposals, losses
+
+def _canvas(images: Tensor) -> tuple[int, int]:
+    return int(images.shape[-2]), int(images.shape[-1])
+
+
+def _listed(images: Tensor) -> ImageList:
+    return ImageList(images, [_canvas(images)] * len(images))

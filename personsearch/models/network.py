@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -40,6 +41,18 @@ class Target(NamedTuple):
     boxes: Tensor
     identities: Tensor
     ignore: Tensor
+
+
+class SceneGroup(NamedTuple):
+    """Scenes on canvases of one size.
+
+    Attributes:
+        images: (N, 3, H, W) float32 RGB in 0..1.
+        targets: one for each image.
+    """
+
+    images: Tensor
+    targets: list[Target]
 
 
 class TrainingOutput(NamedTuple):
@@ -132,25 +145,29 @@ class PersonSearchNetwork(nn.Module):
         self.identification.bnneck.float()
         return self
 
-    def train_step(self, images: Tensor, targets: list[Target]) -> TrainingOutput:
+    def train_step(self, groups: Sequence[SceneGroup]) -> TrainingOutput:
         """Compute the detector's losses and the features of all annotated people (paper Eq. 2 and 3).
 
-        People without a label pass through the identification network too, so its BatchNorm statistics include them.
+        The base network sees each canvas size by itself. Regions have one size whatever their canvas, so the heads, the
+        neck and the identification network see those of all groups at once, and losses and BatchNorm's statistics are
+        those of the whole batch. People without a label pass through the identification network too, so its statistics
+        include them.
 
         Args:
-            images: (N, 3, H, W) RGB in 0..1.
-            targets: one for each image.
+            groups: the scenes of the batch by canvas size.
         """
-        low, high = self._features(images)
-        labelled = [
-            {"boxes": t.boxes, "labels": torch.where(t.ignore, NOT_SAMPLED, PERSON).to(torch.int64)} for t in targets
-        ]
-        losses = self.detector.losses(images, high, labelled)
-        people = [t.boxes[~t.ignore] for t in targets]
-        identities = torch.cat([t.identities[~t.ignore] for t in targets])
+        maps = [self._features(group.images) for group in groups]
+        losses = self.detector.losses(
+            [group.images for group in groups],
+            [high for _, high in maps],
+            [[_detection_target(target) for target in group.targets] for group in groups],
+        )
+        identities = torch.cat([t.identities[~t.ignore] for group in groups for t in group.targets])
         if len(identities) < 2:  # BatchNorm has no statistics of a single feature
-            return TrainingOutput(losses, low.new_zeros(0, self.config.embedding_size), identities[:0])
-        _, features = self.identification(self.pooling(low, high, people))
+            return TrainingOutput(losses, maps[0][0].new_zeros(0, self.config.embedding_size), identities[:0])
+        people = [[t.boxes[~t.ignore] for t in group.targets] for group in groups]
+        levels = [self.pooling.pool(low, high, boxes) for (low, high), boxes in zip(maps, people, strict=True)]
+        _, features = self.identification(self.pooling.fuse(*(torch.cat(level) for level in zip(*levels, strict=True))))
         return TrainingOutput(losses, features, identities)
 
     def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -175,6 +192,11 @@ class PersonSearchNetwork(nn.Module):
             return torch.zeros(0, self.config.embedding_size, device=low.device)
         _, features = self.identification(self.pooling(low, high, boxes))
         return F.normalize(features.float(), dim=1)
+
+
+def _detection_target(target: Target) -> dict[str, Tensor]:
+    labels = torch.where(target.ignore, NOT_SAMPLED, PERSON).to(torch.int64)
+    return {"boxes": target.boxes, "labels": labels}
 
 
 def build(config: ModelConfig) -> PersonSearchNetwork:

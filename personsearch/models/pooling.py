@@ -44,7 +44,15 @@ class SingleLevelPooling(nn.Module):
 
     def forward(self, low: Tensor, high: Tensor, boxes: list[Tensor]) -> Tensor:
         """Return (sum K_i, C3, h, w); ``low`` is not used."""
-        return pool_boxes(high, boxes, self.size, STRIDE)
+        return self.fuse(*self.pool(low, high, boxes))
+
+    def pool(self, low: Tensor, high: Tensor, boxes: list[Tensor]) -> tuple[Tensor, ...]:
+        """Return the regions' maps, one (sum K_i, C3, h, w); ``low`` is not used."""
+        return (pool_boxes(high, boxes, self.size, STRIDE),)
+
+    def fuse(self, coarse: Tensor) -> Tensor:
+        """Return what :meth:`pool` gave: there is one level."""
+        return coarse
 
 
 class MRFP(nn.Module):
@@ -67,7 +75,17 @@ class MRFP(nn.Module):
             high: conv3_x, (N, C3, H/8, W/8).
             boxes: per image (K_i, 4) float32 xyxy in input pixels.
         """
+        return self.fuse(*self.pool(low, high, boxes))
+
+    def pool(self, low: Tensor, high: Tensor, boxes: list[Tensor]) -> tuple[Tensor, ...]:
+        """Return the regions' maps of both levels, (sum K_i, C2, 2h, 2w) and (sum K_i, C3, h, w); see :meth:`forward`.
+
+        Their size does not depend on the canvas, so regions of several canvases can be joined before :meth:`fuse`.
+        """
         fine = pool_boxes(low, boxes, (2 * self.size[0], 2 * self.size[1]), LOW_STRIDE)
-        coarse = pool_boxes(high, boxes, self.size, STRIDE)
+        return fine, pool_boxes(high, boxes, self.size, STRIDE)
+
+    def fuse(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        """Return (sum K_i, C3, h, w): the maps of conv3_x plus those of conv2_x passed through the neck."""
         fused: Tensor = coarse + self.neck(fine)
         return fused

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from personsearch.canvas import resized_size
 from personsearch.datasets import Accounting, Dataset, Query, Scene
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_detection, evaluate_search
@@ -83,11 +82,11 @@ def _set_up(config: FinetuneConfig, world: World) -> TrainingSetup[SearchTask]:
     task = SearchTask(config.model, counts, config.identity_loss, freeze_bn=config.freeze_bn)
     start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)
-    size = config.model.input
-    canvases = [resized_size(scene.height, scene.width, size.min_size, size.max_size) for scene in training]
 
     def plan(epoch: int) -> Batches:
-        return shuffled_batches(canvases, config.batch_size, seed=seed, epoch=epoch, multiple_of=world.size * parts)
+        return shuffled_batches(
+            len(training), config.batch_size, seed=seed, epoch=epoch, multiple_of=world.size * parts
+        )
 
     dataset = SceneDataset(training, classes, config.model, config.augment, seed)
     loader = EpochLoader(dataset, plan, collate_scenes, config.run.num_workers, world, parts)

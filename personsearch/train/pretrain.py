@@ -112,9 +112,8 @@ class _Plan:
     def __call__(self, epoch: int) -> Batches:
         if self._sampler is not None:
             return self._sampler.batches(epoch)
-        one_group = [0] * len(self._crops)
         return shuffled_batches(
-            one_group,
+            len(self._crops),
             self._config.batch_size,
             seed=self._config.run.seed,
             epoch=epoch,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,25 +60,16 @@ class ClassAwareSampler:
         return chunks
 
 
-def shuffled_batches(
-    groups: Sequence[Hashable], batch_size: int, *, seed: int, epoch: int, multiple_of: int = 1
-) -> Batches:
-    """Shuffle samples into batches that never mix groups (canvas sizes).
+def shuffled_batches(num_samples: int, batch_size: int, *, seed: int, epoch: int, multiple_of: int = 1) -> Batches:
+    """Shuffle samples into batches.
 
     Args:
-        groups: (N,) group of each sample.
-        batch_size: of every batch except each group's last.
+        num_samples: N.
+        batch_size: of every batch except the last, which takes what is left.
         seed: of the run.
         epoch: from 1.
-        multiple_of: each group's last batch is cut to a multiple of this, so that it divides into parts.
+        multiple_of: the last batch is cut to a multiple of this, so that it divides into parts.
     """
-    rng = np.random.default_rng([seed, epoch])
-    unfinished: dict[Hashable, list[int]] = {}
-    batches: Batches = []
-    for sample in rng.permutation(len(groups)).tolist():
-        batch = unfinished.setdefault(groups[sample], [])
-        batch.append(sample)
-        if len(batch) == batch_size:
-            batches.append(unfinished.pop(groups[sample]))
-    last = [batch[: len(batch) // multiple_of * multiple_of] for batch in unfinished.values()]
-    return batches + [batch for batch in last if batch]
+    rows = np.random.default_rng([seed, epoch]).permutation(num_samples).tolist()
+    kept = num_samples - num_samples % batch_size % multiple_of
+    return [rows[start : min(start + batch_size, kept)] for start in range(0, kept, batch_size)]

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from personsearch.canvas import to_canvas
 from personsearch.datasets import Scene
 from personsearch.errors import DatasetError
-from personsearch.models import ModelConfig, Target
+from personsearch.models import ModelConfig, SceneGroup, Target
 from personsearch.pictures.decode import load_image
 from personsearch.results import Floats
 from personsearch.train.config import SceneAugmentConfig
@@ -30,16 +30,18 @@ SceneSample = tuple[Tensor, Target, str]
 
 @dataclass(frozen=True)
 class SceneBatch:
-    """images (N, 3, H, W) float32 RGB 0..1 of one canvas size, their targets (N), names (N)."""
+    """Scenes by canvas size, and the names of all of them, in the same order."""
 
-    images: Tensor
-    targets: list[Target]
+    groups: list[SceneGroup]
     names: list[str]
 
     def to(self, device: torch.device) -> SceneBatch:
         """Return the batch on another device."""
-        targets = [Target(*(field.to(device) for field in target)) for target in self.targets]
-        return SceneBatch(self.images.to(device), targets, self.names)
+        groups = [
+            SceneGroup(group.images.to(device), [Target(*(f.to(device) for f in target)) for target in group.targets])
+            for group in self.groups
+        ]
+        return SceneBatch(groups, self.names)
 
 
 class SceneDataset(Dataset[SceneSample]):
@@ -124,6 +126,12 @@ def zoom_in(
 
 
 def collate_scenes(samples: list[SceneSample]) -> SceneBatch:
-    """Stack samples of :class:`SceneDataset` that share a canvas size."""
-    pixels, targets, names = zip(*samples, strict=True)
-    return SceneBatch(torch.stack(list(pixels)).float() / 255, list(targets), list(names))
+    """Stack samples of :class:`SceneDataset` by canvas size, sizes in the order in which they first appear."""
+    by_size: dict[torch.Size, list[SceneSample]] = {}
+    for sample in samples:
+        by_size.setdefault(sample[0].shape, []).append(sample)
+    groups = [
+        SceneGroup(torch.stack([pixels for pixels, _, _ in group]).float() / 255, [target for _, target, _ in group])
+        for group in by_size.values()
+    ]
+    return SceneBatch(groups, [name for group in by_size.values() for _, _, name in group])

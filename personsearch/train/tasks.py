@@ -24,6 +24,16 @@ def identity_classifier(channels: int, num_identities: int) -> nn.Linear:
     return classifier
 
 
+def float32_logits(classifier: nn.Linear, features: Tensor) -> Tensor:
+    """Return a classifier's logits (N, C) of features (N, D) in float32, under autocast too.
+
+    bfloat16 has steps of 1/8 between 16 and 32, where the logits of a trained classifier are.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        logits: Tensor = classifier(features.float())
+    return logits
+
+
 class ReidTask(nn.Module):
     """STL step 1 (paper Eq. 1): identity cross-entropy, batch-hard triplet and centre loss on crops."""
 
@@ -42,7 +52,7 @@ class ReidTask(nn.Module):
     def forward(self, batch: CropBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return (weighted losses that sum to Eq. 1, figures to watch)."""
         pooled, necked = self.network((batch.images - self.mean) / self.std)
-        logits = self.classifier(necked).float()
+        logits = float32_logits(self.classifier, necked)
         losses = {
             "identity": F.cross_entropy(logits, batch.identities, label_smoothing=self.config.label_smoothing),
         }
@@ -106,11 +116,11 @@ class SearchTask(nn.Module):
 
     def forward(self, batch: SceneBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return (losses that sum to Eq. 3, figures to watch). Without a labelled person there is no identity loss."""
-        out = self.network.train_step(batch.images, batch.targets)
+        out = self.network.train_step(batch.groups)
         labelled = out.identities >= 0
         if not bool(labelled.any()):
             return dict(out.losses), {}
-        logits = self.classifier(out.features[labelled]).float()
+        logits = float32_logits(self.classifier, out.features[labelled])
         identities = out.identities[labelled]
         if self.loss.kind == "focal":
             identity = focal_loss(logits, identities, self.loss.gamma)

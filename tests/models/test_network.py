@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from personsearch.models import ModelConfig, PersonSearchNetwork, Target, build
+from personsearch.models import ModelConfig, PersonSearchNetwork, SceneGroup, Target, build
 
 
 def target(boxes: list[list[float]], identities: list[int], ignore: list[bool]) -> Target:
@@ -63,7 +63,7 @@ def test_training_gives_losses_and_features_of_people_that_count(network: Person
         target([[10, 10, 40, 80], [60, 10, 90, 80]], [3, -1], [False, False]),
         target([[10, 10, 40, 80], [100, 10, 130, 80]], [1, -1], [False, True]),
     ]
-    out = network.train().train_step(torch.rand(2, 3, 96, 160), targets)
+    out = network.train().train_step([SceneGroup(torch.rand(2, 3, 96, 160), targets)])
     assert set(out.losses) == {"rpn_objectness", "rpn_box", "head_class", "head_box"}
     assert all(torch.isfinite(loss) for loss in out.losses.values())
     assert out.identities.tolist() == [3, -1, 1]  # with the unlabelled person, without the ignored one
@@ -71,14 +71,56 @@ def test_training_gives_losses_and_features_of_people_that_count(network: Person
 
 
 def test_a_lone_person_has_no_identity_features(network: PersonSearchNetwork) -> None:
-    out = network.train().train_step(torch.rand(1, 3, 96, 160), [target([[10, 10, 40, 80]], [3], [False])])
+    lone = target([[10, 10, 40, 80]], [3], [False])
+    out = network.train().train_step([SceneGroup(torch.rand(1, 3, 96, 160), [lone])])
     assert out.features.shape == (0, 512)
 
 
 def test_training_accepts_scenes_without_people(network: PersonSearchNetwork) -> None:
     empty = target([], [], [])
-    out = network.train().train_step(torch.rand(2, 3, 96, 160), [empty, empty])
+    out = network.train().train_step([SceneGroup(torch.rand(2, 3, 96, 160), [empty, empty])])
     assert all(torch.isfinite(loss) for loss in out.losses.values())
+
+
+def split_batches() -> tuple[list[SceneGroup], list[SceneGroup]]:
+    """Three scenes of one canvas as one group, and as a group of one and a group of two."""
+    generator = torch.Generator().manual_seed(3)
+    images = torch.rand(3, 3, 96, 160, generator=generator)
+    targets = [
+        target([[10, 10, 40, 80], [60, 10, 90, 80]], [3, -1], [False, False]),
+        target([[10, 10, 40, 80], [100, 10, 130, 80]], [1, -1], [False, True]),
+        target([[50, 10, 80, 80]], [2], [False]),
+    ]
+    groups = [SceneGroup(images[:1], targets[:1]), SceneGroup(images[1:], targets[1:])]
+    return [SceneGroup(images, targets)], groups
+
+
+def test_losses_and_features_do_not_depend_on_how_a_batch_is_grouped(network: PersonSearchNetwork) -> None:
+    network.train()
+    network.base.eval()  # the one part that sees each group by itself
+    outs = []
+    for groups in split_batches():
+        torch.manual_seed(7)  # of the sampling
+        outs.append(network.train_step(groups))
+    for name, loss in outs[0].losses.items():
+        assert float(outs[1].losses[name].detach()) == pytest.approx(float(loss.detach()), rel=1e-5), name
+    assert torch.allclose(outs[0].features, outs[1].features, atol=1e-4)
+    assert outs[0].identities.tolist() == outs[1].identities.tolist() == [3, -1, 1, 2]
+
+
+def test_neck_and_identification_see_the_people_of_all_canvases_at_once(network: PersonSearchNetwork) -> None:
+    people = target([[10, 10, 40, 80], [60, 10, 90, 80]], [0, 1], [False, False])
+    groups = [SceneGroup(torch.rand(1, 3, 96, 160), [people]), SceneGroup(torch.rand(1, 3, 128, 96), [people])]
+    seen: dict[str, list[int]] = {"neck": [], "identification": [], "head": []}
+    network.pooling.neck.register_forward_hook(lambda *args: seen["neck"].append(len(args[1][0])))  # type: ignore[union-attr]
+    network.identification.register_forward_hook(lambda *args: seen["identification"].append(len(args[1][0])))
+    network.detector.head.box_head.register_forward_hook(lambda *args: seen["head"].append(len(args[1][0])))
+    out = network.train().train_step(groups)
+    assert out.features.shape == (4, 512)
+    assert seen["neck"] == seen["identification"] == [4]
+    assert len(seen["head"]) == 1
+    sum(out.losses.values(), out.features.sum()).backward()  # type: ignore[arg-type]
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
 
 
 def test_the_baseline_has_no_neck(tiny_config: ModelConfig) -> None:

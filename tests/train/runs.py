@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from personsearch.datasets import Scene, load_dataset
 from personsearch.train.config import FinetuneConfig, PretrainConfig
-from tests.support import TINY
+from tests.support import TINY, toy_set
 
 
 class KilledError(Exception):
@@ -49,6 +50,19 @@ def finetune_config(out: Path, annotations: Path, **changes: Any) -> FinetuneCon
             **changes,
         }
     )
+
+
+def mixed_set(folder: Path, num_scenes: int = 8) -> Path:
+    """A toy set in which every second scene is higher, so that scenes have canvases of 160x96 and of 128x96."""
+    path = toy_set(folder, num_scenes=num_scenes)
+    data = json.loads(path.read_text())
+    for row in data["images"][1::2]:
+        picture = Image.new("RGB", (160, 128), (90, 120, 90))
+        picture.paste(Image.open(folder / row["file_name"]))
+        picture.save(folder / row["file_name"])
+        row["height"] = 128
+    path.write_text(json.dumps(data))
+    return path
 
 
 def scenes_of(annotations: Path) -> list[Scene]:

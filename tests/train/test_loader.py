@@ -27,10 +27,12 @@ def test_workers_and_skipping_change_nothing(toy_annotations: Path, tiny_config:
 
     here, there, late = batches(0), batches(2), batches(0, skip=2)
     assert [b.names for b in here] == [b.names for b in there]
-    assert all((a.images == b.images).all() for a, b in zip(here, there, strict=True))
+    groups = [[group for batch in batches for group in batch.groups] for batches in (here, there)]
+    assert all((a.images == b.images).all() for a, b in zip(*groups, strict=True))
     assert len(late) == 1
-    assert (late[0].images == here[2].images).all()
-    assert (late[0].targets[0].boxes == here[2].targets[0].boxes).all()
+    [one], [other] = late[0].groups, here[2].groups
+    assert (one.images == other.images).all()
+    assert (one.targets[0].boxes == other.targets[0].boxes).all()
 
 
 class Keys(Dataset[tuple[int, int, int]]):

@@ -18,7 +18,7 @@ from personsearch.train.checkpoint import BEST, LAST, load_checkpoint
 from personsearch.train.config import FinetuneConfig
 from personsearch.train.loop import _Position
 from tests.support import toy_set
-from tests.train.runs import KilledError, finetune_config, kill_after, metrics, pretrain_config
+from tests.train.runs import KilledError, finetune_config, kill_after, metrics, mixed_set, pretrain_config
 
 
 @pytest.mark.parametrize("stop", [1, 3, 5])
@@ -36,6 +36,22 @@ def test_step_two_resumes_bit_for_bit(
     rows = metrics(tmp_path / "parts")
     assert [row["step"] for row in rows] == list(range(1, 9))
     assert [row["loss"] for row in rows] == [row["loss"] for row in metrics(tmp_path / "whole")]
+
+
+@pytest.mark.parametrize("steps", [{}, {"accumulate": 2, "ema_decay": 0.5}])
+def test_batches_of_mixed_canvases_use_every_scene_and_resume_bit_for_bit(
+    steps: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotations = mixed_set(tmp_path / "toy", num_scenes=10)
+    changes = {"batch_size": 4, "steps": steps}
+    whole = finetune(finetune_config(tmp_path / "whole", annotations, **changes))
+    assert len(metrics(tmp_path / "whole")) == 2 * 3  # ten scenes: two batches of four and one of two
+    with monkeypatch.context() as killed:
+        kill_after(killed, 4)
+        with pytest.raises(KilledError):
+            finetune(finetune_config(tmp_path / "parts", annotations, **changes))
+    parts = finetune(finetune_config(tmp_path / "parts", annotations, **changes))
+    assert sha256_of(parts / "model.safetensors") == sha256_of(whole / "model.safetensors")
 
 
 def test_step_one_resumes_bit_for_bit(toy_annotations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

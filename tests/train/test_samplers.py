@@ -90,18 +90,15 @@ def test_too_few_identities_are_an_error() -> None:
         ClassAwareSampler(np.zeros(0, np.int64), 2, 4, seed=0)
 
 
-@given(st.lists(st.sampled_from("abc"), max_size=40), st.integers(1, 7), st.integers(1, 5))
-def test_shuffled_batches_hold_everything_once_and_never_mix(groups: list[str], size: int, epoch: int) -> None:
-    batches = shuffled_batches(groups, size, seed=0, epoch=epoch)
-    assert sorted(row for batch in batches for row in batch) == list(range(len(groups)))
-    for batch in batches:
-        assert len(batch) <= size
-        assert len({groups[row] for row in batch}) == 1
+@given(st.integers(0, 40), st.integers(1, 7), st.integers(1, 5))
+def test_shuffled_batches_hold_everything_once(num: int, size: int, epoch: int) -> None:
+    batches = shuffled_batches(num, size, seed=0, epoch=epoch)
+    assert sorted(row for batch in batches for row in batch) == list(range(num))
+    assert [len(batch) for batch in batches[:-1]] == [size] * (len(batches) - 1)
 
 
-@given(st.lists(st.sampled_from("ab"), max_size=40), st.integers(1, 3), st.integers(1, 3))
-def test_last_batches_are_cut_to_what_divides(groups: list[str], parts: int, per_part: int) -> None:
-    batches = shuffled_batches(groups, parts * per_part, seed=0, epoch=1, multiple_of=parts)
-    assert all(len(batch) % parts == 0 for batch in batches)
-    left_out = len(groups) - sum(map(len, batches))
-    assert left_out == sum(groups.count(group) % parts for group in "ab")
+@given(st.integers(0, 40), st.integers(1, 3), st.integers(1, 3))
+def test_the_last_batch_is_cut_to_what_divides(num: int, parts: int, per_part: int) -> None:
+    batches = shuffled_batches(num, parts * per_part, seed=0, epoch=1, multiple_of=parts)
+    assert all(len(batch) % parts == 0 and batch for batch in batches)
+    assert num - sum(map(len, batches)) == num % parts

@@ -8,7 +8,7 @@ from personsearch.errors import DatasetError
 from personsearch.models import ModelConfig
 from personsearch.train.config import SceneAugmentConfig
 from personsearch.train.scenes import SceneDataset, collate_scenes, zoom_in
-from tests.train.runs import scenes_of
+from tests.train.runs import mixed_set, scenes_of
 
 
 def test_flipping_mirrors_boxes(toy_annotations: Path, tiny_config: ModelConfig) -> None:
@@ -36,9 +36,22 @@ def test_batches_are_scaled_to_one(toy_annotations: Path, tiny_config: ModelConf
     dataset = SceneDataset(scenes_of(toy_annotations), {}, tiny_config, SceneAugmentConfig(), seed=1)
     samples = [dataset[1, row, row] for row in range(3)]
     batch = collate_scenes(samples)
-    assert batch.images.shape == (3, 3, 96, 160)
-    assert np.array_equal(batch.images[1].numpy() * 255, samples[1][0].numpy())
+    [group] = batch.groups
+    assert group.images.shape == (3, 3, 96, 160)
+    assert np.array_equal(group.images[1].numpy() * 255, samples[1][0].numpy())
     assert batch.names == ["000.png", "001.png", "002.png"]
+
+
+def test_a_batch_is_grouped_by_canvas(tmp_path: Path, tiny_config: ModelConfig) -> None:
+    scenes = scenes_of(mixed_set(tmp_path / "toy"))
+    dataset = SceneDataset(scenes, {}, tiny_config, SceneAugmentConfig(), seed=1)
+    samples = [dataset[1, row, row] for row in range(4)]
+    batch = collate_scenes(samples)
+    assert [tuple(group.images.shape) for group in batch.groups] == [(2, 3, 96, 160), (2, 3, 96, 128)]
+    assert batch.names == ["000.png", "002.png", "001.png", "003.png"]
+    targets = [target for group in batch.groups for target in group.targets]
+    for target, row in zip(targets, (0, 2, 1, 3), strict=True):
+        assert np.array_equal(target.boxes.numpy(), samples[row][1].boxes.numpy())
 
 
 def test_zooming_keeps_people_where_they_are() -> None:

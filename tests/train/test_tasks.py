@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from personsearch.models import ModelConfig, Target
+from personsearch.models import ModelConfig, SceneGroup, Target
 from personsearch.train import finetune, pretrain, read_status
 from personsearch.train.config import OptimizerConfig, ReidLossConfig
 from personsearch.train.crops import CropBatch
 from personsearch.train.scenes import SceneBatch
-from personsearch.train.tasks import ReidTask, SearchTask
+from personsearch.train.tasks import ReidTask, SearchTask, float32_logits
 from tests.train.runs import finetune_config, pretrain_config
 
 
@@ -36,7 +36,7 @@ def test_step_two_adds_identity_on_labelled_boxes_only(tiny_config: ModelConfig)
 
     def losses(identities: list[int]) -> dict[str, torch.Tensor]:
         target = Target(boxes, torch.tensor(identities), torch.tensor([False, False]))
-        got: dict[str, torch.Tensor] = task(SceneBatch(torch.rand(1, 3, 96, 160), [target], ["a"]))[0]
+        got: dict[str, torch.Tensor] = task(SceneBatch([SceneGroup(torch.rand(1, 3, 96, 160), [target])], ["a"]))[0]
         return got
 
     assert "identity" in losses([2, -1])
@@ -54,7 +54,7 @@ def test_frozen_neck_bias_is_in_no_optimizer(tiny_config: ModelConfig) -> None:
 def batch_of_scenes() -> SceneBatch:
     boxes = torch.tensor([[10.0, 10, 40, 80], [60, 10, 90, 80]])
     target = Target(boxes, torch.tensor([1, 2]), torch.tensor([False, False]))
-    return SceneBatch(torch.rand(1, 3, 96, 160), [target], ["a"])
+    return SceneBatch([SceneGroup(torch.rand(1, 3, 96, 160), [target])], ["a"])
 
 
 def batch_of_crops() -> CropBatch:
@@ -71,6 +71,16 @@ def test_losses_are_float32_under_autocast(dtype: torch.dtype, tiny_config: Mode
         for name, loss in losses.items():
             assert loss.dtype == torch.float32, name
             assert torch.isfinite(loss)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_logits_are_float32_under_autocast(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    classifier, features = torch.nn.Linear(64, 5, bias=False), 20 * torch.randn(3, 64)
+    with torch.autocast("cpu", dtype):
+        rounded, exact = classifier(features), float32_logits(classifier, features)
+    assert rounded.dtype == dtype
+    assert torch.equal(exact, torch.nn.functional.linear(features, classifier.weight))
 
 
 @pytest.mark.gpu
