@@ -13,6 +13,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from personsearch.models import ModelConfig, PersonSearchNetwork, ReidNetwork
 from personsearch.train.config import IdentityLossConfig, OptimizerConfig, ReidLossConfig
 from personsearch.train.crops import CropBatch
+from personsearch.train.distill import Teacher
 from personsearch.train.losses import CenterLoss, batch_hard_triplet, class_balanced_weights, focal_loss
 from personsearch.train.scenes import SceneBatch
 
@@ -40,9 +41,12 @@ class ReidTask(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: ModelConfig, num_identities: int, losses: ReidLossConfig) -> None:
+    def __init__(
+        self, model: ModelConfig, num_identities: int, losses: ReidLossConfig, *, teacher: Teacher | None = None
+    ) -> None:
         super().__init__()
         self.config = losses
+        self.teacher = teacher
         self.network = ReidNetwork(model.backbone, model.embedding_size)
         self.classifier = identity_classifier(model.embedding_size, num_identities)
         self.centers = CenterLoss(num_identities, model.embedding_size) if losses.center_weight else None
@@ -60,6 +64,8 @@ class ReidTask(nn.Module):
             losses["triplet"] = batch_hard_triplet(pooled, batch.identities, self.config.triplet_margin)
         if self.centers is not None:
             losses["center"] = self.config.center_weight * self.centers(pooled, batch.identities)
+        if self.teacher is not None:
+            losses["distill"] = self.teacher.loss(necked, self.teacher.of_crops(batch.images))
         return losses, {"accuracy": (logits.argmax(dim=1) == batch.identities).float().mean()}
 
     def optimizers(self, config: OptimizerConfig) -> list[Optimizer]:
@@ -86,7 +92,13 @@ class SearchTask(nn.Module):
     identity_weights: Tensor | None
 
     def __init__(
-        self, model: ModelConfig, counts: Tensor, loss: IdentityLossConfig | None = None, *, freeze_bn: bool = False
+        self,
+        model: ModelConfig,
+        counts: Tensor,
+        loss: IdentityLossConfig | None = None,
+        *,
+        freeze_bn: bool = False,
+        teacher: Teacher | None = None,
     ) -> None:
         """Build network and classifier.
 
@@ -95,8 +107,10 @@ class SearchTask(nn.Module):
             counts: (C,) int64, annotated boxes of each identity.
             loss: the identity loss; default the paper's cross-entropy.
             freeze_bn: keep the statistics of the backbone's BatchNorm, and do not train its weights.
+            teacher: whose view of who resembles whom is learnt too.
         """
         super().__init__()
+        self.teacher = teacher
         self.loss = loss or IdentityLossConfig()
         self.network = PersonSearchNetwork(model)
         self.classifier = identity_classifier(model.embedding_size, len(counts))
@@ -117,16 +131,20 @@ class SearchTask(nn.Module):
     def forward(self, batch: SceneBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return (losses that sum to Eq. 3, figures to watch). Without a labelled person there is no identity loss."""
         out = self.network.train_step(batch.groups)
+        shared = dict(out.losses)
+        if self.teacher is not None and len(out.features):
+            own = self.teacher.of_people(batch.groups, self.network.config)
+            shared["distill"] = self.teacher.loss(out.features, own)
         labelled = out.identities >= 0
         if not bool(labelled.any()):
-            return dict(out.losses), {}
+            return shared, {}
         logits = float32_logits(self.classifier, out.features[labelled])
         identities = out.identities[labelled]
         if self.loss.kind == "focal":
             identity = focal_loss(logits, identities, self.loss.gamma)
         else:
             identity = F.cross_entropy(logits, identities, weight=self.identity_weights)
-        losses = {**out.losses, "identity": identity}
+        losses = {**shared, "identity": identity}
         return losses, {"accuracy": (logits.argmax(dim=1) == identities).float().mean()}
 
     def optimizers(self, config: OptimizerConfig) -> list[Optimizer]:
