@@ -10,7 +10,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from personsearch.cli import data, evaluate, gallery, search, synth, train, weights
+from personsearch.cli import adapt, data, evaluate, gallery, search, synth, train, weights
 from personsearch.cli.common import err, out
 from personsearch.errors import PersonSearchError
 from personsearch.version import __version__
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (search.demo, search.index, search.search, search.detect, evaluate.evaluate):
+for command in (search.demo, search.index, search.search, search.detect, evaluate.evaluate, adapt.adapt):
     app.command()(command)
 for name, group in (
     ("data", data.app),

@@ -39,14 +39,14 @@ def searcher_for(weights: str | None, device: str | None) -> Any:
     return PersonSearcher.from_pretrained(weights or DEFAULT, device=device)
 
 
-def parse_box(text: str) -> tuple[float, ...]:
-    """Read x1,y1,x2,y2."""
+def parse_box(text: str, option: str = "--box") -> tuple[float, ...]:
+    """Read x1,y1,x2,y2, the value of an option."""
     try:
         corners = tuple(float(part) for part in text.split(","))
     except ValueError:
         corners = ()
     if len(corners) != 4:
-        raise ImageError(f"--box {text!r}: must be four numbers x1,y1,x2,y2 in pixels")
+        raise ImageError(f"{option} {text!r}: must be four numbers x1,y1,x2,y2 in pixels")
     return corners
 
 

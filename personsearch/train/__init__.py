@@ -1,5 +1,6 @@
 """STL: pretrain the backbone on Re-ID crops, then finetune detection and identification on scenes."""
 
+from personsearch.train.adapt import adapt
 from personsearch.train.config import (
     FinetuneConfig,
     PretrainConfig,
@@ -9,6 +10,7 @@ from personsearch.train.config import (
     recipe_names,
 )
 from personsearch.train.finetune import finetune, rehearse_finetune
+from personsearch.train.from_scratch import from_scratch
 from personsearch.train.pretrain import pretrain, rehearse_pretrain
 from personsearch.train.rehearsal import Rehearsal
 from personsearch.train.resume import resume
@@ -19,8 +21,10 @@ __all__ = [
     "PretrainConfig",
     "Rehearsal",
     "RunStatus",
+    "adapt",
     "describe_recipes",
     "finetune",
+    "from_scratch",
     "load_finetune",
     "load_pretrain",
     "pretrain",
