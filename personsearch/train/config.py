@@ -11,15 +11,13 @@ from pydantic import Field, model_validator
 from personsearch.config import StrictModel, apply_overrides, load_toml, merge, parse
 from personsearch.errors import ConfigError
 from personsearch.models import ModelConfig, preset, preset_names
+from personsearch.train.distill import DistillConfig
 from personsearch.train.schedule import ScheduleConfig
 
 StepOfStl = Literal["pretrain", "finetune"]
 
 
-class DataConfig(StrictModel):
-    """The training split of a set in any format of ``personsearch.datasets.load_dataset``."""
-
-    annotations: str = Field(min_length=1, description="COCO-style json file, or the folder of a set")
+class _SourceConfig(StrictModel):
     images: str | None = Field(None, description="folder of the images; default: where the format keeps them")
     format: str | None = Field(
         None, description="coco, prw, cuhk-sysu, mot, ...; default: the one whose files are in the folder"
@@ -28,6 +26,53 @@ class DataConfig(StrictModel):
         None, description="true: skip what is malformed or missing, and do not check the published counts"
     )
     holdout_places: tuple[str, ...] = Field((), description="places to validate on, kept out of training")
+
+
+class SetConfig(_SourceConfig):
+    """One of several sets: the training split of a set in any format of ``personsearch.datasets.load_dataset``."""
+
+    annotations: str = Field(min_length=1, description="COCO-style json file, or the folder of a set")
+    weight: float = Field(
+        1.0,
+        gt=0,
+        le=100,
+        description="how often an epoch shows each scene (step 1: each person): 1 = once, 2 = twice, "
+        "0.5 = a random half of them, another in every epoch",
+    )
+
+
+class DataConfig(_SourceConfig):
+    """What is trained on: one set, as ``annotations``, or several, as ``[[data.sets]]``.
+
+    People of different sets are different people, whatever their labels.
+    """
+
+    annotations: str | None = Field(None, min_length=1, description="COCO-style json file, or the folder of a set")
+    sets: tuple[SetConfig, ...] = Field((), description="several sets instead of the one that annotations names")
+
+    @property
+    def all_sets(self) -> tuple[SetConfig, ...]:
+        """The sets, however they were given."""
+        if self.annotations is None:
+            return self.sets
+        one = {name: getattr(self, name) for name in _SourceConfig.model_fields}
+        return (SetConfig(annotations=self.annotations, **one),)
+
+    @property
+    def name(self) -> str:
+        """The sets' names, for messages."""
+        return ", ".join(one.annotations for one in self.all_sets)
+
+    @model_validator(mode="after")
+    def _one_way_or_the_other(self) -> DataConfig:
+        if self.annotations is None and not self.sets:
+            raise ValueError("name what to train on: annotations, or several sets as [[data.sets]]")
+        if self.annotations is not None and self.sets:
+            raise ValueError("annotations and sets exclude each other; make annotations the first of [[data.sets]]")
+        given = [key for key in _SourceConfig.model_fields if getattr(self, key) not in (None, ())]
+        if self.sets and given:
+            raise ValueError(f"{given[0]} belongs to one set; move it into the [[data.sets]] that it is for")
+        return self
 
 
 class OptimizerConfig(StrictModel):
@@ -103,6 +148,7 @@ class TrainConfig(StrictModel, ABC):
     optimizer: OptimizerConfig
     schedule: ScheduleConfig
     steps: StepsConfig = StepsConfig()
+    distill: DistillConfig | None = Field(None, description="a trained network to learn from too; none in the paper")
     init: str | None = Field(
         None,
         description="initial weights: a name of weights.toml; a weights folder (./folder); a file of ImageNet weights "
@@ -243,7 +289,9 @@ def load_finetune(recipe: str | Path, overrides: list[str] | None = None) -> Fin
 def _load(recipe: str | Path, overrides: list[str]) -> dict[str, Any]:
     packaged = isinstance(recipe, str) and recipe in recipe_names()
     path = _RECIPES / f"{recipe}.toml" if packaged else Path(recipe)
-    data = apply_overrides(load_toml(path), overrides)
+    given = load_toml(path)
+    _forget_replaced_data(given, overrides)
+    data = apply_overrides(given, overrides)
     model = data.get("model", {})
     if isinstance(model, dict) and "preset" in model:
         changes = {key: value for key, value in model.items() if key != "preset"}
@@ -253,3 +301,13 @@ def _load(recipe: str | Path, overrides: list[str]) -> dict[str, Any]:
             )
         data["model"] = merge(preset(model["preset"]).model_dump(), changes)
     return data
+
+
+def _forget_replaced_data(recipe: dict[str, Any], overrides: list[str]) -> None:
+    """Take the recipe's own set out where an override names several sets, and the other way round."""
+    data = recipe.get("data")
+    keys = {override.partition("=")[0].strip() for override in overrides}
+    if isinstance(data, dict) and len(keys & {"data.sets", "data.annotations"}) == 1:
+        gone = ("annotations", *_SourceConfig.model_fields) if "data.sets" in keys else ("sets",)
+        for key in gone:
+            data.pop(key, None)

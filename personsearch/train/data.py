@@ -4,25 +4,66 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.datasets import Scene, load_dataset
 from personsearch.errors import DatasetError
-from personsearch.train.config import DataConfig
+from personsearch.train.config import DataConfig, SetConfig
 
 logger = logging.getLogger(__name__)
 
 Image8 = NDArray[np.uint8]
 
 
-def split_scenes(data: DataConfig) -> tuple[list[Scene], list[Scene]]:
-    """Return (training scenes, scenes of the held-out places).
+class SplitScenes(NamedTuple):
+    """The scenes of all sets of a recipe.
+
+    With several sets identities are numbered through, and an image_id begins with the number of its set (``2/a.jpg``).
+
+    Attributes:
+        training: to learn from.
+        held_out: of the held-out places, to validate on.
+        weights: (N,) float64, of each training scene: how often an epoch shows it.
+    """
+
+    training: list[Scene]
+    held_out: list[Scene]
+    weights: NDArray[np.float64]
+
+
+def split_scenes(data: DataConfig) -> SplitScenes:
+    """Read the sets of a recipe and split them by place.
 
     Raises:
-        DatasetError: the set cannot be used, a held-out place is not in it, or nothing is left to train on.
+        DatasetError: a set cannot be used, a held-out place is not in it, or nothing is left to train on.
     """
+    sets = data.all_sets
+    training: list[Scene] = []
+    held_out: list[Scene] = []
+    weights: list[float] = []
+    num_identities = 0
+    for number, one in enumerate(sets, start=1):
+        scenes = _read_set(one)
+        if len(sets) > 1:
+            logger.info("set %d: %s: %d scenes, weight %g", number, one.annotations, len(scenes), one.weight)
+            classes = number_identities(scenes)
+            scenes = [_in_set(scene, number, classes, num_identities) for scene in scenes]
+            num_identities += len(classes)
+        kept = [scene for scene in scenes if scene.place not in one.holdout_places]
+        training += kept
+        weights += [one.weight] * len(kept)
+        held_out += [scene for scene in scenes if scene.place in one.holdout_places]
+    if not training:
+        places = ", ".join(dict.fromkeys(place for one in sets for place in one.holdout_places))
+        raise DatasetError(f"{data.name}: holding out {places} leaves nothing to train on; hold out fewer places")
+    return SplitScenes(training, held_out, np.array(weights, dtype=np.float64))
+
+
+def _read_set(data: SetConfig) -> list[Scene]:
     skip_bad = bool(data.skip_bad)
     dataset = load_dataset(
         data.annotations,
@@ -39,13 +80,15 @@ def split_scenes(data: DataConfig) -> tuple[list[Scene], list[Scene]]:
     if unknown:
         known = ", ".join(sorted(place for place in places if place)) or "none"
         raise DatasetError(f"{data.annotations}: no place {min(unknown)!r} to hold out; places are: {known}")
-    training = [scene for scene in dataset.scenes if scene.place not in data.holdout_places]
-    if not training:
-        raise DatasetError(
-            f"{data.annotations}: holding out {', '.join(data.holdout_places)} leaves nothing to train on; "
-            "hold out fewer places"
-        )
-    return training, [scene for scene in dataset.scenes if scene.place in data.holdout_places]
+    return list(dataset.scenes)
+
+
+def _in_set(scene: Scene, number: int, classes: dict[int, int], first: int) -> Scene:
+    """Return a scene under a name and with identities that no other set has."""
+    identities = [first + classes[label] if label >= 0 else label for label in scene.identities.tolist()]
+    return replace(
+        scene, image_id=f"{number}/{scene.image_id}", identities=np.array(identities, dtype=scene.identities.dtype)
+    )
 
 
 def number_identities(scenes: Sequence[Scene]) -> dict[int, int]:

@@ -23,6 +23,7 @@ from personsearch.searcher import PersonSearcher
 from personsearch.train.checkpoint import LAST
 from personsearch.train.config import FinetuneConfig
 from personsearch.train.data import number_identities, split_scenes
+from personsearch.train.distill import load_teacher
 from personsearch.train.distributed import World
 from personsearch.train.loader import EpochLoader
 from personsearch.train.loop import TrainingSetup, Validation, run_recipe, seed_everything
@@ -69,24 +70,23 @@ def rehearse_finetune(config: FinetuneConfig) -> Rehearsal:
 def _set_up(config: FinetuneConfig, world: World) -> TrainingSetup[SearchTask]:
     seed, parts = config.run.seed, config.steps.accumulate
     seed_everything(seed)
-    training, held_out = split_scenes(config.data)
+    training, held_out, weights = split_scenes(config.data)
     classes = number_identities(training)
     if not classes:
         raise DatasetError(
-            f"{config.data.annotations}: nobody has a person_id, and identification cannot be learnt without; "
+            f"{config.data.name}: nobody has a person_id, and identification cannot be learnt without; "
             "label people who are seen more than once"
         )
     logger.info("%d scenes, %d identities", len(training), len(classes))
     labels = np.concatenate([scene.identities[scene.identities >= 0] for scene in training])
     counts = torch.from_numpy(np.bincount([classes[int(label)] for label in labels], minlength=len(classes)))
-    task = SearchTask(config.model, counts, config.identity_loss, freeze_bn=config.freeze_bn)
+    teacher = load_teacher(config.distill, step_of_stl=config.step_of_stl)
+    task = SearchTask(config.model, counts, config.identity_loss, freeze_bn=config.freeze_bn, teacher=teacher)
     start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)
 
     def plan(epoch: int) -> Batches:
-        return shuffled_batches(
-            len(training), config.batch_size, seed=seed, epoch=epoch, multiple_of=world.size * parts
-        )
+        return shuffled_batches(weights, config.batch_size, seed=seed, epoch=epoch, multiple_of=world.size * parts)
 
     dataset = SceneDataset(training, classes, config.model, config.augment, seed)
     loader = EpochLoader(dataset, plan, collate_scenes, config.run.num_workers, world, parts)

@@ -14,8 +14,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from torch.optim import Optimizer
 
+from personsearch.config import merge
 from personsearch.durable import write_durably
 from personsearch.errors import TrainingError
 from personsearch.progress import Progress
@@ -234,7 +236,7 @@ def _resume(folder: Path, config: TrainConfig, stepper: Stepper[Any]) -> _Positi
             write_durably(folder / RECIPE, f"{json.dumps(recipe, indent=2)}\n".encode())
         return _Position()
     state = load_checkpoint(path)
-    changed = _differences(state.get("config", {}), _what_is_learnt(config))
+    changed = _differences(_with_defaults(state.get("config", {}), config), _what_is_learnt(config))
     if changed:
         raise TrainingError(
             f"{folder}: holds a run of another recipe ({', '.join(changed)} differ); choose another run.out, "
@@ -274,6 +276,14 @@ def _what_is_learnt(config: TrainConfig) -> dict[str, Any]:
     for key in ("patience", "accumulate"):
         del learnt["steps"][key]
     return learnt
+
+
+def _with_defaults(learnt: dict[str, Any], config: TrainConfig) -> dict[str, Any]:
+    """Return a checkpoint's recipe with defaults for keys that did not exist when it was written."""
+    try:
+        return _what_is_learnt(type(config).model_validate(merge(learnt, {"run": {"out": config.run.out}})))
+    except ValidationError:  # keys that no longer exist: they are among the differences
+        return learnt
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_reid
@@ -15,6 +16,7 @@ from personsearch.train.checkpoint import LAST
 from personsearch.train.config import PretrainConfig
 from personsearch.train.crops import CropDataset, Crops, collate_crops, cut_crops
 from personsearch.train.data import number_identities, split_scenes
+from personsearch.train.distill import load_teacher
 from personsearch.train.distributed import World
 from personsearch.train.loader import EpochLoader
 from personsearch.train.loop import TrainingSetup, Validation, run_recipe, seed_everything
@@ -59,22 +61,24 @@ def rehearse_pretrain(config: PretrainConfig) -> Rehearsal:
 
 def _set_up(config: PretrainConfig, world: World) -> TrainingSetup[ReidTask]:
     seed_everything(config.run.seed)
-    training, held_out = split_scenes(config.data)
+    training, held_out, weights = split_scenes(config.data)
     height, width = config.model.crop_size
     crops = cut_crops(training, height, width)
     classes = number_identities(training)
     logger.info("%d crops of %d identities, %dx%d", len(crops), len(classes), height, width)
     if len(classes) < config.num_identities:
         raise DatasetError(
-            f"{config.data.annotations}: {len(classes)} identities are too few for batches of "
+            f"{config.data.name}: {len(classes)} identities are too few for batches of "
             f"num_identities={config.num_identities}; label more people or lower it"
         )
-    task = ReidTask(config.model, len(classes), config.losses)
+    crop_weights = np.repeat(weights, [int((scene.identities >= 0).sum()) for scene in training])
+    teacher = load_teacher(config.distill, step_of_stl=config.step_of_stl)
+    task = ReidTask(config.model, len(classes), config.losses, teacher=teacher)
     start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)
     loader = EpochLoader(
         CropDataset(crops, classes, config.augment, config.model.input.mean, config.run.seed),
-        _Plan(crops, config, world),
+        _Plan(crops, crop_weights, config, world),
         collate_crops,
         config.run.num_workers,
         world,
@@ -87,7 +91,7 @@ def _set_up(config: PretrainConfig, world: World) -> TrainingSetup[ReidTask]:
         logger.info(
             "validating on %d crops of %s, %d of them of people whom training never saw",
             len(kept),
-            ", ".join(config.data.holdout_places),
+            ", ".join(dict.fromkeys(place for one in config.data.all_sets for place in one.holdout_places)),
             unseen,
         )
         figures = functools.partial(reid_figures, crops=kept, known=set(classes), world=world)
@@ -98,22 +102,22 @@ def _set_up(config: PretrainConfig, world: World) -> TrainingSetup[ReidTask]:
 class _Plan:
     """Batches of crops by epoch: class-aware with the triplet loss, plainly shuffled without (paper Table 6)."""
 
-    def __init__(self, crops: Crops, config: PretrainConfig, world: World) -> None:
-        self._crops = crops
+    def __init__(self, crops: Crops, weights: NDArray[np.float64], config: PretrainConfig, world: World) -> None:
+        self._weights = weights
         self._config = config
         # BatchNorm has no statistics of a single crop, so every part gets at least two.
         self._multiple_of = world.size * config.steps.accumulate * 2
         self._sampler: ClassAwareSampler | None = None
         if config.losses.triplet:
             self._sampler = ClassAwareSampler(
-                crops.identities, config.num_identities, config.num_instances, seed=config.run.seed
+                crops.identities, config.num_identities, config.num_instances, seed=config.run.seed, weights=weights
             )
 
     def __call__(self, epoch: int) -> Batches:
         if self._sampler is not None:
             return self._sampler.batches(epoch)
         return shuffled_batches(
-            len(self._crops),
+            self._weights,
             self._config.batch_size,
             seed=self._config.run.seed,
             epoch=epoch,

@@ -8,6 +8,23 @@ from numpy.typing import NDArray
 Batches = list[list[int]]
 
 
+def repetitions(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return how often each sample comes in an epoch: its weight, up to chance where that is not a whole number.
+
+    Of the samples with one weight, a random share as large as the weight's fraction comes once more. Whole weights draw
+    nothing from ``rng``.
+
+    Args:
+        weights: (N,), positive.
+        rng: decides.
+    """
+    counts = np.floor(weights).astype(np.int64)
+    for weight in np.unique(weights[weights % 1 > 0]).tolist():
+        rows = np.flatnonzero(weights == weight)
+        counts[rng.choice(rows, round(weight % 1 * len(rows)), replace=False)] += 1
+    return counts
+
+
 class ClassAwareSampler:
     """Class-aware sampling (paper section 3.1): P identities per batch, K instances of each.
 
@@ -16,7 +33,15 @@ class ClassAwareSampler:
     have chunks left. How many batches that makes depends on the draw.
     """
 
-    def __init__(self, identities: NDArray[np.int64], num_identities: int, num_instances: int, *, seed: int) -> None:
+    def __init__(
+        self,
+        identities: NDArray[np.int64],
+        num_identities: int,
+        num_instances: int,
+        *,
+        seed: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
         """Sort the samples by identity, once for all epochs.
 
         Args:
@@ -24,6 +49,8 @@ class ClassAwareSampler:
             num_identities: P.
             num_instances: K.
             seed: of the run.
+            weights: (N,) how often an epoch shows the identity of each sample, the same for all samples of an identity:
+                0.5 = a random half of these identities, another in every epoch. Default: 1 for all.
 
         Raises:
             ValueError: there are fewer than P identities.
@@ -33,6 +60,8 @@ class ClassAwareSampler:
         self._samples = np.split(order, starts) if len(order) else []
         if len(self._samples) < num_identities:
             raise ValueError(f"{len(self._samples)} identities are too few for batches of {num_identities}")
+        firsts = np.array([samples[0] for samples in self._samples], dtype=np.int64)
+        self._weights = np.ones(len(firsts)) if weights is None else weights[firsts]
         self._num_identities = num_identities
         self._num_instances = num_instances
         self._seed = seed
@@ -40,9 +69,13 @@ class ClassAwareSampler:
     def batches(self, epoch: int) -> Batches:
         """Return the batches of an epoch (counted from 1): P * K sample indices each, an identity's K in a row."""
         rng = np.random.default_rng([self._seed, epoch])
-        chunks = [self._chunks(samples, rng) for samples in self._samples]
+        times = repetitions(self._weights, rng).tolist()
+        chunks = [
+            [chunk for _ in range(number) for chunk in self._chunks(samples, rng)]
+            for samples, number in zip(self._samples, times, strict=True)
+        ]
         batches = []
-        remaining = np.arange(len(chunks))  # identities that have chunks left
+        remaining = np.array([i for i, own in enumerate(chunks) if own], dtype=np.int64)  # who has chunks left
         while len(remaining) >= self._num_identities:
             chosen = rng.choice(remaining, self._num_identities, replace=False).tolist()
             batches.append([sample for identity in chosen for sample in chunks[identity].pop()])
@@ -60,16 +93,20 @@ class ClassAwareSampler:
         return chunks
 
 
-def shuffled_batches(num_samples: int, batch_size: int, *, seed: int, epoch: int, multiple_of: int = 1) -> Batches:
+def shuffled_batches(
+    weights: NDArray[np.float64], batch_size: int, *, seed: int, epoch: int, multiple_of: int = 1
+) -> Batches:
     """Shuffle samples into batches.
 
     Args:
-        num_samples: N.
+        weights: (N,) of each sample, see :func:`repetitions`.
         batch_size: of every batch except the last, which takes what is left.
         seed: of the run.
         epoch: from 1.
         multiple_of: the last batch is cut to a multiple of this, so that it divides into parts.
     """
-    rows = np.random.default_rng([seed, epoch]).permutation(num_samples).tolist()
-    kept = num_samples - num_samples % batch_size % multiple_of
+    rng = np.random.default_rng([seed, epoch])
+    once = np.repeat(np.arange(len(weights)), repetitions(weights, rng))
+    rows = once[rng.permutation(len(once))].tolist()
+    kept = len(rows) - len(rows) % batch_size % multiple_of
     return [rows[start : min(start + batch_size, kept)] for start in range(0, kept, batch_size)]

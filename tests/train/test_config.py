@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+import personsearch.train
+from personsearch.config import parse
 from personsearch.errors import ConfigError
 from personsearch.train import describe_recipes, load_finetune, load_pretrain, recipe_names
-from personsearch.train.config import FinetuneConfig, PretrainConfig
+from personsearch.train.config import FinetuneConfig, PretrainConfig, SetConfig
 from personsearch.train.schedule import learning_rate_factor
 from tests.train.runs import finetune_config, pretrain_config
 
@@ -20,11 +22,32 @@ from tests.train.runs import finetune_config, pretrain_config
         ("run.out.deeper=1", "is a value, not a table"),
         ("model.preset=huge", "'huge' is unknown; choose from stl-mrfp-r50, stl-mrfp-small"),
         ("augment.zoom_share=0", "nothing would be zoomed"),
+        ('data.sets=[{annotations="a.json", weigth=2}]', "unknown key 'data.sets.0.weigth'"),
+        ('data.sets=[{annotations="a.json", weight=0}]', "data.sets.0.weight"),
+        ("data.sets=[]", r"name what to train on: annotations, or several sets as \[\[data.sets\]\]"),
     ],
 )
 def test_mistakes_in_overrides_are_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_finetune("small-finetune", [override])
+
+
+def test_one_set_or_several(tmp_path: Path) -> None:
+    config = load_finetune("own-finetune", ['data.sets=[{annotations="a.json", weight=2.0}, {annotations="b"}]'])
+    assert config.data.annotations is None  # the override replaces the recipe's own set
+    assert [(one.annotations, one.weight) for one in config.data.all_sets] == [("a.json", 2.0), ("b", 1.0)]
+    assert parse(FinetuneConfig, config.model_dump(mode="json"), "recipe.json") == config
+    recipe = tmp_path / "several.toml"
+    plain = (Path(personsearch.train.__file__).parent / "recipes" / "own-finetune.toml").read_text()
+    line = next(line for line in plain.splitlines() if line.startswith("annotations"))
+    recipe.write_text(plain.replace(line, "").replace("[data]", '[[data.sets]]\nannotations = "a"\nweight = 0.5'))
+    assert load_finetune(recipe).data.sets == (SetConfig(annotations="a", weight=0.5),)
+    one = load_finetune(recipe, ["data.annotations=mine.json", "data.holdout_places=['yard']"]).data
+    assert one.all_sets == (SetConfig(annotations="mine.json", holdout_places=("yard",)),)
+    with pytest.raises(ConfigError, match="annotations and sets exclude each other"):
+        load_finetune(recipe, ["data.annotations=mine.json", 'data.sets=[{annotations="a"}]'])
+    with pytest.raises(ConfigError, match="images belongs to one set; move it into the"):
+        load_finetune(recipe, ["data.images=pictures"])
 
 
 def test_a_missing_file_and_broken_toml(tmp_path: Path) -> None:
@@ -77,7 +100,8 @@ def test_every_recipe_of_the_package_loads_and_says_what_it_is_for() -> None:
 @pytest.mark.parametrize("name", recipe_names())
 def test_recipes_name_no_path_outside_the_working_folder(name: str) -> None:
     config = load_pretrain(name) if name.endswith("pretrain") else load_finetune(name)
-    for path in (config.data.annotations, config.data.images or "", config.run.out, config.init or ""):
+    named = [path for one in config.data.all_sets for path in (one.annotations, one.images or "")]
+    for path in (*named, config.run.out, config.init or ""):
         assert not Path(path).is_absolute()
         assert ".." not in Path(path).parts
     # A folder of weights is written so that it cannot be taken for a name.

@@ -14,7 +14,7 @@ from personsearch import PersonSearcher
 from personsearch.durable import sha256_of
 from personsearch.errors import ConfigError, TrainingError
 from personsearch.train import finetune, pretrain, read_status
-from personsearch.train.checkpoint import BEST, LAST, load_checkpoint
+from personsearch.train.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from personsearch.train.config import FinetuneConfig
 from personsearch.train.loop import _Position
 from tests.support import toy_set
@@ -52,6 +52,40 @@ def test_batches_of_mixed_canvases_use_every_scene_and_resume_bit_for_bit(
             finetune(finetune_config(tmp_path / "parts", annotations, **changes))
     parts = finetune(finetune_config(tmp_path / "parts", annotations, **changes))
     assert sha256_of(parts / "model.safetensors") == sha256_of(whole / "model.safetensors")
+
+
+def test_both_steps_train_and_resume_on_several_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = [
+        {"annotations": str(toy_set(tmp_path / "one", place_every=4)), "holdout_places": ["b"]},
+        {"annotations": str(mixed_set(tmp_path / "two")), "weight": 0.5},
+    ]
+    data = {"annotations": None, "sets": sets}
+    for run, config_of in ((pretrain, pretrain_config), (finetune, finetune_config)):
+        name = run.__name__
+        with monkeypatch.context() as killed:
+            kill_after(killed, 3)
+            with pytest.raises(KilledError):
+                run(config_of(tmp_path / f"{name}-parts", tmp_path, data=data))
+        parts = run(config_of(tmp_path / f"{name}-parts", tmp_path, data=data))
+        whole = run(config_of(tmp_path / f"{name}-whole", tmp_path, data=data))
+        [one], [other] = parts.glob("*.safetensors"), whole.glob("*.safetensors")
+        assert sha256_of(one) == sha256_of(other)
+        assert len([row for row in metrics(tmp_path / f"{name}-whole") if "validation" in row]) == 2
+    steps = [row["step"] for row in metrics(tmp_path / "finetune-whole") if "loss" in row]
+    assert steps[-1] == 2 * 5  # six scenes of one and half of the other's eight, two in a batch
+
+
+def test_a_run_of_an_older_version_may_continue(toy_annotations: Path, tmp_path: Path) -> None:
+    config = finetune_config(tmp_path / "run", toy_annotations, schedule={"epochs": 1})
+    finetune(config)
+    state = load_checkpoint(tmp_path / "run" / LAST)
+    del state["config"]["data"]["sets"], state["config"]["augment"]["zoom_share"]
+    save_checkpoint(tmp_path / "run" / LAST, state)
+    finetune(config)
+    state["config"]["augment"]["wobble"] = 3  # a key that no longer exists
+    save_checkpoint(tmp_path / "run" / LAST, state)
+    with pytest.raises(TrainingError, match=r"augment\.wobble"):
+        finetune(config)
 
 
 def test_step_one_resumes_bit_for_bit(toy_annotations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

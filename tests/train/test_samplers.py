@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from personsearch.train.samplers import Batches, ClassAwareSampler, shuffled_batches
+from personsearch.train.samplers import Batches, ClassAwareSampler, repetitions, shuffled_batches
 
 LONG_TAIL = np.repeat(np.arange(10), [1, 1, 2, 3, 4, 5, 8, 9, 40, 100])
 
@@ -92,13 +92,49 @@ def test_too_few_identities_are_an_error() -> None:
 
 @given(st.integers(0, 40), st.integers(1, 7), st.integers(1, 5))
 def test_shuffled_batches_hold_everything_once(num: int, size: int, epoch: int) -> None:
-    batches = shuffled_batches(num, size, seed=0, epoch=epoch)
+    batches = shuffled_batches(np.ones(num), size, seed=0, epoch=epoch)
     assert sorted(row for batch in batches for row in batch) == list(range(num))
     assert [len(batch) for batch in batches[:-1]] == [size] * (len(batches) - 1)
 
 
 @given(st.integers(0, 40), st.integers(1, 3), st.integers(1, 3))
 def test_the_last_batch_is_cut_to_what_divides(num: int, parts: int, per_part: int) -> None:
-    batches = shuffled_batches(num, parts * per_part, seed=0, epoch=1, multiple_of=parts)
+    batches = shuffled_batches(np.ones(num), parts * per_part, seed=0, epoch=1, multiple_of=parts)
     assert all(len(batch) % parts == 0 and batch for batch in batches)
     assert num - sum(map(len, batches)) == num % parts
+
+
+def test_repetitions_by_hand() -> None:
+    weights = np.array([0.5] * 8 + [1.0] * 3 + [2.25] * 4)
+    counts = repetitions(weights, np.random.default_rng(0))
+    assert sorted(counts[:8].tolist()) == [0] * 4 + [1] * 4
+    assert counts[8:11].tolist() == [1, 1, 1]
+    assert sorted(counts[11:].tolist()) == [2, 2, 2, 3]
+
+
+def test_half_a_set_is_another_half_in_every_epoch() -> None:
+    weights = np.array([0.5] * 20 + [2.0] * 5)
+    drawn = [
+        Counter(row for batch in shuffled_batches(weights, 4, seed=1, epoch=epoch) for row in batch) for epoch in (1, 2)
+    ]
+    for counts in drawn:
+        assert sum(counts.values()) == 20
+        assert [counts[row] for row in range(20, 25)] == [2] * 5
+    assert drawn[0] != drawn[1]
+    assert shuffled_batches(weights, 4, seed=1, epoch=1) == shuffled_batches(weights, 4, seed=1, epoch=1)
+
+
+def test_class_aware_sampling_weighs_identities() -> None:
+    identities = np.repeat(np.arange(60), 4)
+    weights = np.repeat([0.5, 1.0, 2.0], 80)
+    sampler = ClassAwareSampler(identities, 2, 4, seed=0, weights=weights)
+    batches = sampler.batches(1)
+    assert batches == sampler.batches(1)
+    drawn = Counter(identities[[row for batch in batches for row in batch]].tolist())
+    of_set = [sum(drawn[i] for i in range(20 * s, 20 * s + 20)) / 4 for s in range(3)]
+    assert sum(of_set) >= 66  # of 10 + 20 + 40: the last chunks may be of one identity
+    assert of_set[0] <= 10
+    assert of_set[1] <= 20
+    assert of_set[2] >= 34
+    for batch in batches:
+        assert len(set(identities[batch].tolist())) == 2
