@@ -28,6 +28,7 @@ from personsearch.synth.labels import Row, choose_queries, merge
 from personsearch.synth.layouts import COMPLETE, check_layout, picture_names, write_tables
 from personsearch.synth.photography import open_stage_painter
 from personsearch.synth.plan import Job, plan
+from personsearch.synth.plates.library import find_plates, fingerprint_of_plates
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.workers import draw_jobs
 from personsearch.version import __version__
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 FINGERPRINT = "recipe.json"
 LOCK = ".lock"
+#: What the fingerprint says of the photographs of places that a set is made from.
+PHOTOGRAPHS = "photographs"
 
 #: At most this many of the keys in which two recipes differ are listed.
 _MAX_KEYS_LISTED = 8
@@ -72,7 +75,7 @@ def make(
     Raises:
         ConfigError: the layout does not exist, or ``workers`` is below 1.
         DatasetError: the folder belongs to another recipe, holds other files or is in use by another process; the disk
-            is full; or a worker was killed.
+            is full; a worker was killed; or the folder of photographs holds none that can be used.
         MissingExtraError: a library of the extra ``synth`` is missing, or scipy for ``prw``.
         RenderError: there is no OpenGL through EGL.
     """
@@ -81,8 +84,12 @@ def make(
     if num_workers < 1:
         raise ConfigError(f"workers must be 1 or more, got {num_workers}")
     folder = Path(out)
+    # Before anything is written: a wrong folder of photographs leaves nothing behind.
+    ours = _fingerprint(recipe, layout, keypoints, masks)
+    if not (folder / COMPLETE).exists() and recipe.photographed and recipe.places.photos is not None:
+        ours[PHOTOGRAPHS] = fingerprint_of_plates(find_plates(recipe.places.photos, quiet=True))
     with _disk_errors_explained(folder), _sole_owner_of(folder):
-        _check_fingerprint(folder, _fingerprint(recipe, layout, keypoints, masks))
+        _check_fingerprint(folder, ours)
         if (folder / COMPLETE).exists():
             logger.info("%s: already complete", folder)
         else:
@@ -169,6 +176,8 @@ def _check_fingerprint(folder: Path, ours: dict[str, Any]) -> None:
     except (ValueError, AttributeError):
         raise DatasetError(f"{path}: is not a readable recipe; choose another folder, or delete this one") from None
     now = _flat(ours)
+    if PHOTOGRAPHS not in now:  # a finished set no longer needs them
+        theirs.pop(PHOTOGRAPHS, None)
     keys = [key for key in sorted({*theirs, *now}) if theirs.get(key) != now.get(key)]
     if keys:
         listed = [f"{key} (there {theirs.get(key)!r}, now {now.get(key)!r})" for key in keys[:_MAX_KEYS_LISTED]]

@@ -6,7 +6,7 @@ Every frame is a photograph of its own: nothing ties it to the one before, so ea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,14 @@ class _Deck:
         return list(dict.fromkeys(picked.tolist()))[:count]
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """Photographs of one kind of place, and the share of frames that show one of them."""
+
+    plates: tuple[Plate, ...]
+    share: float
+
+
 def photograph_jobs(
     recipe: Recipe,
     split: SplitConfig,
@@ -79,7 +87,7 @@ def photograph_jobs(
     jobs: list[Job] = []
     dealt = strangers = 0
     for index, scene in enumerate(scenes):
-        own = _share_of(plates, index, len(scenes))
+        own = _by_kind(_share_of(plates, index, len(scenes)))
         frames: list[Frame] = []
         for number in range(per_scene):
             at = index * per_scene + number
@@ -127,7 +135,7 @@ def _jobs(split: str, scene: int, seed: int, frames: list[Frame]) -> list[Job]:
     ]
 
 
-def _frame(recipe: Recipe, scene: str, number: int, plates: Sequence[Plate], who: list[tuple[int, int, int]]) -> Frame:
+def _frame(recipe: Recipe, scene: str, number: int, plates: Sequence[_Kind], who: list[tuple[int, int, int]]) -> Frame:
     world_seed = recipe.seed * 10_000 + int(scene[1:])
     rng = np.random.default_rng([world_seed, number, _KEY])
     camera_name = f"{scene}c{number + 1:04d}"
@@ -144,7 +152,7 @@ def _frame(recipe: Recipe, scene: str, number: int, plates: Sequence[Plate], who
             outdoors=bool(plate.outdoors),
         )
         camera = camera_for(plate, recipe, camera_name, rng)
-    ground = Ground(*_depth(plate), indoors=plate is not None and plate.outdoors is False)
+    ground = Ground(*_depth(plate), indoors=None if plate is None or plate.outdoors is None else not plate.outdoors)
     appearances, things = stand(recipe, camera, ground, who, rng)
     return Frame(
         name=f"{scene}c{number:04d}",
@@ -153,17 +161,26 @@ def _frame(recipe: Recipe, scene: str, number: int, plates: Sequence[Plate], who
         light=0,
         seed=int(np.random.default_rng([world_seed, number, _KEY, 1]).integers(2**31)),
         appearances=tuple(appearances),
-        backdrop=Backdrop(**{**vars(backdrop), "things": tuple(things)}),
+        backdrop=replace(backdrop, things=tuple(things)),
     )
 
 
-def _choice(plates: Sequence[Plate], rng: np.random.Generator) -> Plate:
-    """Draw a photograph by kind first, so that a hundred kitchens do not drown the only street."""
-    kinds = sorted({plate.kind for plate in plates})
-    counts = np.sqrt([sum(plate.kind == kind for plate in plates) for kind in kinds])
-    kind = kinds[int(rng.choice(len(kinds), p=counts / counts.sum()))]
-    own = [plate for plate in plates if plate.kind == kind]
-    return own[int(rng.integers(len(own)))]
+def _by_kind(plates: Sequence[Plate]) -> list[_Kind]:
+    """Group photographs by their kind of place; a kind is as frequent as the root of its number of photographs.
+
+    So a hundred kitchens do not drown the only street.
+    """
+    kinds: dict[str, list[Plate]] = {}
+    for plate in sorted(plates, key=lambda plate: (plate.kind, plate.file)):
+        kinds.setdefault(plate.kind, []).append(plate)
+    total = sum(len(own) ** 0.5 for own in kinds.values())
+    return [_Kind(tuple(own), len(own) ** 0.5 / total) for own in kinds.values()]
+
+
+def _choice(kinds: Sequence[_Kind], rng: np.random.Generator) -> Plate:
+    """Draw a kind of place, then a photograph of it."""
+    kind = kinds[int(rng.choice(len(kinds), p=[kind.share for kind in kinds]))]
+    return kind.plates[int(rng.integers(len(kind.plates)))]
 
 
 def _depth(plate: Plate | None) -> tuple[float, float]:
@@ -199,7 +216,8 @@ def camera_for(plate: Plate, recipe: Recipe, name: str, rng: np.random.Generator
     half = np.tan(np.radians(field_of_view) / 2) / shape
     pitch = -np.degrees(np.arctan((0.5 - horizon) * 2 * half))
     widest = min(1.0, aspect / shape)
-    wide = widest if rng.random() < WHOLE else widest * float(np.exp(rng.uniform(np.log(recipe.places.least_window), 0)))
+    least = np.log(recipe.places.least_window)
+    wide = widest if rng.random() < WHOLE else widest * float(np.exp(rng.uniform(least, 0)))
     high = wide * shape / aspect
     left, top = rng.uniform(0, 1 - wide), rng.uniform(0, 1 - min(high, 1.0))
     window = (float(left), float(top), float(left + wide), float(min(top + high, 1.0)))

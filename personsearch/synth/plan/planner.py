@@ -39,8 +39,13 @@ def plan(recipe: Recipe) -> tuple[Job, ...]:
 
     Returns:
         One job per camera, or per scene for hand-held photographs.
+
+    Raises:
+        DatasetError: the folder of photographs holds none that can be used; see :func:`find_plates`.
     """
     jobs: list[Job] = []
+    found = find_plates(recipe.places.photos) if recipe.photographed and recipe.places.photos else ()
+    plates = split_plates(found, recipe.places.held_out)
     for number, (name, split) in enumerate((("train", recipe.train), ("test", recipe.test))):
         rng = np.random.default_rng([recipe.seed, number, 92])
         base = FIRST_SEED[name] + recipe.seed * 1_000_000 * 4 % UNLABELLED // 4 * 4
@@ -55,10 +60,11 @@ def plan(recipe: Recipe) -> tuple[Job, ...]:
             _fill(recipe, split, sessions, base, target, rng)
             jobs.extend(_jobs(recipe, split, name, sessions))
         if photographed:
-            plates = split_plates(find_plates(str(recipe.places.photos)), recipe.places.held_out)[name]
             scenes = [first_scene + index for index in photographed]
             weights = _long_tail(recipe, split, split.identities * 10.0, rng)
-            jobs.extend(photograph_jobs(recipe, split, name, scenes, plates, weights, (base, base + STRANGERS), rng))
+            jobs.extend(
+                photograph_jobs(recipe, split, name, scenes, plates[name], weights, (base, base + STRANGERS), rng)
+            )
     return tuple(jobs)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.synth.cameras import Camera
+from personsearch.synth.plan.occluders import MOST_ALONE, Standing, place_things
 from personsearch.synth.plan.types import Appearance, Thing
 from personsearch.synth.plan.walks import THINGS
 from personsearch.synth.recipe import Recipe
@@ -16,28 +17,27 @@ Box = tuple[float, float, float, float]
 
 #: Height of a person, metres, and width of the box relative to it, for planning.
 TALL, WIDE = 1.73, 0.36
-#: Metres between two people, and between a person and a thing.
-SPACING, CLEARANCE = 0.5, 0.75
+#: Metres between two people.
+SPACING = 0.5
 #: Share of a person's box that must lie in the picture, and that a nearer person may hide.
 LEAST_INSIDE, MOST_HIDDEN = 0.22, 0.7
+#: Stretches into which the ground before a camera is divided.
+STRETCHES = 96
 #: Tries for one person, after which the frame goes without them.
 TRIES = 60
 #: Share of people who stand beside the one before.
 TOGETHER = 0.3
-#: Things that hide nobody: most per frame.
-MOST_THINGS = 2
-#: An occluder stands at this share of the way to the person; nearer than this many metres nothing stands.
-_WAY, _NEAREST = (0.55, 0.9), 1.1
+#: Share of people who walk.
 _WALKING = 0.6
 
 
 @dataclass(frozen=True)
 class Ground:
-    """Where people may stand: from ``near`` to ``far`` metres before the camera."""
+    """Where people may stand: ``near`` to ``far`` metres before the camera; ``indoors`` is None where it is unknown."""
 
     near: float
     far: float
-    indoors: bool = False
+    indoors: bool | None = None
 
 
 def stand(
@@ -57,10 +57,11 @@ def stand(
     """
     people: list[Appearance] = []
     boxes: list[tuple[float, Box]] = []
+    depths = _depths(recipe, camera, ground)
     for one in who:
         for _ in range(TRIES):
             beside = people[-1].position if people and rng.random() < TOGETHER else None
-            place = _place(recipe, camera, ground, beside, rng)
+            place = _place(camera, ground, depths, beside, rng)
             if place is None or any(_distance(place, other.position) < SPACING for other in people):
                 continue
             depth, box = _box(camera, place)
@@ -69,7 +70,18 @@ def stand(
             boxes.append((depth, box))
             people.append(_person(recipe, one, place, ground, rng))
             break
-    return people, _things(recipe, camera, ground, people, rng)
+    alone = int(rng.integers(1, MOST_ALONE + 1)) if rng.random() < recipe.places.things else 0
+    spots = [_place(camera, ground, depths, None, rng) for _ in range(alone)]
+    there = [Standing(one.position, *box) for one, box in zip(people, boxes, strict=True)]
+    things = place_things(
+        camera,
+        there,
+        [spot for spot in spots if spot is not None],
+        indoors=ground.indoors,
+        occluders=recipe.places.occluders,
+        rng=rng,
+    )
+    return people, things
 
 
 def _person(
@@ -94,78 +106,64 @@ def _person(
     )
 
 
+@dataclass(frozen=True)
+class _Depths:
+    """How far before a camera people stand: stretches of the ground, and the share of people in each.
+
+    Attributes:
+        edges: (K + 1,) distances along the ground, metres.
+        shares: (K,) sum 1; empty where nobody can be seen at a wanted height.
+    """
+
+    edges: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+
+def _depths(recipe: Recipe, camera: Camera, ground: Ground) -> _Depths:
+    """Share out people so that all octaves of the wanted range of heights are equally frequent.
+
+    Heights that the depth of the place does not allow are not drawn at all, so that they do not pile up at its ends.
+    """
+    edges = np.geomspace(ground.near, ground.far, STRETCHES + 1)
+    ahead = _forward(camera)
+    feet = np.column_stack([edges * ahead[0], np.zeros_like(edges), edges * ahead[1]])
+    bottom = camera.project(feet)[0][:, 1]
+    top, depth = camera.project(feet + (0, TALL, 0))
+    heights = np.maximum(bottom - top[:, 1], 1e-6) / camera.height
+    inside = (np.minimum(bottom, camera.height) - np.maximum(top[:, 1], 0)) / (bottom - top[:, 1]).clip(1e-6)
+    low, high = recipe.places.heights
+    logs = np.log(heights)
+    clipped = np.clip(logs, np.log(low), np.log(high))
+    good = (inside >= LEAST_INSIDE) & (depth > 0.3) & (bottom > top[:, 1])
+    shares = np.abs(np.diff(clipped)) * (good[1:] & good[:-1])
+    total = shares.sum()
+    return _Depths(edges, shares / total if total > 0 else np.zeros(0))
+
+
 def _place(
-    recipe: Recipe,
-    camera: Camera,
-    ground: Ground,
-    beside: tuple[float, float] | None,
-    rng: np.random.Generator,
+    camera: Camera, ground: Ground, depths: _Depths, beside: tuple[float, float] | None, rng: np.random.Generator
 ) -> tuple[float, float] | None:
-    """Draw a place where a person has a height that all octaves of the wanted range share evenly."""
+    """Draw a place for somebody; None where there is none."""
+    if not len(depths.shares):
+        return None
+    forward = _forward(camera)
     if beside is not None:
         turn, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.55, 1.0)
         x, z = beside[0] + away * np.sin(turn), beside[1] + away * np.cos(turn)
-        within = ground.near <= _forward(camera) @ (x, z) <= ground.far
-        return (float(x), float(z)) if within else None
-    # Height in the picture = scale / depth. What the place's depth does not allow is not drawn at all, so that heights
-    # do not pile up at its ends.
-    scale = _scale(camera)
-    low, high = recipe.places.heights
-    low, high = max(low, scale / ground.far), min(high, scale / ground.near)
-    if low >= high:
-        return None
-    depth = scale / float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    forward = _forward(camera)
+        return (float(x), float(z)) if ground.near <= forward @ (x, z) <= ground.far else None
+    stretch = int(rng.choice(len(depths.shares), p=depths.shares))
+    distance = float(np.exp(rng.uniform(*np.log(depths.edges[stretch : stretch + 2]))))
+    middle = np.array([[distance * forward[0], TALL / 2, distance * forward[1]]])
     left, right = _columns(camera)
-    across = rng.uniform(left, right) * depth
-    x, z = depth * forward + across * np.array([-forward[1], forward[0]])
+    across = rng.uniform(left, right) * float(camera.project(middle)[1][0])
+    x, z = distance * forward + across * np.array([-forward[1], forward[0]])
     return float(x), float(z)
-
-
-def _things(
-    recipe: Recipe, camera: Camera, ground: Ground, people: list[Appearance], rng: np.random.Generator
-) -> list[Thing]:
-    if recipe.places.occluders == recipe.places.things == 0:
-        return []
-    from personsearch.synth.world.props import prop_names
-
-    names = prop_names(indoors=ground.indoors)
-    things: list[Thing] = []
-    for person in people:
-        if rng.random() >= recipe.places.occluders:
-            continue
-        place = np.array(person.position)
-        way = rng.uniform(*_WAY) * place + rng.normal(0, 0.22, 2)
-        if _forward(camera) @ way > _NEAREST:
-            things.append(_thing(names, way, rng))
-    if rng.random() < recipe.places.things:
-        for _ in range(int(rng.integers(1, MOST_THINGS + 1))):
-            place_or_none = _place(recipe, camera, Ground(max(ground.near, 1.5), ground.far), None, rng)
-            if place_or_none is not None:
-                things.append(_thing(names, np.array(place_or_none), rng))
-    return [thing for thing in things if all(_distance(thing.position, one.position) > CLEARANCE for one in people)]
-
-
-def _thing(names: tuple[str, ...], place: NDArray[np.float64], rng: np.random.Generator) -> Thing:
-    return Thing(
-        name=str(rng.choice(names)),
-        seed=int(rng.integers(2**31)),
-        position=(float(place[0]), float(place[1])),
-        heading=float(rng.uniform(0, 2 * np.pi)),
-    )
 
 
 def _forward(camera: Camera) -> NDArray[np.float64]:
     """Return x, z of the level unit vector that the camera looks along."""
     ahead = np.array([camera.target[0] - camera.eye[0], camera.target[2] - camera.eye[2]])
     return np.asarray(ahead / np.linalg.norm(ahead))
-
-
-def _scale(camera: Camera) -> float:
-    """Return a person's height as a share of the picture's height, times the distance in metres."""
-    _, y1, _, y2 = camera.window
-    focal = camera.aspect / np.tan(np.radians(camera.field_of_view) / 2)
-    return float(focal / 2 / (y2 - y1) * TALL)
 
 
 def _columns(camera: Camera) -> tuple[float, float]:

@@ -46,12 +46,14 @@ class Thing:
         seed: of its shape and colours.
         position: x, z, metres.
         heading: radians.
+        indoors: whether it is the one for indoors, where both lists of props have one of that name.
     """
 
     name: str
     seed: int
     position: tuple[float, float]
     heading: float
+    indoors: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

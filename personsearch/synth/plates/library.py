@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from personsearch.errors import DatasetError
+from personsearch.errors import DatasetError, ImageError
+from personsearch.pictures.decode import image_size
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +23,12 @@ MIN_SIDE = 240
 MIN_PANORAMA = 1024
 #: Types in a manifest that are places.
 _PLACES = ("place", "photo", "panorama")
-#: EXIF orientations that swap width and height.
-_SIDEWAYS = (5, 6, 7, 8)
-_ORIENTATION = 0x0112
+#: Numbers in a manifest: least and greatest value, and what they are.
+_NUMBERS = {
+    "camera_height": (0.1, 200.0, "metres above the ground"),
+    "horizon": (-20.0, 20.0, "the row of the horizon as a share of the picture's height, 0 = the top"),
+    "field_of_view": (5.0, 150.0, "horizontal, degrees"),
+}
 _NAMED = 3
 
 
@@ -60,16 +61,17 @@ class Plate:
     field_of_view: float | None = None
 
 
-@lru_cache(maxsize=8)
-def find_plates(folder: str) -> tuple[Plate, ...]:
-    """Find the photographs of places in a folder and below it, ordered by path.
+def find_plates(folder: str | Path, *, quiet: bool = False) -> tuple[Plate, ...]:
+    """Find the photographs of places in a folder and below it, ordered by path; only their headers are read.
 
     A ``manifest.json`` in the folder may describe them: a list of tables with ``file`` and any of ``type`` (place or
     panorama; other types are left out), ``scene``, ``place`` (indoor or outdoor), ``time`` (day, dusk, night, lamp),
     ``camera_height``, ``horizon``, ``field_of_view``. Without it, a picture twice as wide as high is a panorama.
+    Hidden files and folders are left out.
 
     Args:
         folder: to search.
+        quiet: do not warn of pictures that are left out.
 
     Raises:
         DatasetError: there is no such folder, no picture in it that can be read and is large enough, or the manifest is
@@ -79,35 +81,43 @@ def find_plates(folder: str) -> tuple[Plate, ...]:
     if not root.is_dir():
         raise DatasetError(f"places.photos: there is no folder {folder}; give a folder of photographs without people")
     described = _manifest(root)
-    pictures = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    plates, unreadable, small = [], [], []
-    for path in pictures:
+    plates: list[Plate] = []
+    unreadable: list[str] = []
+    small: list[str] = []
+    for path in _pictures(root):
         name = path.relative_to(root).as_posix()
         row = described.get(name, {})
         if row.get("type", "place") not in _PLACES:
             continue
-        size = _size(path)
-        if size is None:
+        try:
+            size = image_size(path)
+        except ImageError:
             unreadable.append(name)
-        elif min(size) < MIN_SIDE:
+            continue
+        if min(size) < MIN_SIDE:
             small.append(name)
         else:
-            plates.append(_plate(name, size, row))
-    for names, problem in ((unreadable, "cannot be read"), (small, f"are smaller than {MIN_SIDE} pixels")):
-        if names:
-            listed = ", ".join(names[:_NAMED]) + (" ..." if len(names) > _NAMED else "")
-            if not plates:
-                raise DatasetError(
-                    f"{folder}: holds no usable photograph: {len(names)} of its pictures {problem} ({listed}); give "
-                    f"photographs of empty places, at least {MIN_SIDE} pixels high and wide"
-                )
-            logger.warning("%s: %d pictures %s and are left out: %s", folder, len(names), problem, listed)
+            plates.append(_plate(root, name, size, row))
+    left_out = [
+        f"{len(names)} {'picture' if len(names) == 1 else 'pictures'} {problem} ({_listed(names)})"
+        for names, problem in ((unreadable, "cannot be read"), (small, f"below {MIN_SIDE} pixels wide or high"))
+        if names
+    ]
     if not plates:
+        found = " and ".join(left_out) or f"no picture ({', '.join(sorted(SUFFIXES))})"
         raise DatasetError(
-            f"{folder}: holds no photograph ({', '.join(sorted(SUFFIXES))}); give a folder of photographs of empty "
-            "places"
+            f"{folder}: holds no usable photograph of a place: {found}; give photographs of empty places, at least "
+            f"{MIN_SIDE} pixels wide and high"
         )
+    for problem in left_out if not quiet else ():
+        logger.warning("%s: left out: %s", folder, problem)
     return tuple(plates)
+
+
+def fingerprint_of_plates(plates: Sequence[Plate]) -> str:
+    """Return a text that changes if photographs are added, removed or described otherwise: their number and a hash."""
+    text = json.dumps([asdict(plate) for plate in plates], sort_keys=True)
+    return f"{len(plates)} photographs, {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def split_plates(plates: Sequence[Plate], held_out: float) -> dict[str, tuple[Plate, ...]]:
@@ -120,7 +130,8 @@ def split_plates(plates: Sequence[Plate], held_out: float) -> dict[str, tuple[Pl
         held_out: share of them for the test split; 0 = both splits use all.
 
     Returns:
-        ``{"train": ..., "test": ...}``, without a photograph in common where ``held_out`` > 0 and there are two or more.
+        ``{"train": ..., "test": ...}``, without a photograph in common where ``held_out`` > 0 and there are at least
+        two.
     """
     if held_out == 0 or len(plates) < 2:
         return {"train": tuple(plates), "test": tuple(plates)}
@@ -137,51 +148,64 @@ def split_plates(plates: Sequence[Plate], held_out: float) -> dict[str, tuple[Pl
     return {"train": tuple(train), "test": tuple(test)}
 
 
+def _pictures(root: Path) -> Iterator[Path]:
+    for path in sorted(root.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
+            yield path
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (" ..." if len(names) > _NAMED else "")
+
+
 def _manifest(root: Path) -> dict[str, dict[str, Any]]:
     path = root / MANIFEST
     if not path.is_file():
         return {}
     try:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(rows, list):
+            raise TypeError
         return {str(row["file"]): dict(row) for row in rows}
-    except (ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError):
         raise DatasetError(
             f'{path}: is not a list of tables like {{"file": "a.jpg", "type": "place"}}; correct it, or delete it to '
             "use every picture in the folder"
         ) from None
 
 
-def _size(path: Path) -> tuple[int, int] | None:
-    """Return width and height of the upright picture; None if it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    return (height, width) if sideways else (width, height)
-
-
-def _plate(name: str, size: tuple[int, int], row: dict[str, Any]) -> Plate:
+def _plate(root: Path, name: str, size: tuple[int, int], row: dict[str, Any]) -> Plate:
     width, height = size
     known = row.get("type")
-    parent = name.rpartition("/")[0]
-    try:
-        numbers = {
-            key: None if row.get(key) is None else float(row[key])
-            for key in ("camera_height", "horizon", "field_of_view")
-        }
-    except (TypeError, ValueError):
+    twice = abs(width - 2 * height) <= max(2, 0.01 * width)
+    if known == "panorama" and not twice:
         raise DatasetError(
-            f"{MANIFEST}: {name}: camera_height, horizon and field_of_view must be numbers; correct them"
-        ) from None
+            f"{root / MANIFEST}: {name} is {width}x{height}, but an equirectangular panorama is twice as wide as high; "
+            'give it the type "place"'
+        )
     return Plate(
         file=name,
         width=width,
         height=height,
         panorama=known == "panorama" if known else abs(width - 2 * height) <= 2 and width >= MIN_PANORAMA,
-        kind=str(row.get("scene") or parent),
+        kind=str(row.get("scene") or name.rpartition("/")[0]),
         outdoors=None if row.get("place") is None else row["place"] == "outdoor",
         light=str(row.get("time") or "day"),
-        **numbers,
+        camera_height=_number(root, name, row, "camera_height"),
+        horizon=_number(root, name, row, "horizon"),
+        field_of_view=_number(root, name, row, "field_of_view"),
     )
+
+
+def _number(root: Path, name: str, row: dict[str, Any], key: str) -> float | None:
+    value = row.get(key)
+    if value is None:
+        return None
+    low, high, meaning = _NUMBERS[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise DatasetError(
+            f"{root / MANIFEST}: {name}: {key} must be a number from {low:g} to {high:g} ({meaning}), not {value!r}; "
+            "correct it, or leave it out"
+        )
+    return float(value)
