@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from personsearch.synth.plan import Appearance, Frame, Job
 from personsearch.synth.posters import poster_meshes
 from personsearch.synth.recipe import Recipe
 from personsearch.synth.render import Picture, Renderer
+from personsearch.synth.textures import load_textures
 from personsearch.synth.world import build_world
 from personsearch.synth.world.types import World
 
@@ -73,13 +75,22 @@ class Stage:
         width: of the pictures, pixels.
         height: of the pictures, pixels.
         identity_of: returns the person of a seed.
+        textures: folder of photographed materials for some of the clothes; None = all cloth is procedural.
 
     Raises:
         MissingExtraError: a library of the extra ``synth`` is missing.
         RenderError: there is no OpenGL through EGL.
     """
 
-    def __init__(self, world: World, width: int, height: int, identity_of: Callable[[int], Identity]) -> None:
+    def __init__(
+        self,
+        world: World,
+        width: int,
+        height: int,
+        identity_of: Callable[[int], Identity],
+        *,
+        textures: str | Path | None = None,
+    ) -> None:
         self.world = world
         self.size = (width, height)
         self.renderer = Renderer(width, height)
@@ -87,6 +98,7 @@ class Stage:
         self.renderer.set_world(meshes, lamps=any(light.lamps for light in world.lights), seed=world.seed)
         self.figures = [posed_figure(figure) for figure in world.figures]
         self._identity_of = identity_of
+        self._textures = None if textures is None else load_textures(textures)
         self._characters: OrderedDict[tuple[int, int, str], Character] = OrderedDict()
 
     def character(self, seed: int, outfit: int = 0, thing: str = "") -> Character:
@@ -94,7 +106,8 @@ class Stage:
         key = (seed, outfit, thing)
         if key not in self._characters:
             identity = self._identity_of(seed)
-            self._characters[key] = build_character(other_outfit(identity) if outfit else identity, thing)
+            dressed = other_outfit(identity) if outfit else identity
+            self._characters[key] = build_character(dressed, thing, textures=self._textures)
         self._characters.move_to_end(key)
         while len(self._characters) > CHARACTERS_KEPT:
             self._characters.popitem(last=False)
@@ -107,7 +120,10 @@ class Stage:
 
 def open_stage(job: Job, recipe: Recipe) -> Stage:
     """Build a job's world and upload it to a renderer; see :func:`open_stage_of`."""
-    return open_stage_of(build_world(job.kind, job.world_seed, lighting=recipe.randomise.lighting), recipe)
+    return open_stage_of(
+        build_world(job.kind, job.world_seed, lighting=recipe.randomise.lighting, textures=recipe.randomise.textures),
+        recipe,
+    )
 
 
 def open_stage_of(world: World, recipe: Recipe) -> Stage:
@@ -122,7 +138,7 @@ def open_stage_of(world: World, recipe: Recipe) -> Stage:
     def identity_of(seed: int) -> Identity:
         return sample_identity(seed, look_alikes=recipe.look_alikes, patterns=randomise.patterns, bags=randomise.bags)
 
-    return Stage(world, recipe.width, recipe.height, identity_of)
+    return Stage(world, recipe.width, recipe.height, identity_of, textures=randomise.textures)
 
 
 def draw_frame(stage: Stage, frame: Frame, gain: float = 1.0) -> Drawn:

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from personsearch.synth.geometry import Array, rotation_y, vertex_normals
 from personsearch.synth.people.bags import bag_parts, scarf_parts
 from personsearch.synth.people.body import CARRIERS, asset
+from personsearch.synth.people.cloths import clothed
 from personsearch.synth.people.garments import bottom_parts, shoe_parts, top_parts
 from personsearch.synth.people.head import eye_parts, glasses_parts, hair_parts, hat_parts, skin_part
 from personsearch.synth.people.identity import Identity
 from personsearch.synth.people.pose import Pose, bone_matrices, skinned, walking
 from personsearch.synth.people.things import thing_parts
 from personsearch.synth.people.wearer import Part, Uniforms, measure, vertices_of
+from personsearch.synth.textures import Textures
 
 #: Bones whose joints are the body points of COCO's 17 keypoints; for the five face points see ``_face_points``.
 KEYPOINT_BONES = (
@@ -90,12 +92,13 @@ class Posed:
     keypoints: Array
 
 
-def build_character(identity: Identity, thing: str = "") -> Character:
+def build_character(identity: Identity, thing: str = "", *, textures: Textures | None = None) -> Character:
     """Build an identity's body, clothes and belongings as one mesh.
 
     Args:
         identity: the person.
         thing: what they carry or push: umbrella, pram, bicycle, trolley or "".
+        textures: photographed materials for some of the clothes; None = all cloth is procedural.
     """
     wearer = measure(identity.build)
     pieces = [
@@ -110,7 +113,7 @@ def build_character(identity: Identity, thing: str = "") -> Character:
         *bag_parts(identity, wearer),
         *thing_parts(thing, identity, wearer),
     ]
-    parts = [piece for piece in pieces if piece is not None]
+    parts = clothed([piece for piece in pieces if piece is not None], textures)
     worn = sum(len(part.positions) for part in parts if part.worn)
     return Character(
         identity=identity,

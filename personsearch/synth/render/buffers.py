@@ -20,13 +20,16 @@ class WorldMesh:
             context.buffer(data.astype("f4").tobytes()),
             context.buffer(mesh.triangles.astype("i4").tobytes()),
         ]
-        self.program = programs.colour(mesh.material, people=False, lamps=lamps)
+        # A picture on any other material is a photographed surface, which repeats.
+        photo = mesh.picture is not None and mesh.material != "picture"
+        defines = (("PHOTO", 1),) if photo else ()
+        self.program = programs.colour(mesh.material, people=False, defines=defines, lamps=lamps)
         names = ("in_position", "in_normal", "in_surface", "in_colour")
         layout = [(self._buffers[0], "3f 3f 3f 3f", *names)]
         self.colour = context.vertex_array(self.program, layout, self._buffers[1], skip_errors=True)
         self.mask_program = programs.mask(mesh.material, people=False)
         self.mask = context.vertex_array(self.mask_program, layout, self._buffers[1], skip_errors=True)
-        self.picture = None if mesh.picture is None else texture(context, mesh.picture)
+        self.picture = None if mesh.picture is None else texture(context, mesh.picture, repeat=photo)
         self.casts_shadow = mesh.casts_shadow
 
     def release(self) -> None:
@@ -51,7 +54,8 @@ class CharacterMesh:
             mask_program = programs.mask(part.material, people=True, defines=part.defines)
             colour = context.vertex_array(program, layout, self._indices, skip_errors=True)
             mask = context.vertex_array(mask_program, layout, self._indices, skip_errors=True)
-            picture = None if part.picture is None else texture(context, part.picture)
+            repeat = ("CLOTH", 1) in part.defines
+            picture = None if part.picture is None else texture(context, part.picture, repeat=repeat)
             self.parts.append((part, program, colour, mask_program, mask, picture))
 
     def pose(self, posed: Posed) -> None:

@@ -9,7 +9,11 @@ void main() {
     view /= distance;
     vec3 outward = normalize(normal);
     if (dot(outward, view) < 0.0) outward = -outward;
-    Surface s = Surface(colour, outward, 1.0, 0.02, 0.0, vec3(0));
+    vec3 own = colour;
+#ifdef PHOTO
+    own *= pow(texture(picture, region.xy).rgb, vec3(2.2));
+#endif
+    Surface s = Surface(own, outward, 1.0, 0.02, 0.0, vec3(0));
     surface(s);
 
     float lit = sunlit(position), facing = max(dot(s.normal, sun_direction), 0.0);

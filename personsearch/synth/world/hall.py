@@ -8,6 +8,7 @@ import numpy as np
 
 from personsearch.synth.geometry import rotation_y
 from personsearch.synth.people.palette import COLOURS, pick
+from personsearch.synth.textures import Textures
 from personsearch.synth.world import furniture, plants
 from personsearch.synth.world.buildings import OPENING, SIDES, shop_window, skyline, wall_panel
 from personsearch.synth.world.colours import DARK, any_colour, as_rgb, natural, painted, tinted
@@ -16,6 +17,7 @@ from personsearch.synth.world.lights import indoor_sessions
 from personsearch.synth.world.mesh_builder import Frame
 from personsearch.synth.world.props_indoors import DECOYS_INDOORS, coats, curtain, screen
 from personsearch.synth.world.site import Site
+from personsearch.synth.world.skins import Skins
 from personsearch.synth.world.types import Lamp, Rgb, World
 
 WALLS_OF = {"arcade": ("shops", "shops", "shops", "glass"), "station": ("glass", "plain", "shops", "plain"),
@@ -35,10 +37,10 @@ class _Room:
     pillar: Rgb
 
 
-def hall(seed: int) -> World:
+def hall(seed: int, textures: Textures | None = None) -> World:
     """Build a hall: polished floor, pillars, ceiling lights, shop fronts with mannequins, glass fronts."""
     rng = np.random.default_rng([seed, 84])
-    site = Site(rng)
+    site = Site(rng, None if textures is None else Skins(textures, seed, indoors=True))
     half_x, half_z = (float(half) for half in rng.uniform(13.2, 17, 2))
     wall = painted(rng, {"white": 4, "cream": 3, "light grey": 2, "beige": 2})
     trim = any_colour(rng) if rng.random() < 0.5 else tinted(rng, (0.3, 0.3, 0.32))

@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from personsearch.synth.geometry import Array, Mesh, rotation_y
 from personsearch.synth.shapes import Solid, box, cylinder, ellipsoid, ground_patch, quad, tube
+from personsearch.synth.world.skins import Skins
 from personsearch.synth.world.types import Rgb
 
 Pixels = NDArray[np.uint8]
 Point = tuple[float, float, float]
 #: Materials drawn last: nearer things hide most of them, and what is hidden need not be shaded.
-_BACKGROUND = ("brickwall", "facade", "tiles", "asphalt", "gravel", "paving", "bricks", "grass")
+_BACKGROUND = ("brickwall", "facade", "tiles", "asphalt", "gravel", "paving", "bricks", "grass", "photo")
 _LEVEL = ("asphalt", "gravel", "paving", "bricks", "grass")
 
 
@@ -36,9 +37,13 @@ class MeshBuilder:
 
     Colours are linear RGB: (3,), or (V, 3) for one per vertex. ``heading`` turns a solid about y before it is moved to
     its place. u and v are metres along the surface from its lower left corner, multiplied by ``scale``.
+
+    Args:
+        skins: chooses photographed materials for some of the surfaces; None = all are procedural.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, skins: Skins | None = None) -> None:
+        self._skins = skins
         self._parts: dict[tuple[str, int, bool], list[_Part]] = {}
         self._pictures: dict[int, Pixels] = {}
 
@@ -122,10 +127,30 @@ class MeshBuilder:
 
     def meshes(self) -> tuple[Mesh, ...]:
         """Return the meshes; those whose material is usually near the camera come first."""
+        groups = self._parts if self._skins is None else self._skinned(self._skins)
         return tuple(
             _merged(key, parts, self._pictures.get(key[1]))
-            for key, parts in sorted(self._parts.items(), key=lambda item: _rank(item[0][0]))
+            for key, parts in sorted(groups.items(), key=lambda item: _rank(item[0][0]))
         )
+
+    def _skinned(self, skins: Skins) -> dict[tuple[str, int, bool], list[_Part]]:
+        """Return the parts after photographed materials have replaced some of the procedural ones."""
+        groups: dict[tuple[str, int, bool], list[_Part]] = {}
+        for key, parts in self._parts.items():
+            for part in parts:
+                positions, normals, _ = part.solid
+                skin = None if key[1] else skins.choose(key[0], part.colour, part.seed, np.ptp(positions, axis=0))
+                if skin is None:
+                    groups.setdefault(key, []).append(part)
+                    continue
+                self._pictures[id(skin.pixels)] = skin.pixels
+                uv = part.uv
+                if skin.material != "facade":  # whose windows are counted by u and v
+                    uv = _metres(positions, normals, np.zeros(1, int), np.array([len(positions)])) / skin.size
+                    uv[:, 1] *= -1  # pictures begin at the top
+                covered = part._replace(colour=skin.tint, uv=uv)
+                groups.setdefault((skin.material, id(skin.pixels), key[2]), []).append(covered)
+        return groups
 
 
 class Frame:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.synth.shapes import disc
+from personsearch.synth.textures import Textures
 from personsearch.synth.world import furniture, plants
 from personsearch.synth.world.buildings import SIDES, rows_of_houses, skyline
 from personsearch.synth.world.colours import natural
@@ -16,6 +17,7 @@ from personsearch.synth.world.hall import hall
 from personsearch.synth.world.lights import sessions
 from personsearch.synth.world.props_outdoors import DECOYS_OUTDOORS
 from personsearch.synth.world.site import Area, Site
+from personsearch.synth.world.skins import Skins
 from personsearch.synth.world.types import MAX_LAMPS, World
 from personsearch.synth.world.vehicles import parked_row
 
@@ -24,10 +26,10 @@ WALKABLE: Area = (-12.5, -12.5, 12.5, 12.5)
 _ROAD = -11.0
 
 
-def street(seed: int) -> World:
+def street(seed: int, textures: Textures | None = None) -> World:
     """Build a street: a road with parked cars, a wide pavement, houses along both sides."""
     rng = np.random.default_rng([seed, 81])
-    site = Site(rng)
+    site = Site(rng, None if textures is None else Skins(textures, seed, indoors=False))
     pavement = covering(rng)
     whole_ground(site, pavement)
     repairs(site, pavement, (-14, -5, 12, 12))
@@ -67,10 +69,10 @@ def street(seed: int) -> World:
     return site.world("street", seed, sessions(rng, tuple(site.lamps)), walkable, bounds)
 
 
-def plaza(seed: int) -> World:
+def plaza(seed: int, textures: Textures | None = None) -> World:
     """Build a square: patterned ground, trees, furniture, perhaps a statue or a fountain, houses around it."""
     rng = np.random.default_rng([seed, 82])
-    site = Site(rng)
+    site = Site(rng, None if textures is None else Skins(textures, seed, indoors=False))
     ground = covering(rng)
     whole_ground(site, ground)
     _pattern(site, ground)
@@ -109,10 +111,10 @@ def plaza(seed: int) -> World:
     return site.world("plaza", seed, sessions(rng, tuple(site.lamps)), WALKABLE, bounds)
 
 
-def park(seed: int) -> World:
+def park(seed: int, textures: Textures | None = None) -> World:
     """Build a park: lawn, winding paths, trees, bushes, hedges, flower beds, perhaps a pond; houses in the distance."""
     rng = np.random.default_rng([seed, 83])
-    site = Site(rng)
+    site = Site(rng, None if textures is None else Skins(textures, seed, indoors=False))
     lawn = Covering(material="grass", colour=natural(rng, (0.40, 0.47, 0.27)), scale=1.0, seed=float(rng.random()))
     whole_ground(site, lawn)
     kind = covering(rng)
@@ -147,7 +149,12 @@ def park(seed: int) -> World:
     return site.world("park", seed, sessions(rng, tuple(site.lamps)), WALKABLE, (-15, -15, 15, 15))
 
 
-BUILDERS: dict[str, Callable[[int], World]] = {"street": street, "plaza": plaza, "park": park, "hall": hall}
+BUILDERS: dict[str, Callable[[int, Textures | None], World]] = {
+    "street": street,
+    "plaza": plaza,
+    "park": park,
+    "hall": hall,
+}
 
 
 def _species(rng: np.random.Generator) -> str:

@@ -9,9 +9,11 @@ from zlib import crc32
 import numpy as np
 
 from personsearch.synth.geometry import Mesh, rotation_y
+from personsearch.synth.textures import load_textures
 from personsearch.synth.world.props_indoors import INDOOR_PROPS
 from personsearch.synth.world.props_outdoors import OUTDOOR_PROPS
 from personsearch.synth.world.site import HEAD_ROOM, Site
+from personsearch.synth.world.skins import Skins
 from personsearch.synth.world.types import Figure, Poster
 
 #: Radius and height of a statue, a mannequin or a hanging coat, metres.
@@ -56,13 +58,15 @@ def build_prop(name: str, seed: int, *, indoors: bool | None = None, textures: s
 
     Raises:
         ValueError: there is no such thing; the message lists the names.
+        ConfigError: ``textures`` has no picture that can be used.
     """
     lists = (INDOOR_PROPS, OUTDOOR_PROPS) if indoors else (OUTDOOR_PROPS, INDOOR_PROPS)
     add = lists[0].get(name) or lists[1].get(name)
     if add is None:
         known = ", ".join(sorted({*INDOOR_PROPS, *OUTDOOR_PROPS}))
         raise ValueError(f"there is no prop {name!r}; choose from {known}")
-    site = Site(np.random.default_rng([seed, crc32(name.encode()), 86]))
+    skins = None if textures is None else Skins(load_textures(textures), seed, indoors=bool(indoors))
+    site = Site(np.random.default_rng([seed, crc32(name.encode()), 86]), skins)
     add(site, 0.0, 0.0, 0.0)
     meshes = tuple(_above_ground(mesh) for mesh in site.builder.meshes())
     points = np.concatenate([mesh.positions for mesh in meshes])
@@ -82,7 +86,7 @@ def build_prop(name: str, seed: int, *, indoors: bool | None = None, textures: s
 
 def _above_ground(mesh: Mesh) -> Mesh:
     """Flatten what reaches into the ground, which need not be drawn where a prop stands."""
-    return replace(mesh, positions=np.maximum(mesh.positions, np.float32([-np.inf, 0, -np.inf])))
+    return replace(mesh, positions=np.maximum(mesh.positions, np.array([-np.inf, 0, -np.inf], np.float32)))
 
 
 def placed_prop(prop: Prop, x: float, z: float, heading: float) -> Prop:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from personsearch.synth.world import artwork
 from personsearch.synth.world.artwork import Part, Pixels
 from personsearch.synth.world.mesh_builder import Frame, MeshBuilder, upright
+from personsearch.synth.world.skins import Skins
 from personsearch.synth.world.types import Figure, Lamp, Light, Poster, World
 
 Area = tuple[float, float, float, float]
@@ -18,6 +19,10 @@ HEAD_ROOM = 2.2
 class Site:
     """What the builders of all kinds of places add to.
 
+    Args:
+        rng: the place's random generator.
+        skins: see ``MeshBuilder``.
+
     Attributes:
         rng: the place's random generator.
         builder: collects the triangles.
@@ -27,8 +32,8 @@ class Site:
         lamps: the lamps that are on in the dark.
     """
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng, self.builder = rng, MeshBuilder()
+    def __init__(self, rng: np.random.Generator, skins: Skins | None = None) -> None:
+        self.rng, self.builder = rng, MeshBuilder(skins)
         self.obstacles: list[tuple[float, float, float, float, float]] = []
         self.figures: list[Figure] = []
         self.posters: list[Poster] = []

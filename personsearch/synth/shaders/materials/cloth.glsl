@@ -2,6 +2,10 @@
 
 uniform vec3 base, second, third, strap_colour;
 uniform float pattern_scale, seed, gloss, wrinkles, band_height, front_opening, zip_width;
+#ifdef CLOTH
+uniform vec3 cloth_mean;
+uniform float cloth_repeats, cloth_strength;
+#endif
 uniform vec4 cut;        // sleeve ends, leg ends, lower edge, upper edge
 uniform vec3 print_box;  // x, y of its middle, size; metres of the rest pose
 uniform vec4 strap;      // x at the neck, slope, half width, lower end or height of the neck
@@ -45,6 +49,10 @@ vec3 pattern(vec2 at) {
 void surface(inout Surface s) {
     vec2 at = region.x > 0.15 ? vec2(rest.z, -region.x * 0.3) : rest.xy;
     s.base = pattern(at);
+#ifdef CLOTH  // the weave of a photographed cloth; garments that have it have no print
+    vec3 weave = pow(texture(picture, at * cloth_repeats).rgb, vec3(2.2)) / cloth_mean;
+    s.base *= mix(vec3(1), clamp(weave, 0.15, 2.5), cloth_strength);
+#endif
     vec4 fold = texture(noise, rest.xy * vec2(1.5, 0.6) + vec2(rest.z * 0.9 + seed, seed));
     s.normal = normalize(s.normal + wrinkles * vec3(fold.b - 0.5, fold.a - 0.5, fold.b - 0.5));
     s.openness = 0.86 + 0.24 * fold.r;
