@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from personsearch.models import ModelConfig, build
+from personsearch.weights.files import save_folder
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -65,3 +68,14 @@ def test_learnability_trains_on_one_split_and_ranks_the_other(tmp_path: Path) ->
     assert "| today | 16 people, 64 crops | 4 people, 16 crops | 100.0 | 100.0 |" in told
     assert (tmp_path / "table.md").read_text() in told
     assert "step" not in run("synth_learnability.py", *arguments).split("# synth_learnability")[0]  # kept
+
+
+def test_empty_places_shows_held_back_photographs_and_blank_pictures(tmp_path: Path, tiny_config: ModelConfig) -> None:
+    rng = np.random.default_rng(1)
+    for name in ("a", "b", "c"):
+        Image.fromarray(rng.integers(0, 255, (256, 320, 3), dtype=np.uint8)).save(tmp_path / f"{name}.png")
+    weights = save_folder(tmp_path / "weights", tiny_config, build(tiny_config).state_dict())
+    figures = json.loads(run("empty_places.py", str(tmp_path), "--weights", str(weights), "--json"))
+    assert 1 <= figures["pictures"] < 3
+    assert figures["blank_pictures"] == 33
+    assert 0 <= figures["pictures_with_any"] <= 1
