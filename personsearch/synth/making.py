@@ -30,6 +30,7 @@ from personsearch.synth.photography import open_stage_painter
 from personsearch.synth.plan import Job, plan
 from personsearch.synth.plates.library import find_plates, fingerprint_of_plates
 from personsearch.synth.recipe import Recipe
+from personsearch.synth.textures import load_textures
 from personsearch.synth.workers import draw_jobs
 from personsearch.version import __version__
 
@@ -73,7 +74,7 @@ def make(
         The folder.
 
     Raises:
-        ConfigError: the layout does not exist, or ``workers`` is below 1.
+        ConfigError: the layout does not exist, ``workers`` is below 1, or the folder of materials holds none.
         DatasetError: the folder belongs to another recipe, holds other files or is in use by another process; the disk
             is full; a worker was killed; or the folder of photographs holds none that can be used.
         MissingExtraError: a library of the extra ``synth`` is missing, or scipy for ``prw``.
@@ -84,7 +85,9 @@ def make(
     if num_workers < 1:
         raise ConfigError(f"workers must be 1 or more, got {num_workers}")
     folder = Path(out)
-    # Before anything is written: a wrong folder of photographs leaves nothing behind.
+    # Before anything is written: a wrong folder of photographs or materials leaves nothing behind.
+    if recipe.randomise.textures is not None:
+        load_textures(recipe.randomise.textures)
     ours = _fingerprint(recipe, layout, keypoints, masks)
     if not (folder / COMPLETE).exists() and recipe.photographed and recipe.places.photos is not None:
         ours[PHOTOGRAPHS] = fingerprint_of_plates(find_plates(recipe.places.photos, quiet=True))
