@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import Json, Overrides, Recipe, out, print_json, sparkline, table_of
+from personsearch.cli.common import Device, Json, Overrides, Recipe, out, print_json, sparkline, table_of
 from personsearch.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
@@ -55,6 +55,52 @@ def finetune(recipe: Recipe, overrides: Overrides = None, dry_run: DryRun = Fals
         _print_rehearsal(rehearse_finetune(config), config.run.out)
     else:
         out.print(f"weights in {escape(str(run(config)))}")
+
+
+@app.command("from-scratch")
+def from_scratch(
+    folder: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder of everything; the weights go into OUT/weights.")
+    ],
+    budget: Annotated[
+        str, typer.Option(help="tiny: minutes; cpu: a night; gpu: about an hour of a large one; or FILE.toml:NAME.")
+    ] = "cpu",
+    photos: Annotated[Path | None, typer.Option(help="Folder of photographs of places without people.")] = None,
+    textures: Annotated[Path | None, typer.Option(help="Folder of photographed materials.")] = None,
+    preset: Annotated[Preset, typer.Option(help="Architecture and preprocessing.")] = Preset.SMALL,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that draw; default: one per core.")] = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """From nothing to weights: render a set, train both steps, evaluate. The same command continues."""
+    from personsearch.train import from_scratch as run
+    from personsearch.train.from_scratch import read_summary
+
+    weights = run(
+        folder,
+        budget=budget,
+        photos=photos,
+        textures=textures,
+        preset=preset.value,
+        workers=workers,
+        device=device,
+    )
+    summary = read_summary(folder)
+    if as_json:
+        print_json({"weights": str(weights), **summary})
+        return
+    names = ("AP", "recall", "mAP", "top1")
+    table = table_of("test split of the set", "scored on", "scenes", "queries")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True, min_width=5)
+    for row in summary["rows"]:
+        figures = ("-" if row.get(name) is None else f"{100 * row[name]:.1f}" for name in names)
+        kept = row["name"] == summary["kept"]
+        counts = (f"{row['scenes']:,}", f"{row['queries']:,}")
+        table.add_row(row["name"], row["scored on"], *counts, *figures, style="bold green" if kept else None)
+    out.print(table)
+    out.print("per cent; protocol standard; no place, person, sensor or photograph of the test split was trained on")
+    out.print(f"weights in {escape(str(weights))}", soft_wrap=True)
 
 
 @app.command()
@@ -111,7 +157,7 @@ def features(
     for one in start or []:
         name, _, init = one.partition("=")
         if not name or not init:
-            raise ConfigError(f"--start {one!r}: write NAME=INIT, for example stl=./runs/small-pretrain/weights")
+            raise ConfigError(f"--start {one!r}: write NAME=INIT, for example stl=./runs/synth-pretrain/weights")
         starts[name] = init
     if not save.absolute().parent.is_dir():
         raise ConfigError(f"--save {save}: there is no folder {save.absolute().parent}; make it first")
