@@ -53,8 +53,8 @@ class Budget:
     Attributes:
         seeds: each run is repeated with each seed.
         places: train on the first places of the set, this many; None = on all.
-        pretrain: changes to the recipe ``small-pretrain``.
-        finetune: changes to the recipe ``small-finetune``.
+        pretrain: changes to the recipe ``ablation-pretrain.toml``.
+        finetune: changes to the recipe ``ablation-finetune.toml``.
         both: changes to both.
         threads: that torch uses on the CPU; None = torch's choice.
     """
@@ -166,7 +166,7 @@ def plan(name: str, seed: int, budget: Budget, data: Data, out: Path) -> Planned
     changes = [WHOLE, f"run.seed={seed}", *where, *budget.both, *own, *run.changes]
     load = load_pretrain if run.step == "pretrain" else load_finetune
     start = plan(run.init, seed, budget, data, out).folder if run.init else None
-    config = load(f"small-{run.step}", changes).model_copy(
+    config = load(Path(__file__).parent / f"ablation-{run.step}.toml", changes).model_copy(
         update={"init": None if start is None else str(Folder(start / "weights"))}
     )
     recipe = config.model_dump(mode="json", exclude={"data", "init"})
@@ -246,7 +246,7 @@ def heading(name: str, budget: Budget, data: Data, plans: list[Planned]) -> list
     for step, changes in (("pretrain", budget.pretrain), ("finetune", budget.finetune)):
         epochs = next(one.config.schedule.epochs for one in plans if RUNS[one.name].step == step)
         shown = " ".join((WHOLE, *budget.both, *changes))
-        recipes.append(f"Step `{step}`: {epochs} epochs; recipe `small-{step}` with `{shown}`.")
+        recipes.append(f"Step `{step}`: {epochs} epochs; recipe `ablation-{step}.toml` with `{shown}`.")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} thread(s)"
     paragraphs = [
         f"`{data.folder.name}`, `--budget {name}`: {len(budget.seeds)} seed(s) of each run, trained on {len(scenes)} "

@@ -17,7 +17,7 @@ from tests.support import Run
     [
         (("index", "photos"), "the gallery's folder last"),
         (("detect", __file__, "--weights", "./none"), "no such folder"),
-        (("train", "finetune", "small-finetune", "optimizer.rate=1"), "unknown key"),
+        (("train", "finetune", "synth-finetune", "optimizer.rate=1"), "unknown key"),
         (("train", "pretrain", "none.toml"), "cannot be read"),
         (("index", "/nowhere", "g", "--sidecar", "/none.csv"), "cannot be read"),
     ],

@@ -19,10 +19,10 @@ def test_train_both_steps_then_evaluate(run: Run, tmp_path: Path) -> None:
         "schedule.epochs=1",
         "run.num_workers=0",
     ]
-    one = run("train", "pretrain", "small-pretrain", f"run.out={tmp_path / 'one'}", "num_identities=2", *shape)
+    one = run("train", "pretrain", "synth-pretrain", f"run.out={tmp_path / 'one'}", "num_identities=2", *shape)
     assert one.code == 0, one.err
     backbone = tmp_path / "one" / "weights"
-    two = run("train", "finetune", "small-finetune", f"run.out={tmp_path / 'two'}", f"init={backbone}", *shape)
+    two = run("train", "finetune", "synth-finetune", f"run.out={tmp_path / 'two'}", f"init={backbone}", *shape)
     assert two.code == 0, two.err
     assert "left as built" in two.err
     trained = tmp_path / "two" / "weights"
@@ -40,7 +40,7 @@ def test_train_both_steps_then_evaluate(run: Run, tmp_path: Path) -> None:
 
 def test_recipes(run: Run) -> None:
     listed = run("train", "recipes").out
-    for name in ("small-pretrain", "small-finetune", "prw-pretrain", "cuhk-sysu-finetune", "own-finetune"):
+    for name in ("synth-pretrain", "synth-finetune", "prw-pretrain", "cuhk-sysu-finetune", "own-finetune"):
         assert name in listed
 
 

@@ -132,7 +132,7 @@ def test_a_packaged_name_loads_whole_weights() -> None:
         ("hf://nobody", ConfigError, "hf://nobody: write hf://org/repo"),
         ("./none-such", WeightsNotFoundError, r"\./none-such: no such folder"),
         ("none.pth", WeightsNotFoundError, r"\./none\.pth: no such file"),
-        ("runs/small-pretrain/weights", ConfigError, r"write \./runs/small-pretrain/weights for a folder"),
+        ("runs/synth-pretrain/weights", ConfigError, r"write \./runs/synth-pretrain/weights for a folder"),
     ],
 )
 def test_names_that_lead_nowhere(
@@ -158,11 +158,11 @@ def test_a_run_that_continues_does_not_read_init(
     network = build(tiny_config)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     checkpoint = tmp_path / "last.pt"
-    with pytest.raises(ConfigError, match=r"write \./runs/small-pretrain/weights"):
-        start_from(network, "runs/small-pretrain/weights", checkpoint=checkpoint)
+    with pytest.raises(ConfigError, match=r"write \./runs/synth-pretrain/weights"):
+        start_from(network, "runs/synth-pretrain/weights", checkpoint=checkpoint)
     checkpoint.touch()
     with caplog.at_level("INFO"):
-        start_from(network, "runs/small-pretrain/weights", checkpoint=checkpoint)
+        start_from(network, "runs/synth-pretrain/weights", checkpoint=checkpoint)
     assert f"init is not read: the run continues from {checkpoint}" in caplog.text
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 

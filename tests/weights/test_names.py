@@ -53,7 +53,7 @@ def test_what_a_name_means(name: str | Path, meaning: WeightsName) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("runs/small-pretrain/weights", r"write \./runs/small-pretrain/weights for a folder or file"),
+        ("runs/synth-pretrain/weights", r"write \./runs/synth-pretrain/weights for a folder or file"),
         ("org/repo/", r"write \./org/repo/ for a folder"),
         ("org/repo@", r"write \./org/repo@ for a folder"),
         ("", "not a name of weights"),
