@@ -110,7 +110,31 @@ class StepsConfig(StrictModel):
     patience: int | None = Field(None, ge=1, description="stop after this many validations without a new best")
 
 
-class CropAugmentConfig(StrictModel):
+class AppearanceConfig(StrictModel):
+    """Changes of colour, sharpness and noise, for weights that shall work on other cameras. All are off by default.
+
+    Shares are of the pictures; where a strength is drawn, it is drawn between nothing and the value. Lengths are pixels
+    of what the network sees: of the canvas, or of the crop.
+    """
+
+    colour: float = Field(
+        0.0, ge=0, le=4, description="brightness, contrast and saturation times 1/(1+colour) to 1+colour; 1 = 0.5 to 2"
+    )
+    hue: float = Field(0.0, ge=0, le=0.5, description="most of the colour circle that the hue turns by")
+    colour_share: float = Field(1.0, gt=0, le=1, description="share of pictures that colour and hue change")
+    grey: float = Field(0.0, ge=0, le=1, description="share without colour")
+    pasta: float = Field(0.0, ge=0, le=1, description="share with noise on the Fourier amplitudes (PASTA)")
+    downscale: float = Field(0.0, ge=0, le=1, description="share that is scaled down and up again")
+    downscale_to: float = Field(0.35, gt=0, lt=1, description="smallest part of each side that is left")
+    blur: float = Field(0.0, ge=0, le=1, description="share that is blurred")
+    blur_radius: float = Field(1.5, gt=0, le=50, description="largest standard deviation of the blur, pixels")
+    noise: float = Field(0.0, ge=0, le=1, description="share with noise of the sensor")
+    noise_level: float = Field(12.0, gt=0, le=128, description="largest standard deviation of the noise, of 255")
+    jpeg: float = Field(0.0, ge=0, le=1, description="share that is compressed as JPEG")
+    jpeg_quality: int = Field(30, ge=1, le=95, description="lowest quality")
+
+
+class CropAugmentConfig(AppearanceConfig):
     """Augmentation of Re-ID crops: flip and erasing as in paper section 4.3, padding as in its ref [24]."""
 
     flip: float = Field(0.5, ge=0, le=1)
@@ -209,12 +233,24 @@ class PretrainConfig(TrainConfig):
             )
 
 
-class SceneAugmentConfig(StrictModel):
+class SceneAugmentConfig(AppearanceConfig):
     """Augmentation of scenes. The paper flips only."""
 
     flip: float = Field(0.5, ge=0, le=1)
     zoom: float = Field(1.0, ge=1, description="a random window down to 1/zoom of each side becomes the scene")
     zoom_share: float = Field(0.5, ge=0, le=1, description="share of scenes that are zoomed into")
+    crop: float = Field(
+        1.0, ge=1, description="a random window, each side down to 1/crop, is fitted into the frame of the scene"
+    )
+    crop_share: float = Field(0.25, ge=0, le=1, description="share of scenes that are cropped, if crop is above 1")
+    zoom_out: float = Field(1.0, ge=1, description="the scene shrinks down to 1/zoom_out of each side of its frame")
+    zoom_out_share: float = Field(0.25, ge=0, le=1, description="share that shrinks, if zoom_out is above 1")
+    min_visible: float = Field(
+        0.35,
+        ge=0,
+        le=1,
+        description="who is visible to less than this share after zoom or crop is ignored, not learnt",
+    )
     jitter: float = Field(0.0, ge=0, lt=1, description="largest relative change of brightness, contrast and colour")
 
 
@@ -241,6 +277,11 @@ class FinetuneConfig(TrainConfig):
     def _zoom_is_used(self) -> FinetuneConfig:
         if self.augment.zoom > 1 and self.augment.zoom_share == 0:
             raise ValueError("augment.zoom is set but augment.zoom_share is 0: nothing would be zoomed")
+        shares = {name: getattr(self.augment, f"{name}_share") for name in ("zoom", "crop", "zoom_out")}
+        used = [name for name in shares if getattr(self.augment, name) > 1]
+        if sum(shares[name] for name in used) > 1:
+            names = " + ".join(f"augment.{name}_share" for name in used)
+            raise ValueError(f"{names} exceed 1: a scene is zoomed into, cropped or zoomed out, one of them")
         return self
 
     @model_validator(mode="after")

@@ -16,8 +16,8 @@ from personsearch.datasets import Scene
 from personsearch.errors import DatasetError
 from personsearch.pictures.decode import load_image
 from personsearch.results import Floats
+from personsearch.train.augment import Image8, change_appearance, erasing_box, jitter_colour
 from personsearch.train.config import CropAugmentConfig
-from personsearch.train.data import Image8, jitter_colour
 
 #: An augmented crop: (h, w, 3) float32 RGB 0..1, its class, its name.
 CropSample = tuple[Floats, int, str]
@@ -121,23 +121,12 @@ class CropDataset(Dataset[CropSample]):
             crop = np.pad(crop, ((pad, pad), (pad, pad), (0, 0)))
             top, left = rng.integers(0, 2 * pad + 1, size=2)
             crop = crop[top : top + height, left : left + width]
-        image = jitter_colour(crop, self.augment.jitter, rng).astype(np.float32, order="C") / np.float32(255)
+        crop = change_appearance(jitter_colour(crop, self.augment.jitter, rng), self.augment, rng)
+        image = crop.astype(np.float32, order="C") / np.float32(255)
         if rng.random() < self.augment.erasing:
             left, top, right, bottom = erasing_box(height, width, rng)
             image[top:bottom, left:right] = self.mean
         return image, self.classes[int(self.crops.identities[row])], self.crops.names[row]
-
-
-def erasing_box(height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Draw the rectangle of random erasing: 2-40 % of the area, aspect ratio 0.3-3.33 (paper ref [24]); xyxy pixels."""
-    for _ in range(100):
-        area = rng.uniform(0.02, 0.4) * height * width
-        aspect = rng.uniform(0.3, 1 / 0.3)
-        h, w = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
-        if 0 < h < height and 0 < w < width:
-            top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
-            return left, top, left + w, top + h
-    return 0, 0, 0, 0
 
 
 def collate_crops(samples: list[CropSample]) -> CropBatch:

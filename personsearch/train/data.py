@@ -16,8 +16,6 @@ from personsearch.train.config import DataConfig, SetConfig
 
 logger = logging.getLogger(__name__)
 
-Image8 = NDArray[np.uint8]
-
 
 class SplitScenes(NamedTuple):
     """The scenes of all sets of a recipe.
@@ -95,22 +93,3 @@ def number_identities(scenes: Sequence[Scene]) -> dict[int, int]:
     """Return label -> class index 0..C-1 over the labelled people of the scenes, by rising label."""
     labels = {int(label) for scene in scenes for label in scene.identities if label >= 0}
     return {label: number for number, label in enumerate(sorted(labels))}
-
-
-def jitter_colour(image: Image8, amount: float, rng: np.random.Generator) -> Image8:
-    """Change brightness, contrast and the gains of the colour channels by up to ``amount`` each.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        amount: largest relative change; 0 returns the image itself.
-        rng: decides.
-    """
-    if amount == 0:
-        return image
-    gains = rng.uniform(1 - amount, 1 + amount) * rng.uniform(1 - amount / 2, 1 + amount / 2, size=3)
-    contrast = rng.uniform(1 - amount, 1 + amount)
-    # One table of 256 entries per channel: the whole change is a function of the value alone.
-    mean = image.mean()
-    table = ((np.arange(256)[:, None] - mean) * contrast + mean) * gains
-    lut = table.round().clip(0, 255).astype(np.uint8)
-    return np.stack([lut[image[..., channel], channel] for channel in range(3)], axis=-1)

@@ -7,22 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from personsearch.canvas import to_canvas
+from personsearch.canvas import resized_size, to_canvas
 from personsearch.datasets import Scene
 from personsearch.errors import DatasetError
 from personsearch.models import ModelConfig, SceneGroup, Target
 from personsearch.pictures.decode import load_image
-from personsearch.results import Floats
+from personsearch.train.augment import change_appearance, jitter_colour, reframe
 from personsearch.train.config import SceneAugmentConfig
-from personsearch.train.data import Image8, jitter_colour
-
-#: An annotated box of which zooming leaves less than this share is ignored instead of learnt as a person.
-MIN_VISIBLE = 0.35
 
 #: An augmented scene: (3, H, W) uint8 RGB canvas, its target in canvas pixels, its image_id.
 SceneSample = tuple[Tensor, Target, str]
@@ -81,48 +75,29 @@ class SceneDataset(Dataset[SceneSample]):
                 f"{scene.width}x{scene.height}; their boxes belong to another version of it"
             )
         identities = np.array([self.classes.get(label, -1) for label in scene.identities.tolist()], dtype=np.int64)
-        if self.augment.zoom > 1 and rng.random() < self.augment.zoom_share:
-            image, boxes, mostly_cut_off = zoom_in(image, boxes, self.augment.zoom, rng)
+        reframed = reframe(image, boxes, self.augment, rng)
+        if reframed is not None:
+            image, boxes, visible = reframed
             gone = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) < 1
-            ignore |= mostly_cut_off
+            ignore |= visible < self.augment.min_visible
             boxes, identities, ignore = boxes[~gone], identities[~gone], ignore[~gone]
         if rng.random() < self.augment.flip:
             image = image[:, ::-1]
             boxes = np.stack([scene.width - boxes[:, 2], boxes[:, 1], scene.width - boxes[:, 0], boxes[:, 3]], axis=1)
         image = np.ascontiguousarray(jitter_colour(image, self.augment.jitter, rng))
-        canvas = to_canvas(image, self.model.input.min_size, self.model.input.max_size)
+        size = self.model.input
+        canvas = to_canvas(image, size.min_size, size.max_size)
+        # On the canvas, so that strengths and cost do not depend on the size of the file; its padding stays as it is.
+        height, width = resized_size(scene.height, scene.width, size.min_size, size.max_size)
+        shown = canvas.pixels[:, :height, :width]
+        before = shown.permute(1, 2, 0).numpy()
+        after = change_appearance(before, self.augment, rng)
+        if after is not before:
+            shown[:] = torch.from_numpy(after.copy()).permute(2, 0, 1)
         target = Target(
             torch.from_numpy(canvas.to_canvas(boxes)), torch.from_numpy(identities), torch.from_numpy(ignore)
         )
         return canvas.pixels, target, scene.image_id
-
-
-def zoom_in(
-    image: Image8, boxes: Floats, zoom: float, rng: np.random.Generator
-) -> tuple[Image8, Floats, NDArray[np.bool_]]:
-    """Enlarge a random window, of the scene's own aspect ratio, to the scene's size.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        boxes: (N, 4) float32 xyxy pixels.
-        zoom: the window is at least 1/zoom of each side.
-        rng: chooses the window.
-
-    Returns:
-        The enlarged window (H, W, 3); the boxes (N, 4) in it, clipped, some without area; and (N,) which of them the
-        window's edge cuts so much off that they should be ignored.
-    """
-    height, width = image.shape[:2]
-    factor = rng.uniform(1, zoom)
-    w, h = width / factor, height / factor
-    left, top = rng.uniform(0, width - w), rng.uniform(0, height - h)
-    window = Image.fromarray(image).resize(
-        (width, height), Image.Resampling.BILINEAR, box=(left, top, left + w, top + h)
-    )
-    moved = (boxes - np.array([left, top, left, top])) * factor
-    inside = moved.clip(0, [width, height, width, height]).astype(np.float32)
-    areas = [np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (inside, moved)]
-    return np.array(window), inside, areas[0] < MIN_VISIBLE * areas[1]
 
 
 def collate_scenes(samples: list[SceneSample]) -> SceneBatch:

@@ -22,6 +22,8 @@ from tests.train.runs import finetune_config, pretrain_config
         ("run.out.deeper=1", "is a value, not a table"),
         ("model.preset=huge", "'huge' is unknown; choose from stl-mrfp-r50, stl-mrfp-small"),
         ("augment.zoom_share=0", "nothing would be zoomed"),
+        ("augment.zoom_share=1.5", "augment.zoom_share"),
+        ("augment={zoom=2.0, zoom_share=0.8, crop=2.0}", "zoom_share \\+ augment.crop_share exceed 1"),
         ('data.sets=[{annotations="a.json", weigth=2}]', "unknown key 'data.sets.0.weigth'"),
         ('data.sets=[{annotations="a.json", weight=0}]', "data.sets.0.weight"),
         ("data.sets=[]", r"name what to train on: annotations, or several sets as \[\[data.sets\]\]"),
@@ -29,7 +31,7 @@ from tests.train.runs import finetune_config, pretrain_config
 )
 def test_mistakes_in_overrides_are_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        load_finetune("small-finetune", [override])
+        load_finetune("synth-finetune", [override])
 
 
 def test_one_set_or_several(tmp_path: Path) -> None:
@@ -89,7 +91,7 @@ def test_every_recipe_of_the_package_loads_and_says_what_it_is_for() -> None:
     recipes = describe_recipes()
     assert list(recipes) == recipe_names()
     papers = {"prw-pretrain", "prw-finetune", "cuhk-sysu-pretrain", "cuhk-sysu-finetune"}
-    assert set(recipes) >= papers | {"own-finetune", "small-pretrain", "small-finetune"}
+    assert set(recipes) >= papers | {"own-finetune", "synth-pretrain", "synth-finetune"}
     for name, (step, text) in recipes.items():
         config: PretrainConfig | FinetuneConfig = load_pretrain(name) if step == "pretrain" else load_finetune(name)
         assert config.step_of_stl == step
@@ -109,10 +111,10 @@ def test_recipes_name_no_path_outside_the_working_folder(name: str) -> None:
 
 
 def test_step_two_starts_where_step_one_of_the_same_name_ends() -> None:
-    for name in ("small", "prw", "cuhk-sysu"):
+    for name in ("synth", "prw", "cuhk-sysu"):
         one, two = load_pretrain(f"{name}-pretrain"), load_finetune(f"{name}-finetune")
         assert two.init == f"./{one.run.out}/weights"
-        assert two.data.annotations == one.data.annotations
+        assert two.data.all_sets == one.data.all_sets
         assert two.model.backbone == one.model.backbone
     assert load_finetune("own-finetune").init == "stl-mrfp-small"
 
@@ -136,7 +138,7 @@ def test_the_papers_recipes_say_what_section_4_3_says() -> None:
 
 
 def test_overrides_reach_the_recipe_and_the_model() -> None:
-    assert load_pretrain("small-pretrain").model.name == "stl-mrfp-small"
-    changed = load_finetune("small-finetune", ["optimizer.lr=0.002", "model.reid.pooling=roialign"])
+    assert load_pretrain("synth-pretrain").model.name == "stl-mrfp-small"
+    changed = load_finetune("synth-finetune", ["optimizer.lr=0.002", "model.reid.pooling=roialign"])
     assert changed.optimizer.lr == 0.002
     assert changed.model.reid.pooling == "roialign"

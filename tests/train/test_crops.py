@@ -6,7 +6,7 @@ import torch
 
 from personsearch.errors import DatasetError
 from personsearch.train.config import CropAugmentConfig
-from personsearch.train.crops import CropDataset, collate_crops, cut_crops, erasing_box
+from personsearch.train.crops import CropDataset, collate_crops, cut_crops
 from tests.train.runs import scenes_of
 
 MEAN = (0.25, 0.5, 0.75)
@@ -52,6 +52,14 @@ def test_without_augmentation_a_sample_is_the_crop(toy_annotations: Path) -> Non
     assert name == dataset.crops.names[2]
 
 
+def test_every_change_of_a_crop_follows_from_its_place(toy_annotations: Path) -> None:
+    augment = PLAIN.model_copy(update={"colour": 1.0, "hue": 0.1, "pasta": 1.0, "blur": 1.0, "noise": 1.0, "jpeg": 1.0})
+    plain, dataset = crops_of(toy_annotations, PLAIN), crops_of(toy_annotations, augment)
+    assert np.array_equal(dataset[1, 5, 3][0], dataset[1, 5, 3][0])
+    assert not np.array_equal(dataset[1, 5, 3][0], dataset[1, 6, 3][0])
+    assert not np.array_equal(dataset[1, 5, 3][0], plain[1, 5, 3][0])
+
+
 def test_erasing_gives_a_rectangle_the_mean_colour_and_leaves_the_rest(toy_annotations: Path) -> None:
     plain = crops_of(toy_annotations, PLAIN)
     erased = crops_of(toy_annotations, PLAIN.model_copy(update={"erasing": 1.0}))
@@ -71,19 +79,6 @@ def test_the_network_sees_zeros_where_a_crop_is_erased(toy_annotations: Path) ->
     batch = collate_crops([CropDataset(crops, {i: i for i in range(4)}, augment, mean, seed=1)[1, 0, 0]])
     normalised = (batch.images - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(0.229)
     assert int((normalised == 0).all(dim=1).sum()) >= 0.015 * 32 * 16
-
-
-def test_erasing_boxes_are_inside_and_of_the_right_area() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        left, top, right, bottom = erasing_box(128, 64, rng)
-        assert 0 <= left < right <= 64
-        assert 0 <= top < bottom <= 128
-        assert 0.015 < (right - left) * (bottom - top) / (128 * 64) < 0.42
-
-
-def test_a_crop_too_small_to_erase_stays_whole() -> None:
-    assert erasing_box(1, 1, np.random.default_rng(0)) == (0, 0, 0, 0)
 
 
 def test_batches_are_channels_first_and_contiguous(dataset: CropDataset) -> None:

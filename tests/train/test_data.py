@@ -1,13 +1,12 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from personsearch.errors import DatasetError
 from personsearch.train.config import DataConfig
 from personsearch.train.crops import cut_crops
-from personsearch.train.data import jitter_colour, number_identities, split_scenes
+from personsearch.train.data import number_identities, split_scenes
 from tests.datasets.layouts import blank, small_prw, write_mot
 from tests.support import toy_set
 from tests.train.runs import scenes_of
@@ -73,17 +72,3 @@ def test_identities_are_numbered_by_rising_label(toy_annotations: Path) -> None:
     for scene in scenes:
         scene.identities[scene.identities == 1] = 70
     assert number_identities(scenes) == {0: 0, 2: 1, 3: 2, 70: 3}
-
-
-def test_no_jitter_changes_nothing() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-    assert jitter_colour(image, 0.0, np.random.default_rng(0)) is image
-
-
-def test_jitter_keeps_the_order_of_a_channel_s_values() -> None:
-    image = np.stack([np.arange(0, 256, 4, dtype=np.uint8).reshape(8, 8)] * 3, axis=-1)
-    for seed in range(20):
-        changed = jitter_colour(image, 0.3, np.random.default_rng(seed))
-        assert changed.dtype == np.uint8
-        assert (np.diff(changed.reshape(-1, 3).astype(int), axis=0) >= 0).all()
-        assert not np.array_equal(changed, image)
