@@ -124,7 +124,7 @@ def merge(split: str, images: Iterable[Row], *, keypoints: bool = False, min_cam
         image_id = len(image_rows) + 1
         image_rows.append({"id": image_id, **{key: value for key, value in image.items() if key != "annotations"}})
         for row in image["annotations"]:
-            ignore = not _counts(row)
+            ignore = not counts_as_target(row)
             person = -1 if ignore else numbers.get(row["label"], -1)
             annotations.append(_annotation(row, len(annotations) + 1, image_id, person, ignore))
     category: Row = {"id": 1, "name": "person"}
@@ -171,7 +171,7 @@ def _identities(images: Sequence[Row], min_cameras: int) -> dict[int, int]:
     cameras: dict[int, list[str]] = {}
     for image in images:
         for row in image["annotations"]:
-            if row["label"] >= 0 and _counts(row):
+            if row["label"] >= 0 and counts_as_target(row):
                 cameras.setdefault(row["label"], []).append(image["camera"])
     labels = sorted(label for label, seen in cameras.items() if len(seen) >= 2 and len(set(seen)) >= min_cameras)
     return {label: number for number, label in enumerate(labels)}
@@ -193,8 +193,8 @@ def _annotation(row: Row, number: int, image_id: int, person: int, ignore: bool)
     }
 
 
-def _counts(row: Row) -> bool:
-    """Return whether a person shows enough to be a target."""
+def counts_as_target(row: Row) -> bool:
+    """Return whether a person, a row of :func:`annotation_rows`, shows enough to be a target; else it is ignored."""
     if "inside" not in row:
         return bool(row["visibility"] >= GOOD_VISIBILITY)
     _, _, width, height = row["bbox"]

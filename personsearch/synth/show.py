@@ -16,11 +16,11 @@ from personsearch.pictures.drawing import MATCH, QUERY, RIGHT, draw_tag, load_fo
 from personsearch.synth.cameras import Camera
 from personsearch.synth.frame import Stage, draw_frame
 from personsearch.synth.geometry import Mesh, linear
-from personsearch.synth.labels import GOOD_VISIBILITY, MIN_VISIBILITY
+from personsearch.synth.labels import GOOD_VISIBILITY, MIN_VISIBILITY, annotation_rows, counts_as_target
 from personsearch.synth.people.identity import GROUP, Identity, sample_identity
 from personsearch.synth.people.things import THINGS
 from personsearch.synth.photography import TARGET_SCALES, Photograph, Photographer, open_stage_painter
-from personsearch.synth.plan import Appearance, Frame, Job, plan
+from personsearch.synth.plan import PHOTO, Appearance, Frame, Job, plan
 from personsearch.synth.recipe import Recipe, load_recipe
 from personsearch.synth.world import build_world
 from personsearch.synth.world.lights import NEUTRAL as DAYLIGHT
@@ -226,11 +226,13 @@ def _cell(image: Pixels, box: Box) -> Pixels:
 
 
 def _brightest(jobs: tuple[Job, ...]) -> list[Job]:
-    """Return the jobs of the first scene that has neither night nor dusk; of the first scene if all have."""
+    """Return the jobs of the first drawn scene that has neither night nor dusk; of the first scene if there is none."""
     by_scene: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         by_scene[job.scene].append(job)
     for scene_jobs in by_scene.values():
+        if scene_jobs[0].kind == PHOTO:
+            continue
         lights = build_world(scene_jobs[0].kind, scene_jobs[0].world_seed).lights
         if not any(light.name in TARGET_SCALES for light in lights[:2]):
             return scene_jobs
@@ -244,11 +246,17 @@ def _with_boxes(photograph: Photograph, frame: Frame) -> Pixels:
     small = Image.fromarray(photograph.image).resize((FRAME_WIDTH, height))
     pen = ImageDraw.Draw(small)
     tags: list[tuple[float, float, str]] = []
+    rows = {row["mask_value"]: row for row in annotation_rows(frame, photograph.drawn)}
     for person in photograph.drawn.people:
         label = frame.appearances[person.appearance].label
-        if person.visibility < MIN_VISIBILITY:
+        if frame.backdrop is not None:
+            if person.appearance + 1 not in rows:
+                continue
+            counts = counts_as_target(rows[person.appearance + 1])
+        elif person.visibility < MIN_VISIBILITY:
             continue
-        counts = person.visibility >= GOOD_VISIBILITY
+        else:
+            counts = person.visibility >= GOOD_VISIBILITY
         colour = HIDDEN if not counts else UNLABELLED if label < 0 else LABELLED
         x1, y1, x2, y2 = (corner * share for corner in person.box)
         pen.rectangle((x1, y1, x2, y2), outline=colour, width=2)

@@ -48,7 +48,7 @@ class _Deck:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """Photographs of one kind of place, and the share of frames that show one of them."""
 
     plates: tuple[Plate, ...]
@@ -87,7 +87,7 @@ def photograph_jobs(
     jobs: list[Job] = []
     dealt = strangers = 0
     for index, scene in enumerate(scenes):
-        own = _by_kind(_share_of(plates, index, len(scenes)))
+        own = by_kind(_share_of(plates, index, len(scenes)))
         frames: list[Frame] = []
         for number in range(per_scene):
             at = index * per_scene + number
@@ -135,7 +135,7 @@ def _jobs(split: str, scene: int, seed: int, frames: list[Frame]) -> list[Job]:
     ]
 
 
-def _frame(recipe: Recipe, scene: str, number: int, plates: Sequence[_Kind], who: list[tuple[int, int, int]]) -> Frame:
+def _frame(recipe: Recipe, scene: str, number: int, plates: Sequence[Kind], who: list[tuple[int, int, int]]) -> Frame:
     world_seed = recipe.seed * 10_000 + int(scene[1:])
     rng = np.random.default_rng([world_seed, number, _KEY])
     camera_name = f"{scene}c{number + 1:04d}"
@@ -165,7 +165,7 @@ def _frame(recipe: Recipe, scene: str, number: int, plates: Sequence[_Kind], who
     )
 
 
-def _by_kind(plates: Sequence[Plate]) -> list[_Kind]:
+def by_kind(plates: Sequence[Plate]) -> list[Kind]:
     """Group photographs by their kind of place; a kind is as frequent as the root of its number of photographs.
 
     So a hundred kitchens do not drown the only street.
@@ -174,10 +174,10 @@ def _by_kind(plates: Sequence[Plate]) -> list[_Kind]:
     for plate in sorted(plates, key=lambda plate: (plate.kind, plate.file)):
         kinds.setdefault(plate.kind, []).append(plate)
     total = sum(len(own) ** 0.5 for own in kinds.values())
-    return [_Kind(tuple(own), len(own) ** 0.5 / total) for own in kinds.values()]
+    return [Kind(tuple(own), len(own) ** 0.5 / total) for own in kinds.values()]
 
 
-def _choice(kinds: Sequence[_Kind], rng: np.random.Generator) -> Plate:
+def _choice(kinds: Sequence[Kind], rng: np.random.Generator) -> Plate:
     """Draw a kind of place, then a photograph of it."""
     kind = kinds[int(rng.choice(len(kinds), p=[kind.share for kind in kinds]))]
     return kind.plates[int(rng.integers(len(kind.plates)))]

@@ -30,6 +30,8 @@ _SUN_LEVEL, _SUN_SHARE = 0.96, 0.024
 _SUN_STRENGTH = 1.3
 #: A light map says so: at least, to count as a sun, and at most.
 _MEASURED = (0.4, 3.0)
+#: Strength of directed light where there is no sun.
+_WEAK = (0.2, 0.5)
 #: Where most light comes from where nothing says so.
 _OVERHEAD = np.array([0.2, 1.0, 0.1])
 #: Folder of light maps beside panoramas; and what their names lack, such as ``_2k``.
@@ -163,16 +165,16 @@ def _light(
     level = float(np.clip(mean.mean() / REFLECTANCE * np.exp(rng.normal(0, 0.25)), *LEVELS))
     tint = (mean / max(mean.mean(), 1e-4)) ** TINT
     upward = float(np.clip(above.mean() / max(mean.mean(), 1e-4), 0.5, 1.6))
-    ambient = level / (1 + 0.5 * sun_share)
+    # Indoors too, light comes from somewhere: a weak direction keeps bodies from looking flat.
+    share = sun_share if sun_share > 0 else float(rng.uniform(*_WEAK))
+    ambient = level / (1 + 0.5 * share)
     sky = _rgb(ambient * (0.5 + 0.5 * upward) * 1.15 * tint)
     ground = _rgb(ambient * (0.5 + 0.5 * (2 - upward)) * 0.75 * tint)
-    # Indoors too, light comes from somewhere: a weak direction keeps bodies from looking flat.
-    strength = ambient * (sun_share if sun_share > 0 else rng.uniform(0.1, 0.35))
     warm = np.array([1.0, 0.95, 0.88]) if sun_share > 0 else tint
     return Light(
         name=name,
         sun_direction=_rgb(direction / np.linalg.norm(direction)),
-        sun=_rgb(strength * warm),
+        sun=_rgb(ambient * share * warm),
         sky=sky,
         ground=ground,
         fog=_rgb(mean),
