@@ -1,26 +1,29 @@
 """Put trained weights into the package: float16 tensors, measured figures, calibration, model card and registry entry.
 
-    python tools/embed_weights.py SYNTH_MINI runs/small-pretrain runs/small-finetune
-    python tools/embed_weights.py SYNTH_MINI    # only fits the calibration of the packaged weights again
+    python tools/embed_weights.py SYNTH_MINI SET OUT/stl-mrfp-small/pretrain OUT/stl-mrfp-small/finetune
+    python tools/embed_weights.py SYNTH_MINI SET    # only fits the calibration of the packaged weights again
 
-All figures in the card and in ``weights.toml`` are measured or read here: edit the texts below, not those files.
+SET is the folder of the synthetic set that the weights were trained on, OUT/set of ``personsearch train from-scratch``.
+The runs may be any others that ended with step 2. All figures in the card and in ``weights.toml`` are measured or read
+here: edit the texts below, not those files.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tomllib
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from failures import draw_failures
 
 from personsearch import PersonSearcher, __version__
 from personsearch.calibration import CALIBRATION_FILE
-from personsearch.datasets import load_dataset
+from personsearch.config import parse
+from personsearch.datasets import Dataset, load_dataset
 from personsearch.durable import sha256_of
 from personsearch.evaluation import Report
 from personsearch.evaluation.fit_calibration import fit_calibration
@@ -28,12 +31,25 @@ from personsearch.measure.cache import default_folder
 from personsearch.measure.observe import observe
 from personsearch.measure.run import Plan, run_evaluation
 from personsearch.models import ModelConfig, preset
+from personsearch.synth import Recipe
+from personsearch.train import load_finetune, load_pretrain
+from personsearch.train.card import (
+    CARD_FILE,
+    curve,
+    describe_data,
+    describe_photographs,
+    markdown_table,
+    percent,
+)
+from personsearch.train.watch import read_recipe
 from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, read_tensors, save_folder
 
 ROOT = Path(__file__).parents[1]
 NAME = "stl-mrfp-small"
 PACKAGE = f"assets/weights/{NAME}"
-RECIPE = ROOT / "personsearch/train/recipes/small-finetune.toml"
+#: Largest file of tensors that goes into the package, bytes.
+LARGEST = 30_000_000
+FAILURES = "failures.jpg"
 MEASURED_WITH = f"personsearch evaluate {NAME} SYNTH_MINI/test.json --baselines"
 
 CARD = """---
@@ -58,43 +74,57 @@ searcher = PersonSearcher.from_pretrained()
 
 ## What it was trained on
 
-Rendered scenes of synthetic people (synth-mini, training split: {scenes_train} frames of 5 places, 281 identities; a
-sixth place was held out for choosing the epoch). It has never seen a real person. The recipes come with the
-package:
+{data} It has never seen a real person.
+
+{photographs}
+
+The package makes these weights again (docs/weights-from-scratch.md):
 
 ```sh
-personsearch train pretrain small-pretrain   # STL step 1
-personsearch train finetune small-finetune   # STL step 2
+personsearch train from-scratch my-weights --budget cpu --photos places/ --textures places/textures
 ```
+
+{changes}
 
 ## How good it is
 
-On synth-mini's test split, whole gallery ({scenes} scenes, {queries} queries of people, places and cameras that
-training never saw), protocol `{protocol}`, per cent. The lower two rows rank the same detections.
+Whole gallery, protocol `{protocol}`, per cent. Training never saw the people, places and cameras of either set.
+synth-mini's test split ({scenes} scenes, {queries} queries) is of another making; the lower two rows rank the same
+detections.
 
 {table}
 
 Reproduce: `{command}`
 (on the CPU in float32; {date}, personsearch {version}).
 
-Learning curves on the held-out place, per cent; the epoch with the best mean of AP and mAP was kept. Training never saw
+On the test split of its own set ({own_scenes} scenes, {own_queries} queries), some of whose places chose the epoch:
+
+{own_table}
+
+Learning curves on held-out places, per cent; the epoch with the best mean of AP and mAP was kept. Training never saw
 the people searched for; the Re-ID figures of step 1 leave out matches from the query's own camera.
 
 {curves}
 
 ## What a similarity means
 
-`calibration.json` was fitted on the held-out place (101 people who served to choose the epoch, but not to train) by
-`python tools/embed_weights.py SYNTH_MINI`; `python benchmarks/calibration.py SYNTH_MINI` checks it on the test split.
-It holds for rendered scenes like these: calibrate again on your own.
+`calibration.json` was fitted on the test split of its own set by `python tools/embed_weights.py SYNTH_MINI SET`;
+`python benchmarks/calibration.py SYNTH_MINI` checks it on other people. It holds for scenes like these: calibrate again
+on your own.
+
+## Failures
+
+![Scenes with most errors, and the surest of wrong searches]({failures})
+
+The worst of its own test split: scenes with most people missed and most detections of nobody, and the searches whose
+best match is another person with the highest similarity.
 
 ## What it must not be used for, and where it fails
 
-- It has seen rendered people only. On real footage detection is the weak point: see the table of
-  `benchmarks/real_video.py` in the README. Fine-tune on your own annotated scenes before relying on it.
+- It has seen rendered people only. How it does on real footage: see the table of `benchmarks/real_video.py` in the
+  README. Adapt it to your camera (`personsearch adapt`) or fine-tune it on your own annotated scenes first.
 - It recognises people largely by colour: uniforms, look-alikes and changes of clothing defeat it.
 - It misses people under about 40 pixels in the resized scene, and people who are mostly hidden.
-- It has seen outdoor daylight only: no night, no indoor halls, no statues or posters of people.
 - A similarity is not a proof. Never let it decide anything about a person on its own; do not use it to identify, track
   or profile people without a lawful basis and their knowledge.
 
@@ -102,8 +132,6 @@ Licence: CC0-1.0.
 """
 
 
-#: Validation figures that the card shows.
-SHOWN = ("AP", "recall", "mAP", "top1", "reid_map", "reid_top1")
 #: Settings of the detector that only inference reads.
 TEST_TIME = ("rpn_pre_nms_test", "rpn_post_nms_test", "nms", "score_threshold", "max_people")
 
@@ -116,38 +144,48 @@ def training_part(config: ModelConfig) -> dict[str, Any]:
     return fields
 
 
-def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
-    """Return a Markdown table."""
-    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    lines += ["| " + " | ".join(str(row[column]) for column in columns) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def percent(figures: dict[str, float | None]) -> dict[str, str]:
-    """Format fractions as percentages; None is a figure that could not be measured."""
-    return {key: "-" if value is None else f"{100 * value:.1f}" for key, value in figures.items()}
-
-
-def curve(run: Path, config: ModelConfig) -> str:
+def curve_with_settings(run: Path, config: ModelConfig) -> str:
     """Return the validations of a run as a table, and the test-time settings that differed from the card's."""
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    validated = [row for row in rows if "validation" in row]
-    keys = [key for key in SHOWN if key in validated[0]["validation"]]
-    shown = [{"epoch": row["epoch"], **percent({k: row["validation"][k] for k in keys})} for row in validated]
     before = read_config(run / "weights").detector.model_dump()
     now = config.detector.model_dump()
     changes = [f"{name} {before[name]} instead of {now[name]}" for name in TEST_TIME if before[name] != now[name]]
-    note = f" ({', '.join(changes)})" if changes and "AP" in keys else ""
-    return f"`{run.name}`{note}:\n\n{table(shown, ['epoch', *keys])}"
+    note = f"\n\nMeasured with {', '.join(changes)}." if changes else ""
+    return curve(run) + note
 
 
-def registry_entry(folder: Path, report: Report) -> str:
+def recipe_changes(run: Path) -> str:
+    """Return in words how the recipe of a run differs from the packaged one, apart from folders, data and device."""
+    step, recipe = read_recipe(run)
+    packaged = (load_pretrain if step == "pretrain" else load_finetune)(f"synth-{step}").model_dump(mode="json")
+    ours, theirs = flat(recipe), flat(packaged)
+    apart = ("data", "init", "run")
+    changes = [
+        f"`{key}={json.dumps(ours[key])}`" for key in ours if ours[key] != theirs.get(key) and not key.startswith(apart)
+    ]
+    return f"`{step}` with {', '.join(changes)}." if changes else f"`{step}` as in the packaged recipe."
+
+
+def flat(table: dict[str, Any], parent: str = "") -> dict[str, Any]:
+    """Return nested tables as one table with dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= flat(value, f"{parent}{key}.") if isinstance(value, dict) else {parent + key: value}
+    return found
+
+
+def recipe_of_set(folder: Path) -> Recipe:
+    """Return the recipe that a synthetic set was made by."""
+    data = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    return parse(Recipe, data["recipe"], str(folder / "recipe.json"))
+
+
+def registry_entry(folder: Path, report: Report, train_data: str) -> str:
     """Return the entry of weights.toml."""
     lines = [
         f"[{NAME}]",
         f'arch = "{read_config(folder).name}"',
         f'package = "{PACKAGE}"',
-        'train_data = "synth-mini (rendered people, nobody real)"',
+        f'train_data = "{train_data}"',
         'license = "CC0-1.0"',
         'license_link = "https://creativecommons.org/publicdomain/zero/1.0/"',
         "commercial = true",
@@ -166,38 +204,21 @@ def file_entries(folder: Path) -> str:
     )
 
 
-def calibrate(folder: Path, synth_mini: Path, places: list[str]) -> None:
-    """Fit ``calibration.json`` on the places that training held out."""
-    whole = load_dataset(synth_mini / "train.json")
-    held_out = replace(
-        whole,
-        name=f"synth-mini train, place {', '.join(places)}",
-        scenes=tuple(scene for scene in whole.scenes if scene.place in places),
-    )
-    searcher = PersonSearcher.from_pretrained(folder, device="cpu", dtype="float32")
-    fit_calibration(observe(searcher, held_out, cache_dir=default_folder()), held_out).save(folder)
+def calibrate(searcher: PersonSearcher, folder: Path, own: Dataset) -> None:
+    """Fit ``calibration.json`` on the test split of the set that the weights were trained on."""
+    fit_calibration(observe(searcher, own, cache_dir=default_folder()), own).save(folder)
 
 
-def calibrate_again(folder: Path, synth_mini: Path) -> None:
+def calibrate_again(folder: Path, own: Dataset) -> None:
     """Fit the calibration of the weights in the package, and update its entry in weights.toml."""
-    places = tomllib.loads(RECIPE.read_text())["data"]["holdout_places"]
-    calibrate(folder, synth_mini, places)
+    calibrate(PersonSearcher.from_pretrained(folder, device="cpu", dtype="float32"), folder, own)
     registry = ROOT / "weights.toml"
     entry, _, _ = registry.read_text().partition(f"\n[[{NAME}.files]]")
     registry.write_text(entry + file_entries(folder))
 
 
-def main() -> None:
-    """Convert the weights, measure them, and write card and registry entry."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("synth_mini", type=Path, help="folder of the set synth-mini")
-    parser.add_argument("runs", type=Path, nargs="*", help="run folders in order; the weights are the last one's")
-    arguments = parser.parse_args()
-    folder = ROOT / "personsearch" / PACKAGE
-    if not arguments.runs:
-        calibrate_again(folder, arguments.synth_mini)
-        return
-    source = arguments.runs[-1] / "weights"
+def convert(source: Path, folder: Path) -> ModelConfig:
+    """Write the tensors of a run's weights in float16, with the preset as it is now; refuse what does not fit."""
     # Settings that only inference reads follow the preset as it is now; the rest must be as it was in training.
     trained = read_config(source)
     config = preset(trained.name)
@@ -207,40 +228,73 @@ def main() -> None:
         key: tensor.to(torch.float16) if tensor.is_floating_point() else tensor
         for key, tensor in read_tensors(source / MODEL_FILE).items()
     }
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if size > LARGEST:
+        raise SystemExit(f"{source}: {size / 1e6:.0f} MB in float16 are too many for the package, which takes 30 MB")
     save_folder(folder, config, tensors, metadata={"personsearch": __version__})
+    return config
 
+
+def main() -> None:
+    """Convert the weights, measure them, and write card and registry entry."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("synth_mini", type=Path, help="folder of the set synth-mini")
+    parser.add_argument("set", type=Path, help="folder of the synthetic set that the weights were trained on")
+    parser.add_argument("runs", type=Path, nargs="*", help="run folders in order; the weights are the last one's")
+    parser.add_argument("--folder", type=Path, default=ROOT / "personsearch" / PACKAGE, help="where the weights go")
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
+    own = load_dataset(arguments.set, "test")
+    if not arguments.runs:
+        calibrate_again(folder, own)
+        return
+    config = convert(arguments.runs[-1] / "weights", folder)
+    searcher = PersonSearcher.from_pretrained(folder.absolute(), device="cpu", dtype="float32")
     test = load_dataset(arguments.synth_mini / "test.json")
-    searcher = PersonSearcher.from_pretrained(folder, device="cpu", dtype="float32")
-    reports = run_evaluation(searcher, test, Plan(baselines=True)).reports
+    reports = run_evaluation(searcher, test, Plan(baselines=True), cache_dir=default_folder()).reports
     names = [NAME, *(report.name for report in reports[1:])]
-    rows = [{"": name, **percent(report.figures())} for name, report in zip(names, reports, strict=True)]
-    recipe = json.loads((arguments.runs[-1] / "recipe.json").read_text())
-    training = load_dataset(arguments.synth_mini, "train").scenes
-    held_out = recipe["data"]["holdout_places"]
-    calibrate(folder, arguments.synth_mini, held_out)
-    (folder / "README.md").write_text(
+    evaluation = run_evaluation(searcher, own, cache_dir=default_folder())
+    calibrate(searcher, folder, own)
+    draw_failures(evaluation.observed[evaluation.weights], own, config.detector.score_threshold, folder / FAILURES)
+    recipe = recipe_of_set(arguments.set)
+    (folder / CARD_FILE).write_text(
         CARD.format(
             name=NAME,
             embedding_size=config.embedding_size,
             megabytes=(folder / MODEL_FILE).stat().st_size / 1e6,
             min_size=config.input.min_size,
             max_size=config.input.max_size,
-            scenes_train=sum(scene.place not in held_out for scene in training),
+            data=describe_data(recipe),
+            photographs=describe_photographs(recipe.places.photos, recipe.randomise.textures),
+            changes=" ".join(recipe_changes(run) for run in arguments.runs),
             scenes=len(test.scenes),
             queries=len(test.queries),
-            table=table(rows, ["", *reports[0].figures()]),
+            table=figures_table(names, reports),
             protocol=reports[0].label,
             command=MEASURED_WITH,
             date=datetime.now(UTC).date().isoformat(),
             version=__version__,
-            curves="\n\n".join(curve(run, config) for run in arguments.runs),
+            own_scenes=len(own.scenes),
+            own_queries=len(own.queries),
+            own_table=figures_table([NAME], [evaluation.main]),
+            curves="\n\n".join(curve_with_settings(run, config) for run in arguments.runs),
+            failures=FAILURES,
         )
     )
-    (ROOT / "weights.toml").write_text(
+    train_data = f"{recipe.train.identities:,} rendered people, nobody real"
+    if recipe.places.photos is not None:
+        train_data += ", over photographs of empty places and in drawn ones"
+    (ROOT / "weights.toml" if folder.is_relative_to(ROOT / "personsearch") else folder / "weights.toml").write_text(
         "# Weights known by name. Written by tools/embed_weights.py; figures are fractions.\n\n"
-        + registry_entry(folder, reports[0])
+        + registry_entry(folder, reports[0], train_data)
     )
-    print((folder / "README.md").read_text())
+    print((folder / CARD_FILE).read_text())
+
+
+def figures_table(names: Sequence[str], reports: Sequence[Report]) -> str:
+    """Return reports as a Markdown table, per cent."""
+    figures = [report.figures() for report in reports]
+    return markdown_table([{"": name, **percent(one, list(one))} for name, one in zip(names, figures, strict=True)])
 
 
 if __name__ == "__main__":
