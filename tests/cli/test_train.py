@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from personsearch.train import chain
 from tests.support import TINY, Run, toy_set
 
 
@@ -82,6 +83,46 @@ def test_training_from_start_to_status(run: Run, weights: Path, tmp_path: Path) 
     assert "weights in" in run("train", "resume", tmp_path / "run").out
     assert run("train", "status", tmp_path).code == 2
     assert "prw-pretrain" in run("train", "recipes").out
+
+
+def test_from_scratch_shows_figures_of_all_networks_and_which_is_kept(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    planned = chain.chain_of(out, "tiny", None, None, "stl-mrfp-small", None, None)
+    out.mkdir()
+    chain.check_settings(planned)
+    # Every stage has left its result, so the command has nothing to do but to show it.
+    for name in ("validation.json", "stl-mrfp-small/pretrain/weights/x", "stl-mrfp-small/figures.json"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).touch()
+    (out / "stl-mrfp-small/finetune/weights").mkdir(parents=True)
+    (out / "stl-mrfp-small/finetune/weights/model.safetensors").touch()
+    rows = [
+        {"name": "stl-mrfp-small", "scored on": "all places", "scenes": 720, "queries": 400, "AP": 0.81234, "mAP": 0.5},
+        {
+            "name": "large",
+            "scored on": "places that chose no epoch",
+            "scenes": 480,
+            "queries": 0,
+            "AP": 0.9,
+            "mAP": None,
+        },
+    ]
+    (out / "summary.json").write_text(json.dumps({"kept": "stl-mrfp-small", "photographs": None, "rows": rows}))
+    done = run("train", "from-scratch", out, "--budget", "tiny")
+    assert done.code == 0, done.err
+    [kept] = [line for line in done.out.splitlines() if line.startswith("stl-mrfp-small")]
+    assert kept.split() == ["stl-mrfp-small", "all", "places", "720", "400", "81.2", "-", "50.0", "-"]
+    assert f"weights in {out / 'weights'}" in done.out
+    assert "stage 2 of 5, STL step 1 of stl-mrfp-small: done before" in done.err
+    told = json.loads(run("train", "from-scratch", out, "--budget", "tiny", "--json").out)
+    assert told == {"weights": str(out / "weights"), "kept": "stl-mrfp-small", "photographs": None, "rows": rows}
+
+    other = run("train", "from-scratch", out, "--budget", "cpu")
+    assert other.code == 2
+    assert "was started with another budget" in other.err.replace("\n", " ")
+    wrong = run("train", "from-scratch", out, "--budget", "huge")
+    assert wrong.code == 2
+    assert "choose from tiny, cpu, gpu" in wrong.err.replace("\n", " ")
 
 
 def flat(values: dict[str, Any], name: str = "") -> dict[str, Any]:
