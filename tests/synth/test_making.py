@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from personsearch.cli import main
 from personsearch.datasets import load_dataset
 from personsearch.errors import ConfigError, DatasetError, MissingExtraError
 from personsearch.synth.making import make
@@ -26,6 +27,7 @@ from tests.synth.pictures import (
     open_without_graphics,
     small_plan,
 )
+from tests.synth.plates.folders import add_picture, places
 
 ROOT = Path(__file__).parents[2]
 FINISHED_FILES = {"train.json", "test.json", "queries.json", "recipe.json", "train", "test"}
@@ -303,3 +305,41 @@ def test_every_hand_held_photograph_counts_as_a_camera(tmp_path: Path) -> None:
     table = json.loads((folder / "train.json").read_text())
     cameras = [row["camera"] for row in table["images"]]
     assert len(set(cameras)) == len(cameras) == 6
+
+
+def photographed(folder: Path, *more: str) -> list[str]:
+    return [f"places.photos={folder}", "places.share=1.0", "cameras.per_scene=1", "train.frames=3", *more]
+
+
+def test_a_wrong_folder_of_photographs_leaves_nothing_behind(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Python and on the command line: one sentence, no traceback, no folder."""
+    icons = tmp_path / "icons"
+    icons.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(icons / f"{number}.png"), np.zeros((100, 100, 3), np.uint8))
+    out = tmp_path / "set"
+    for folder, message in ((tmp_path / "gone", "there is no folder"), (icons, "no usable photograph")):
+        with pytest.raises(DatasetError, match=message):
+            make(load_recipe("tiny", photographed(folder)), out, workers=1, progress=False)
+        assert not out.exists()
+    command = ["personsearch", "synth", "make", str(out), "--recipe", "tiny", *photographed(icons)]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    text = capfd.readouterr().err
+    assert ended.value.code not in (0, None)
+    assert "3 pictures below 240 pixels wide or high (0.png, 1.png, 2.png)" in text
+    assert "Traceback" not in text
+    assert not out.exists()
+
+
+def test_a_set_is_not_continued_with_other_photographs(tmp_path: Path) -> None:
+    recipe = load_recipe("tiny", photographed(places(tmp_path / "places", flat=2, round_=0)))
+    make_small(tmp_path / "set", recipe=recipe)
+    add_picture(tmp_path / "places", "new.jpg", 640, 480)
+    assert make_small(tmp_path / "set", recipe=recipe), "a finished set no longer needs them"
+    (tmp_path / "set" / "train.json").unlink()
+    with pytest.raises(DatasetError, match=r"another recipe, which differs in photographs \(there '2 photographs"):
+        make_small(tmp_path / "set", recipe=recipe)
