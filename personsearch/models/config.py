@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from personsearch.config import StrictModel
 
@@ -74,7 +74,22 @@ class DetectorConfig(StrictModel):
     roi_positive: float = Field(0.25, gt=0, lt=1)
     nms: float = Field(0.3, gt=0, le=1, description="of two detections above this IoU the lower is dropped")
     score_threshold: float = Field(0.5, ge=0, lt=1, description="lower detections are dropped (paper section 4.3)")
+    containment: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="of two detections of which the smaller lies in the larger to at least this share, the lower is "
+        "dropped; none = NMS alone decides",
+    )
     max_people: int = Field(100, ge=1, description="most detections per image")
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Weights from before this field existed keep their fingerprint, and versions from before it can read new ones.
+        data: dict[str, Any] = serialize(self)
+        if self.containment is None:
+            data.pop("containment", None)
+        return data
 
 
 class ReidConfig(StrictModel):

@@ -40,6 +40,39 @@ def covered_by(boxes: Tensor, ignored: Tensor) -> Tensor:
     return (intersection > IGNORE_COVERAGE * area[:, None]).any(dim=1)
 
 
+def outside_better(boxes: Tensor, scores: Tensor, share: float) -> Tensor:
+    """Return which boxes are kept when one box inside another counts as the same person.
+
+    NMS by another measure than IoU: the part of the smaller box that lies in the larger. As in NMS the higher score
+    wins, whichever is larger: so what is found at a threshold does not depend on what a lower one would add, and a box
+    around two people does not drop the two. A dropped box drops nothing; of equal scores the larger box wins.
+
+    Args:
+        boxes: (N, 4) xyxy with an area.
+        scores: (N,).
+        share: of the smaller box's area, 0..1.
+
+    Returns:
+        (N,) bool.
+    """
+    top_left = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    bottom_right = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    intersection = (bottom_right - top_left).clamp(min=0).prod(dim=2)
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
+    nested = intersection >= share * torch.minimum(area[:, None], area[None, :])
+    # A strict order of all boxes: by score, then area, then row.
+    rows = torch.arange(len(boxes), device=boxes.device)
+    by_area = (area[:, None] > area[None, :]) | ((area[:, None] == area[None, :]) & (rows[:, None] < rows[None, :]))
+    better = (scores[:, None] > scores[None, :]) | ((scores[:, None] == scores[None, :]) & by_area)
+    drops = nested & better  # row drops column, if it is kept itself
+    kept = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device)
+    while True:  # as often as drops depend on drops: the best boxes are right after the first pass, and so on
+        now = ~(drops & kept[:, None]).any(dim=0)
+        if torch.equal(now, kept):
+            return kept
+        kept = now
+
+
 class StrideAnchors(AnchorGenerator):
     """torchvision's anchors at a fixed stride and in float32.
 
@@ -153,6 +186,7 @@ class BoxHead(RoIHeads):
             nms_thresh=config.nms,
             detections_per_img=config.max_people,
         )
+        self.containment = config.containment
 
     def assign_targets_to_proposals(
         self, proposals: list[Tensor], gt_boxes: list[Tensor], gt_labels: list[Tensor]
@@ -220,7 +254,10 @@ class BoxHead(RoIHeads):
         sound = (scores >= score_threshold) & ((boxes[:, 2:] - boxes[:, :2]).amin(dim=1) > 0)
         boxes, scores, image = boxes[sound], scores[sound], image[sound]
         keep = batched_nms(boxes, scores, image, self.nms_thresh)
-        per_image = [keep[image[keep] == i][:max_people] for i in range(len(proposals))]
+        per_image = [keep[image[keep] == i] for i in range(len(proposals))]
+        if self.containment is not None:
+            per_image = [k[outside_better(boxes[k], scores[k], self.containment)] for k in per_image]
+        per_image = [k[:max_people] for k in per_image]
         return [boxes[k] for k in per_image], [scores[k] for k in per_image]
 
 

@@ -145,7 +145,7 @@ class PersonSearchNetwork(nn.Module):
         self.identification.bnneck.float()
         return self
 
-    def train_step(self, groups: Sequence[SceneGroup]) -> TrainingOutput:
+    def train_step(self, groups: Sequence[SceneGroup], *, box_jitter: float = 0.0) -> TrainingOutput:
         """Compute the detector's losses and the features of all annotated people (paper Eq. 2 and 3).
 
         The base network sees each canvas size by itself. Regions have one size whatever their canvas, so the heads, the
@@ -155,6 +155,7 @@ class PersonSearchNetwork(nn.Module):
 
         Args:
             groups: the scenes of the batch by canvas size.
+            box_jitter: the boxes that features are pooled from lose up to this much IoU, see :func:`jitter_boxes`.
         """
         maps = [self._features(group.images) for group in groups]
         losses = self.detector.losses(
@@ -165,7 +166,10 @@ class PersonSearchNetwork(nn.Module):
         identities = torch.cat([t.identities[~t.ignore] for group in groups for t in group.targets])
         if len(identities) < 2:  # BatchNorm has no statistics of a single feature
             return TrainingOutput(losses, maps[0][0].new_zeros(0, self.config.embedding_size), identities[:0])
-        people = [[t.boxes[~t.ignore] for t in group.targets] for group in groups]
+        people = [
+            [jitter_boxes(t.boxes[~t.ignore], box_jitter, group.images.shape[-2:]) for t in group.targets]
+            for group in groups
+        ]
         levels = [self.pooling.pool(low, high, boxes) for (low, high), boxes in zip(maps, people, strict=True)]
         _, features = self.identification(self.pooling.fuse(*(torch.cat(level) for level in zip(*levels, strict=True))))
         return TrainingOutput(losses, features, identities)
@@ -192,6 +196,31 @@ class PersonSearchNetwork(nn.Module):
             return torch.zeros(0, self.config.embedding_size, device=low.device)
         _, features = self.identification(self.pooling(low, high, boxes))
         return F.normalize(features.float(), dim=1)
+
+
+def jitter_boxes(boxes: Tensor, loss: float, canvas: tuple[int, int] | torch.Size) -> Tensor:
+    """Move the edges of boxes at random, as a detector's boxes differ from annotated ones.
+
+    How far a box may be moved is drawn for each, evenly between nothing and what costs ``loss``; then each edge moves
+    by its own draw within that.
+
+    Args:
+        boxes: (K, 4) xyxy within the canvas.
+        loss: the result has an IoU of at least ``1 - loss`` with the box; 0 returns the boxes and draws nothing.
+        canvas: height and width.
+
+    Returns:
+        (K, 4), clipped to the canvas. Drawn from torch's generator.
+    """
+    if loss == 0:
+        return boxes
+    # All edges inwards costs most: (1 - 2 a) ** 2 of the area is left if each moves by a of the side.
+    limit = (1 - (1 - loss) ** 0.5) / 2
+    reach = limit * torch.rand(len(boxes), 1, device=boxes.device)
+    moves = reach * (2 * torch.rand(len(boxes), 4, device=boxes.device) - 1)
+    moved = boxes + moves * (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+    height, width = canvas
+    return moved.clamp(min=0).minimum(moved.new_tensor([width, height, width, height]))
 
 
 def _detection_target(target: Target) -> dict[str, Tensor]:

@@ -262,6 +262,13 @@ class FinetuneConfig(TrainConfig):
     augment: SceneAugmentConfig = SceneAugmentConfig()
     identity_loss: IdentityLossConfig = IdentityLossConfig()
     batch_size: int = Field(16, ge=1)
+    box_jitter: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="boxes that embeddings are trained on are moved at random and lose up to this much IoU; 0.4 = IoU "
+        "of 0.6 to 1, as detections have",
+    )
     freeze_bn: bool = Field(
         False,
         description="keep the statistics of the backbone's BatchNorm: for batches under 4, from weights of step 2 "

@@ -81,7 +81,14 @@ def _set_up(config: FinetuneConfig, world: World) -> TrainingSetup[SearchTask]:
     labels = np.concatenate([scene.identities[scene.identities >= 0] for scene in training])
     counts = torch.from_numpy(np.bincount([classes[int(label)] for label in labels], minlength=len(classes)))
     teacher = load_teacher(config.distill, step_of_stl=config.step_of_stl)
-    task = SearchTask(config.model, counts, config.identity_loss, freeze_bn=config.freeze_bn, teacher=teacher)
+    task = SearchTask(
+        config.model,
+        counts,
+        config.identity_loss,
+        freeze_bn=config.freeze_bn,
+        teacher=teacher,
+        box_jitter=config.box_jitter,
+    )
     start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)
 

@@ -99,6 +99,7 @@ class SearchTask(nn.Module):
         *,
         freeze_bn: bool = False,
         teacher: Teacher | None = None,
+        box_jitter: float = 0.0,
     ) -> None:
         """Build network and classifier.
 
@@ -108,9 +109,11 @@ class SearchTask(nn.Module):
             loss: the identity loss; default the paper's cross-entropy.
             freeze_bn: keep the statistics of the backbone's BatchNorm, and do not train its weights.
             teacher: whose view of who resembles whom is learnt too.
+            box_jitter: how much IoU the boxes that embeddings are trained on may lose.
         """
         super().__init__()
         self.teacher = teacher
+        self.box_jitter = box_jitter
         self.loss = loss or IdentityLossConfig()
         self.network = PersonSearchNetwork(model)
         self.classifier = identity_classifier(model.embedding_size, len(counts))
@@ -130,7 +133,7 @@ class SearchTask(nn.Module):
 
     def forward(self, batch: SceneBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return (losses that sum to Eq. 3, figures to watch). Without a labelled person there is no identity loss."""
-        out = self.network.train_step(batch.groups)
+        out = self.network.train_step(batch.groups, box_jitter=self.box_jitter)
         shared = dict(out.losses)
         if self.teacher is not None and len(out.features):
             own = self.teacher.of_people(batch.groups, self.network.config)

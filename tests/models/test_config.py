@@ -29,6 +29,16 @@ def test_unknown_preset_names_the_known() -> None:
     assert set(preset_names()) == {"stl-mrfp-r50", "stl-mrfp-small"}
 
 
+def test_what_is_not_set_is_not_written() -> None:
+    plain = preset("stl-mrfp-small")
+    assert "containment" not in plain.model_dump(mode="json")["detector"]  # so fingerprints are as before it existed
+    changed = parse(ModelConfig, {"detector": {"containment": 0.9}}, "here")
+    data = changed.model_dump(mode="json")
+    assert data["detector"]["containment"] == 0.9
+    assert parse(ModelConfig, data, "here") == changed
+    assert parse(ModelConfig, plain.model_dump(mode="json"), "here").detector.containment is None
+
+
 def test_json_round_trip() -> None:
     config = preset("stl-mrfp-small")
     assert parse(ModelConfig, config.model_dump(mode="json"), "here") == config

@@ -1,7 +1,9 @@
 import pytest
 import torch
+import torchvision
 
 from personsearch.models import ModelConfig, PersonSearchNetwork, SceneGroup, Target, build
+from personsearch.models.network import jitter_boxes
 
 
 def target(boxes: list[list[float]], identities: list[int], ignore: list[bool]) -> Target:
@@ -147,3 +149,33 @@ def test_float16_on_cuda_agrees_with_float32(network: PersonSearchNetwork) -> No
         full = torch.cat(network.cuda().embed(images, boxes))
         half = torch.cat(network.set_dtype(torch.float16).embed(images.half(), boxes))
     assert ((full * half).sum(dim=1) > 0.98).all()
+
+
+@pytest.mark.parametrize("loss", [0.1, 0.4, 0.9])
+def test_jittered_boxes_keep_their_overlap(loss: float) -> None:
+    torch.manual_seed(0)
+    boxes = torch.tensor([[50.0, 20, 80, 110], [0, 0, 10, 200]]).repeat(2000, 1)
+    moved = jitter_boxes(boxes, loss, (200, 300))
+    iou = torchvision.ops.box_iou(boxes[:2], moved)[[0, 1] * 2000, range(4000)]
+    assert float(iou.min()) >= 1 - loss - 1e-5
+    assert float(iou.min()) < 1 - 0.6 * loss  # and the room is used
+    assert float(iou.max()) > 0.98
+    assert (moved >= 0).all()
+    assert (moved[:, 3] <= 200).all()
+    first = moved[::2].mean(dim=0)
+    assert torch.allclose(first, boxes[0], atol=1)  # no edge moves one way more than the other
+
+
+def test_jitter_follows_the_generator_and_none_draws_nothing(network: PersonSearchNetwork) -> None:
+    boxes = torch.tensor([[50.0, 20, 80, 110]])
+    state = torch.get_rng_state()
+    assert jitter_boxes(boxes, 0.0, (200, 300)) is boxes
+    assert torch.equal(torch.get_rng_state(), state)
+    [batch], _ = split_batches()
+    features = []
+    for seed, loss in ((1, 0.4), (1, 0.4), (2, 0.4), (1, 0.0)):
+        torch.manual_seed(seed)
+        features.append(network.train().train_step([batch], box_jitter=loss).features)
+    assert torch.equal(features[0], features[1])
+    assert not torch.equal(features[0], features[2])
+    assert not torch.equal(features[0], features[3])
