@@ -14,6 +14,7 @@ from personsearch.synth.making import make
 from personsearch.synth.recipe import load_recipe
 from personsearch.synth.render.context import open_context
 from personsearch.synth.show import contact_sheets
+from tests.synth.plates.folders import places
 
 SMALL = ["train.frames=2", "test.frames=2", "cameras.per_scene=2"]
 
@@ -44,6 +45,20 @@ def test_a_rendered_set_is_the_same_for_one_worker_and_two(tmp_path: Path) -> No
     assert sum(name.endswith(".jpg") for name in names) == 8
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+
+
+def test_a_set_over_photographs_is_the_same_for_one_worker_and_two(tmp_path: Path) -> None:
+    photographs = places(tmp_path / "places", flat=4, round_=2)
+    changes = ["places.share=1.0", "cameras.per_scene=1", "train.frames=3", "test.frames=3", "places.per_frame=[1, 2]"]
+    recipe = load_recipe("tiny", [f"places.photos={photographs}", *changes])
+    folders = [make(recipe, tmp_path / str(workers), workers=workers, progress=False) for workers in (1, 2)]
+    names = sorted(str(path.relative_to(folders[0])) for path in folders[0].rglob("*") if path.is_file())
+    pictures = [name for name in names if name.endswith(".jpg")]
+    assert len(pictures) >= 4
+    for name in names:
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+    rows = json.loads((folders[0] / "train.json").read_text())["images"]
+    assert all(row["photo"] == "" or (photographs / row["photo"]).is_file() for row in rows)
 
 
 def test_boxes_of_a_rendered_set_enclose_their_own_pixels(tmp_path: Path) -> None:
