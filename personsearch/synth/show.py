@@ -157,8 +157,10 @@ def _studio() -> World:
 
 
 def _frames(recipe: Recipe, jobs: tuple[Job, ...]) -> list[Pixels]:
-    """Return one frame with boxes of each of up to nine cameras."""
+    """Return one frame with boxes of each of up to nine cameras; nine frames where every place is a photograph."""
     chosen = [jobs[k] for k in np.unique(np.linspace(0, len(jobs) - 1, 9).round().astype(int))]
+    if all(job.kind == PHOTO for job in jobs):  # few jobs, but a place in every frame
+        chosen = [jobs[k] for k in np.linspace(0, len(jobs) - 1, 9).round().astype(int)]
     pictures = []
     for k, job in enumerate(chosen):
         frame = job.frames[(k * 7) % len(job.frames)]
