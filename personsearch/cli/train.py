@@ -90,16 +90,16 @@ def from_scratch(
         print_json({"weights": str(weights), **summary})
         return
     names = ("AP", "recall", "mAP", "top1")
-    table = table_of("test split of the set", "scored on", "scenes", "queries")
-    for name in names:
+    table = table_of("test split of the set", "places")
+    for name in ("queries", *names):
         table.add_column(name, justify="right", no_wrap=True, min_width=5)
     for row in summary["rows"]:
         figures = ("-" if row.get(name) is None else f"{100 * row[name]:.1f}" for name in names)
+        places = "all" if row["scored on"] == "all places" else "rest"
         kept = row["name"] == summary["kept"]
-        counts = (f"{row['scenes']:,}", f"{row['queries']:,}")
-        table.add_row(row["name"], row["scored on"], *counts, *figures, style="bold green" if kept else None)
+        table.add_row(row["name"], places, f"{row['queries']:,}", *figures, style="bold green" if kept else None)
     out.print(table)
-    out.print("per cent; protocol standard; no place, person, sensor or photograph of the test split was trained on")
+    out.print("per cent; nobody and nothing of the test split was trained on. rest: the places that chose no epoch")
     out.print(f"weights in {escape(str(weights))}", soft_wrap=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ CARD_FILE = "README.md"
 SHOWN = ("AP", "recall", "mAP", "top1", "reid_map", "reid_top1")
 #: Figures of the test split that the card shows.
 FIGURES = ("AP", "recall", "mAP", "top1", "top5", "top10")
+#: Types in a manifest: of places, and of materials.
+_TYPES = {False: ("place", "photo", "panorama"), True: ("texture", "texture-sheet")}
+WIDTH = 120
 
 CARD = """---
 library_name: personsearch
@@ -114,11 +118,12 @@ def describe_data(recipe: Recipe) -> str:
         if recipe.photographed
         else ("every place is drawn, none is a photograph")
     )
-    return (
+    text = (
         f"A rendered set: {frames:,} frames of {recipe.width}x{recipe.height} in {recipe.train.scenes} places with up "
         f"to {recipe.train.identities:,} labelled people, none of whom exists; {share}. Recipe `places`, seed "
         f"{recipe.seed}."
     )
+    return textwrap.fill(text, WIDTH)
 
 
 def describe_photographs(photos: str | None, textures: str | None) -> str:
@@ -134,7 +139,8 @@ def describe_photographs(photos: str | None, textures: str | None) -> str:
     for what, folder in (("photographs of places", photos), ("photographed materials", textures)):
         if folder is None:
             continue
-        rows = _manifest_rows(Path(folder), materials=what != "photographs of places")
+        materials = what != "photographs of places"
+        rows = [row for row in _manifest_rows(Path(folder)) if str(row.get("type", "place")) in _TYPES[materials]]
         if not rows:
             texts.append(
                 f"The {what} came from a folder without a manifest; who made this card should say whose they are."
@@ -143,25 +149,24 @@ def describe_photographs(photos: str | None, textures: str | None) -> str:
         licences = Counter(str(row.get("licence", "not stated")) for row in rows)
         counted = ", ".join(f"{count} {licence}" for licence, count in licences.most_common())
         text = f"{len(rows)} {what}: {counted}."
-        credited = sorted({_credit(row) for row in rows if not str(row.get("licence", "")).startswith("CC0")})
-        if credited:
-            listed = "\n".join(f"- {one}" for one in credited)
+        credits: dict[str, list[str]] = {}
+        for row in rows:
+            if not str(row.get("licence", "")).startswith("CC0"):
+                credits.setdefault(_credit(row), []).append(str(row["file"]))
+        if credits:
+            listed = "\n".join(f"- {credit}: {', '.join(files)}" for credit, files in credits.items())
             text += f"\n\n<details><summary>Credits</summary>\n\n{listed}\n\n</details>"
         texts.append(text)
     return "\n\n".join(texts)
 
 
-def _manifest_rows(folder: Path, *, materials: bool) -> list[dict[str, Any]]:
+def _manifest_rows(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of a folder's manifest, or those of the folder above that lie in this one."""
     for place in (folder, folder.parent):
         try:
             rows = json.loads((place / MANIFEST).read_text(encoding="utf-8-sig"))
-            below = folder.relative_to(place).as_posix()
-            return [
-                row
-                for row in rows
-                if str(row.get("type", "place")).startswith("texture") == materials
-                and (below == "." or str(row["file"]).startswith(f"{below}/"))
-            ]
+            below = "" if place == folder else f"{folder.name}/"
+            return [row for row in rows if str(row["file"]).startswith(below)]
         except (OSError, ValueError, TypeError, KeyError):
             continue
     return []
@@ -169,8 +174,8 @@ def _manifest_rows(folder: Path, *, materials: bool) -> list[dict[str, Any]]:
 
 def _credit(row: Mapping[str, Any]) -> str:
     author = row.get("author") or "author not stated"
-    where = row.get("url") or row.get("source", "")
-    return f"{row['file']}: {author}, {row.get('licence', 'licence not stated')}, {where}"
+    where = row.get("url") or row.get("source") or "source not stated"
+    return f"{author}, {row.get('licence', 'licence not stated')}, {where}"
 
 
 def curve(run: Path) -> str:

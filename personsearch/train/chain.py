@@ -171,7 +171,7 @@ def _overrides(chain: Chain, candidate: Candidate, step: str) -> list[str]:
     if candidate.teacher is not None:
         teacher = chain.out / candidate.teacher / step / WEIGHTS
         changes.append({"distill": {**chain.budget.distill, "teacher": str(teacher.absolute())}})
-    sets = [
+    sets: list[dict[str, Any]] = [
         {"annotations": str(chain.out / SET / "train.json")},
         {
             "annotations": str(chain.out / VALIDATION),

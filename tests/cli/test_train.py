@@ -111,7 +111,7 @@ def test_from_scratch_shows_figures_of_all_networks_and_which_is_kept(run: Run, 
     done = run("train", "from-scratch", out, "--budget", "tiny")
     assert done.code == 0, done.err
     [kept] = [line for line in done.out.splitlines() if line.startswith("stl-mrfp-small")]
-    assert kept.split() == ["stl-mrfp-small", "all", "places", "720", "400", "81.2", "-", "50.0", "-"]
+    assert kept.split() == ["stl-mrfp-small", "all", "400", "81.2", "-", "50.0", "-"]
     assert f"weights in {out / 'weights'}" in done.out
     assert "stage 2 of 5, STL step 1 of stl-mrfp-small: done before" in done.err
     told = json.loads(run("train", "from-scratch", out, "--budget", "tiny", "--json").out)

@@ -220,12 +220,14 @@ def test_the_card_credits_photographs(tmp_path: Path) -> None:
         {"file": "a.jpg", "licence": "CC-BY-2.0", "author": "Ada", "url": "https://example.org/a", "type": "place"},
         {"file": "b.jpg", "licence": "CC0-1.0", "author": "Bob", "type": "panorama"},
         {"file": "textures/c.png", "licence": "CC0-1.0", "type": "texture"},
+        {"file": "lights/d.hdr", "licence": "CC0-1.0", "type": "lighting-hdr"},
+        {"file": "e.jpg", "licence": "CC-BY-2.0", "author": "Ada", "url": "https://example.org/a", "type": "place"},
     ]
     (tmp_path / "textures").mkdir()
     (tmp_path / "manifest.json").write_text(json.dumps(rows))
     text = describe_photographs(str(tmp_path), str(tmp_path / "textures"))
-    assert "2 photographs of places: 1 CC-BY-2.0, 1 CC0-1.0." in text
-    assert "- a.jpg: Ada, CC-BY-2.0, https://example.org/a" in text
+    assert "3 photographs of places: 2 CC-BY-2.0, 1 CC0-1.0." in text
+    assert "- Ada, CC-BY-2.0, https://example.org/a: a.jpg, e.jpg\n" in text
     assert "Bob" not in text  # CC0 asks for no credit
     assert "1 photographed materials: 1 CC0-1.0." in text
     assert "whose they are" in describe_photographs(str(tmp_path / "textures" / "none"), None)
