@@ -220,7 +220,8 @@ def jitter_boxes(boxes: Tensor, loss: float, canvas: tuple[int, int] | torch.Siz
     moves = reach * (2 * torch.rand(len(boxes), 4, device=boxes.device) - 1)
     moved = boxes + moves * (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
     height, width = canvas
-    return moved.clamp(min=0).minimum(moved.new_tensor([width, height, width, height]))
+    clipped: Tensor = moved.clamp(min=0).minimum(moved.new_tensor([width, height, width, height]))
+    return clipped
 
 
 def _detection_target(target: Target) -> dict[str, Tensor]:
