@@ -159,6 +159,9 @@ class IdentityLossConfig(StrictModel):
     kind: Literal["cross_entropy", "class_balanced", "focal"] = "cross_entropy"
     beta: float = Field(0.9999, ge=0, lt=1, description="class_balanced: 1 - 1/N of the effective number (ref [8])")
     gamma: float = Field(2.0, ge=0, description="focal: how strongly easy samples are down-weighted (ref [21])")
+    weight: float = Field(
+        1.0, ge=0, description="of the loss beside the others; low where a fresh classifier meets trained weights"
+    )
 
 
 class TrainConfig(StrictModel, ABC):

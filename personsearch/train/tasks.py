@@ -147,7 +147,7 @@ class SearchTask(nn.Module):
             identity = focal_loss(logits, identities, self.loss.gamma)
         else:
             identity = F.cross_entropy(logits, identities, weight=self.identity_weights)
-        losses = {**shared, "identity": identity}
+        losses = {**shared, "identity": self.loss.weight * identity}
         return losses, {"accuracy": (logits.argmax(dim=1) == identities).float().mean()}
 
     def optimizers(self, config: OptimizerConfig) -> list[Optimizer]:

@@ -5,7 +5,7 @@ import torch
 
 from personsearch.models import ModelConfig, SceneGroup, Target
 from personsearch.train import finetune, pretrain, read_status
-from personsearch.train.config import OptimizerConfig, ReidLossConfig
+from personsearch.train.config import IdentityLossConfig, OptimizerConfig, ReidLossConfig
 from personsearch.train.crops import CropBatch
 from personsearch.train.scenes import SceneBatch
 from personsearch.train.tasks import ReidTask, SearchTask, float32_logits
@@ -41,6 +41,15 @@ def test_step_two_adds_identity_on_labelled_boxes_only(tiny_config: ModelConfig)
 
     assert "identity" in losses([2, -1])
     assert "identity" not in losses([-1, -1])  # a mean over nobody would be NaN
+
+
+def test_the_identity_loss_may_weigh_less(tiny_config: ModelConfig) -> None:
+    torch.manual_seed(0)
+    task = SearchTask(tiny_config, torch.ones(4, dtype=torch.int64)).eval()
+    batch = batch_of_scenes()
+    whole = task(batch)[0]["identity"]
+    task.loss = IdentityLossConfig(weight=0.25)
+    torch.testing.assert_close(task(batch)[0]["identity"], whole / 4)
 
 
 def test_frozen_neck_bias_is_in_no_optimizer(tiny_config: ModelConfig) -> None:
