@@ -12,7 +12,6 @@ import json
 import logging
 import math
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -217,12 +216,10 @@ class _Task:
 
 def _planned(task: _Task, minutes: float, started: float, look: float) -> budget.Plan:
     """Return the plan of the run, made on its first call from how fast this machine is now; and say what it is."""
-    path = task.work / "plan.json"
+    path = task.work / folder.PLAN
     plan = budget.read_plan(path)
     if plan is None:
         logger.info("measuring how fast this machine is, on the pictures that the figures are taken on")
-        # An earlier call may have been killed here. Its pictures would say that rendering takes no time at all.
-        shutil.rmtree(task.work / CHECK, ignore_errors=True)
         begun = time.perf_counter()
         render(
             checking_recipe(task.work / PLACES / places.HELD, task.size, seed=task.seed),

@@ -17,7 +17,8 @@ from personsearch.errors import TrainingError
 
 #: Stands beside the folder of the weights until they are finished.
 SUFFIX = ".adapting"
-SETTINGS, REPORT, CARD, SHEET = "settings.json", "report.json", "README.md", "before-after.jpg"
+SETTINGS, PLAN = "settings.json", "plan.json"
+REPORT, CARD, SHEET = "report.json", "README.md", "before-after.jpg"
 _LOCK = ".lock"
 
 
@@ -55,6 +56,9 @@ def is_finished(out: Path, settings: Mapping[str, Any]) -> bool:
 def sole_owner_of(work: Path, settings: Mapping[str, Any]) -> Iterator[None]:
     """Make and lock the working folder, or refuse one of other settings.
 
+    Until there is a plan, nothing in it took long: it then goes with whatever ends the work, so that a mistake leaves
+    nothing behind and can be corrected.
+
     Raises:
         TrainingError: another process works there, or it was begun with other settings.
     """
@@ -69,7 +73,7 @@ def sole_owner_of(work: Path, settings: Mapping[str, Any]) -> Iterator[None]:
         raise TrainingError(f"{work}: another process is adapting here; wait, or choose another folder") from None
     try:
         path = work / SETTINGS
-        if path.exists():
+        if path.exists() and (work / PLAN).exists():
             changed = _differences(json.loads(path.read_text(encoding="utf-8")), settings)
             if changed:
                 raise TrainingError(
@@ -77,10 +81,22 @@ def sole_owner_of(work: Path, settings: Mapping[str, Any]) -> Iterator[None]:
                     "this folder to begin again"
                 )
         else:
+            _clear(work)
             write_durably(path, json.dumps(settings, indent=1).encode())
         yield
     finally:
         lock.release()
+        if not (work / PLAN).exists():
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _clear(work: Path) -> None:
+    """Remove what a killed process left, apart from the lock."""
+    for path in work.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()
 
 
 def publish(result: Path, out: Path) -> None:

@@ -128,8 +128,9 @@ def _tilted(rays: NDArray[np.float64], focal: float, height: float, level: Groun
     guess = np.arctan((0.5 - level.horizon) / focal)
     at = np.flatnonzero(crosses)
     at = at[np.abs(_TILTS[at] - guess).argmin()]
+    share = differ[at] / (differ[at] - differ[at + 1])
     return GroundPlane(
-        camera_height=float(heights[at].mean()),
-        horizon=float(0.5 - focal * np.tan(_TILTS[at])),
+        camera_height=float(heights[at, 0] + share * (heights[at + 1, 0] - heights[at, 0])),
+        horizon=float(0.5 - focal * np.tan(_TILTS[at] + share * (_TILTS[at + 1] - _TILTS[at]))),
         field_of_view=level.field_of_view,
     )
