@@ -557,7 +557,7 @@ def test_the_shipped_list(tool: ModuleType) -> None:
     from place_list import read_list
 
     pictures = read_list(ROOT / "tools/places.json")
-    assert len(pictures) == 555
+    assert len(pictures) == 554
     for picture in pictures:
         assert picture.licence in tool.LICENCES, picture.file
         assert picture.page.startswith(("https://", "http://")), picture.file
