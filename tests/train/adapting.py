@@ -44,19 +44,17 @@ def empty_place(folder: Path, count: int = 5) -> Path:
 
 def tiny_weights(folder: Path) -> Path:
     """Write random weights of a tiny network."""
-    if not folder.exists():
-        torch.manual_seed(0)
-        PersonSearcher(build(ModelConfig.model_validate(TINY)), device="cpu").save_pretrained(folder)
-    return folder
+    torch.manual_seed(0)
+    return PersonSearcher(build(ModelConfig.model_validate(TINY)), device="cpu").save_pretrained(folder)
 
 
-def adapt_tiny(root: Path, out: str = "out", **changes: Any) -> Path:
-    """Adapt tiny weights to a bare room, both made in ``root``, into ``root / out``."""
+def adapt_tiny(root: Path, weights: Path, **changes: Any) -> Path:
+    """Adapt tiny weights to a bare room, made in ``root``, into ``root / "out"``."""
     options: dict[str, Any] = {"minutes": 60, "workers": 1, "device": "cpu", "progress": False, **changes}
-    return adapt(empty_place(root / "room"), root / out, weights=tiny_weights(root / "weights"), **options)
+    return adapt(empty_place(root / "room"), root / "out", weights=weights, **options)
 
 
 if __name__ == "__main__":
     for (module, name), value in SMALL.items():
         setattr(module, name, value)
-    adapt_tiny(Path(sys.argv[1]))
+    adapt_tiny(Path(sys.argv[1]), Path(sys.argv[2]))

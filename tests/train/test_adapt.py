@@ -33,7 +33,7 @@ from personsearch.train.adaptation.norms import footage_canvases, with_statistic
 from personsearch.train.adaptation.sets import checking_recipe, frame_size, training_recipe
 from personsearch.train.checkpoint import LAST
 from tests.support import video
-from tests.train.adapting import CHECKED, SMALL, TRAINED, adapt_tiny, empty_place
+from tests.train.adapting import CHECKED, SMALL, TRAINED, adapt_tiny, empty_place, tiny_weights
 from tests.train.runs import KilledError
 
 ROOT = Path(__file__).parents[2]
@@ -50,11 +50,18 @@ def small() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def adapted(small: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_weights(tmp_path_factory.mktemp("tiny") / "weights")
+
+
+@pytest.fixture(scope="module")
+def adapted(small: None, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished adaptation with a ground plane and footage."""
     root = tmp_path_factory.mktemp("adapted")
     try:
-        return adapt_tiny(root, people=[(100, 90, 120, 150), (150, 80, 190, 200)], footage=video(root / "clip.mp4"))
+        return adapt_tiny(
+            root, weights, people=[(100, 90, 120, 150), (150, 80, 190, 200)], footage=video(root / "clip.mp4")
+        )
     except RenderError as error:
         pytest.skip(f"needs OpenGL through EGL: {error}")
 
@@ -64,13 +71,13 @@ def report_of(folder: Path) -> dict[str, Any]:
     return report
 
 
-def test_an_adaptation_leaves_weights_a_report_and_a_sheet(adapted: Path) -> None:
+def test_an_adaptation_leaves_weights_a_report_and_a_sheet(weights: Path, adapted: Path) -> None:
     assert {path.name for path in adapted.iterdir()} == FILES
-    assert {path.name for path in adapted.parent.iterdir()} == {"room", "weights", "clip.mp4", "out"}
+    assert {path.name for path in adapted.parent.iterdir()} == {"room", "clip.mp4", "out"}
     report = report_of(adapted)
     searcher = PersonSearcher.from_pretrained(adapted, device="cpu")
     assert searcher.spec.fingerprint == report["fingerprint"] != report["base"]["fingerprint"]
-    before = load_file(adapted.parent / "weights" / "model.safetensors")
+    before = load_file(weights / "model.safetensors")
     after = load_file(adapted / "model.safetensors")
     assert not torch.equal(before["base.conv1.weight"], after["base.conv1.weight"])
     assert set(report["figures"]["before"]) == set(report["figures"]["after"])
@@ -87,15 +94,15 @@ def test_an_adaptation_leaves_weights_a_report_and_a_sheet(adapted: Path) -> Non
         assert sheet.width > 1000
 
 
-def test_a_finished_adaptation_is_not_repeated(adapted: Path) -> None:
+def test_a_finished_adaptation_is_not_repeated(weights: Path, adapted: Path) -> None:
     before = (adapted / "model.safetensors").stat().st_mtime_ns
     same = {"people": [(100, 90, 120, 150), (150, 80, 190, 200)]}
-    assert adapt_tiny(adapted.parent, **same) == adapted
+    assert adapt_tiny(adapted.parent, weights, **same) == adapted
     assert (adapted / "model.safetensors").stat().st_mtime_ns == before
     with pytest.raises(TrainingError, match=r"other settings \(minutes: 60 there, 7 now\); choose another folder"):
-        adapt_tiny(adapted.parent, **same, minutes=7)
+        adapt_tiny(adapted.parent, weights, **same, minutes=7)
     with pytest.raises(TrainingError, match="people: "):
-        adapt_tiny(adapted.parent)
+        adapt_tiny(adapted.parent, weights)
 
 
 def stop_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,29 +115,31 @@ def stop_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_pictures_that_show_people_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(MODULE, "SURE", 0.1)  # random weights are sure of nothing
     with pytest.raises(ImageError, match=r"5 of 5 pictures seem to show somebody: 0.png \(0\.\d\d\), .*--anyway"):
-        adapt_tiny(tmp_path)
+        adapt_tiny(tmp_path, weights)
     assert not (tmp_path / "out").exists()
     stop_rendering(monkeypatch)
     with pytest.raises(KilledError):
-        adapt_tiny(tmp_path, anyway=True)
+        adapt_tiny(tmp_path, weights, anyway=True)
     assert "going on anyway" in caplog.text
-    assert {path.name for path in tmp_path.iterdir()} == {"room", "weights"}
+    assert {path.name for path in tmp_path.iterdir()} == {"room"}
 
 
-def test_what_was_begun_with_other_settings_is_not_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_begun_with_other_settings_is_not_continued(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def plan_and_die(*_: object, **__: object) -> None:
         (tmp_path / "out.adapting" / "plan.json").write_text("{}")
         raise KilledError
 
     monkeypatch.setattr(MODULE, "render", plan_and_die)
     with pytest.raises(KilledError):
-        adapt_tiny(tmp_path)
+        adapt_tiny(tmp_path, weights)
     with pytest.raises(TrainingError, match=r"out\.adapting: was begun with other settings \(minutes: 60 there, 7 now"):
-        adapt_tiny(tmp_path, minutes=7)
+        adapt_tiny(tmp_path, weights, minutes=7)
 
 
 def test_what_out_must_not_be(tmp_path: Path) -> None:
@@ -168,43 +177,45 @@ def test_what_out_must_not_be(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_refused_before_anything_is_rendered(
-    options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    weights: Path, options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop_rendering(monkeypatch)
     with pytest.raises(PersonSearchError, match=message):
-        adapt_tiny(tmp_path, **options)
-    assert {path.name for path in tmp_path.iterdir()} <= {"room", "weights"}
+        adapt_tiny(tmp_path, weights, **options)
+    assert {path.name for path in tmp_path.iterdir()} <= {"room"}
 
 
-def test_boxes_of_another_camera_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boxes_of_another_camera_are_refused(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stop_rendering(monkeypatch)
     Image.new("RGB", (640, 360)).save(tmp_path / "wide.png")
     boxes = [(1, 90, 20, 150), (30, 20, 60, 180)]
     with pytest.raises(ImageError, match=r"wide\.png: is 640x360, but the camera's pictures are 320x240"):
-        adapt_tiny(tmp_path, people=boxes, people_picture=tmp_path / "wide.png")
+        adapt_tiny(tmp_path, weights, people=boxes, people_picture=tmp_path / "wide.png")
     with pytest.raises(KilledError):
-        adapt_tiny(tmp_path, people=boxes, people_picture="3.png")
+        adapt_tiny(tmp_path, weights, people=boxes, people_picture="3.png")
 
 
-def test_two_processes_do_not_adapt_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_do_not_adapt_in_one_folder(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found: list[str] = []
 
     def again(*_: object, **__: object) -> None:
         with pytest.raises(TrainingError, match="another process is adapting here") as caught:
-            adapt_tiny(tmp_path)
+            adapt_tiny(tmp_path, weights)
         found.append(str(caught.value))
         raise KilledError
 
     monkeypatch.setattr(MODULE, "render", again)
     with pytest.raises(KilledError):
-        adapt_tiny(tmp_path)
+        adapt_tiny(tmp_path, weights)
     assert len(found) == 1
 
 
-def test_without_a_renderer_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_renderer_nothing_begins(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MODULE, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'personsearch\[synth\]'"):
-        adapt_tiny(tmp_path)
+        adapt_tiny(tmp_path, weights)
     assert not (tmp_path / "out.adapting").exists()
 
 
@@ -278,16 +289,18 @@ def test_statistics_are_those_of_the_footage(tmp_path: Path, tiny_searcher: Pers
 
 
 @pytest.mark.slow
-def test_an_adaptation_that_is_killed_again_and_again_ends_as_one_that_is_not(small: None, tmp_path: Path) -> None:
+def test_an_adaptation_that_is_killed_again_and_again_ends_as_one_that_is_not(
+    weights: Path, small: None, tmp_path: Path
+) -> None:
     try:
-        whole = adapt_tiny(tmp_path / "whole")
+        whole = adapt_tiny(tmp_path / "whole", weights)
     except RenderError as error:
         pytest.skip(f"needs OpenGL through EGL: {error}")
     root = tmp_path / "parts"
     work = root / "out.adapting"
     for sign in ("places", "check/train", "plan.json", "set/train", "before.json", f"set-run/{LAST}", "after.json"):
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.train.adapting", root],
+            [sys.executable, "-m", "tests.train.adapting", root, weights],
             cwd=ROOT,
             start_new_session=True,
             stderr=subprocess.PIPE,
@@ -300,7 +313,7 @@ def test_an_adaptation_that_is_killed_again_and_again_ends_as_one_that_is_not(sm
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         assert not (root / "out").exists()
-    parts = adapt_tiny(root)
+    parts = adapt_tiny(root, weights)
     assert {path.name for path in parts.iterdir()} == FILES
     assert not work.exists()
     assert report_of(parts)["fingerprint"] == report_of(whole)["fingerprint"]
@@ -308,7 +321,7 @@ def test_an_adaptation_that_is_killed_again_and_again_ends_as_one_that_is_not(sm
 
 
 def test_composites_that_are_measured_show_held_back_pictures_only(
-    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    weights: Path, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
 
@@ -321,7 +334,7 @@ def test_composites_that_are_measured_show_held_back_pictures_only(
     monkeypatch.setattr(MODULE, "rehearse_finetune", look_and_die)
     try:
         with pytest.raises(KilledError):
-            adapt_tiny(tmp_path)
+            adapt_tiny(tmp_path, weights)
     except RenderError as error:
         pytest.skip(f"needs OpenGL through EGL: {error}")
     rows, scenes = seen
