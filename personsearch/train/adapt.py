@@ -127,7 +127,6 @@ def adapt(
         folder.remove_work(target)
         return target
     _require_renderer()
-    searcher = PersonSearcher.from_pretrained(weights, device=device, dtype="float32")
     work = folder.work_of(target)
     with folder.sole_owner_of(work, settings):
         if not (work / PLACES).exists():
@@ -136,11 +135,12 @@ def adapt(
         size = places.usual_size(pictures)
         plane = _ground_plane(pictures, size, people, people_picture, person_height)
         places.describe_pictures(work / PLACES, plane, place, size[0] / size[1])
+        searcher = PersonSearcher.from_pretrained(weights, device=device, dtype="float32")
         look = _require_nobody(searcher, pictures, anyway)
         task = _Task(
             work=work,
             searcher=searcher,
-            init=str(Folder(Path(weights))) if isinstance(weights, os.PathLike) else weights,
+            init=str(Folder(Path(weights).expanduser().absolute())) if isinstance(weights, os.PathLike) else weights,
             size=frame_size(size),
             empty=tuple(one.file for one in pictures if one.held_back),
             seed=seed,
