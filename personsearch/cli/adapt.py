@@ -16,6 +16,8 @@ from personsearch.errors import ConfigError
 
 #: The report's name, said here because the help text must not load torch.
 _REPORT, _SHEET = "report.json", "before-after.jpg"
+#: Figures as the table names them.
+_TITLES = {"AP": "detection AP", "recall": "detection recall", "mAP": "search mAP"}
 
 
 class Place(StrEnum):
@@ -114,7 +116,7 @@ def _print(folder: Path, report: dict[str, Any]) -> None:
     for name in ("before", "after"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in before:
-        table.add_row(name, _text(name, before[name]), _text(name, after[name]))
+        table.add_row(_TITLES.get(name, name), _text(name, before[name]), _text(name, after[name]))
     out.print(table)
     footage = report["footage"]
     if footage is not None:

@@ -41,8 +41,8 @@ def test_figures_before_and_after_are_printed(run: Run, tmp_path: Path, called: 
     )
     assert done.code == 0, done.err
     rows = {line[:24].strip(): line[24:].split("  ") for line in done.out.splitlines()}
-    assert [cell.strip() for cell in rows["AP"] if cell.strip()] == ["50.0 %", "90.0 %"]
-    assert [cell.strip() for cell in rows["mAP"] if cell.strip()] == ["-", "88.0 %"]
+    assert [cell.strip() for cell in rows["detection AP"] if cell.strip()] == ["50.0 %", "90.0 %"]
+    assert [cell.strip() for cell in rows["search mAP"] if cell.strip()] == ["-", "88.0 %"]
     assert "held-back pictures of the place (1)" in done.out
     assert "3.00" in done.out
     assert "0.04" in done.out
