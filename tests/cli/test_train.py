@@ -94,6 +94,7 @@ def test_from_scratch_shows_figures_of_all_networks_and_which_is_kept(run: Run, 
     for name in ("validation.json", "stl-mrfp-small/pretrain/weights/x", "stl-mrfp-small/figures.json"):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).touch()
+    (out / "validation.json").write_text(json.dumps({"images": [{"scene": "s6"}]}))
     (out / "stl-mrfp-small/finetune/weights").mkdir(parents=True)
     (out / "stl-mrfp-small/finetune/weights/model.safetensors").touch()
     rows = [
@@ -110,7 +111,7 @@ def test_from_scratch_shows_figures_of_all_networks_and_which_is_kept(run: Run, 
     (out / "summary.json").write_text(json.dumps({"kept": "stl-mrfp-small", "photographs": None, "rows": rows}))
     done = run("train", "from-scratch", out, "--budget", "tiny")
     assert done.code == 0, done.err
-    [kept] = [line for line in done.out.splitlines() if line.startswith("stl-mrfp-small")]
+    [kept] = [line for line in done.out.splitlines() if line.strip().startswith("stl-mrfp-small ")]
     assert kept.split() == ["stl-mrfp-small", "all", "400", "81.2", "-", "50.0", "-"]
     assert f"weights in {out / 'weights'}" in done.out
     assert "stage 2 of 5, STL step 1 of stl-mrfp-small: done before" in done.err

@@ -33,8 +33,8 @@ about = "for tests"
 [toy.pretrain]
 num_identities = 2
 num_instances = 2
-schedule = { epochs = 2, warmup_epochs = 0.0 }
-run = { precision = "float32", num_workers = 0, validate_every = 1, checkpoint_every = 3 }
+schedule = { epochs = 1, warmup_epochs = 0.0 }
+run = { precision = "float32", num_workers = 0, validate_every = 1, checkpoint_every = 4 }
 model = { input = { min_size = 96, max_size = 160 }, reid = { roi_size = [8, 4] } }
 [toy.finetune]
 optimizer = { name = "sgd", lr = 0.01 }
@@ -80,9 +80,9 @@ def test_interrupted_anywhere_and_continued(
     for said in ("stage 1 of 5, the set", "every place is drawn", "stage 2 of 5, STL step 1", "under a minute"):
         assert said in caplog.text
     broken = tmp_path / "broken"
-    # An estimate takes three steps. The first call dies at step 6 of step 1, after a checkpoint at 3, the second at the
+    # An estimate takes three steps. The first call dies at step 6 of step 1, after a checkpoint at 4, the second at the
     # last step of step 2.
-    for steps in (3 + 5, 3 + read_status(tmp_path / "whole" / "stl-mrfp-small" / "pretrain").steps - 3 + 3 + 3):
+    for steps in (3 + 5, 3 + read_status(tmp_path / "whole" / "stl-mrfp-small" / "pretrain").steps - 4 + 3 + 3):
         with monkeypatch.context() as patch:
             kill_after(patch, steps)
             with pytest.raises(KilledError):
@@ -96,7 +96,7 @@ def test_interrupted_anywhere_and_continued(
     assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
 
     # What came out opens, and is described.
-    assert PersonSearcher.from_pretrained(whole, device="cpu").embedding_size == 512
+    assert PersonSearcher.from_pretrained(whole, device="cpu").config.embedding_size == 512
     summary = MODULE.read_summary(tmp_path / "whole")
     assert summary["kept"] == "stl-mrfp-small"
     [row] = summary["rows"]  # the toy set has one place, which chose the epoch
@@ -185,7 +185,7 @@ def test_mistakes_cost_nothing(budget: str, tmp_path: Path, monkeypatch: pytest.
         ({"budget": "none.toml:x"}, ConfigError, "none.toml: cannot be read"),
         ({"preset": "huge"}, ConfigError, "preset 'huge' is unknown"),
         ({"photos": "nowhere"}, ConfigError, "nowhere: there is no such folder"),
-        ({"photos": empty}, DatasetError, "holds no photograph"),
+        ({"photos": empty}, DatasetError, "holds no usable photograph"),
         ({"workers": 0}, ConfigError, "workers must be 1 or more"),
     ):
         with pytest.raises(error, match=message):
@@ -235,7 +235,7 @@ def test_the_card_credits_photographs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(3, "under a minute"), (61, "about 1 minute"), (720, "about 12 minutes"), (9000, "about 2.5 h")],
+    [(3, "under a minute"), (61, "about 1 minute"), (720, "about 12 minutes"), (9000, "about 2.5 hours")],
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert MODULE.in_words(seconds) == words
