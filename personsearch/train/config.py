@@ -212,8 +212,22 @@ class PretrainConfig(TrainConfig):
 
     augment: CropAugmentConfig = CropAugmentConfig()
     losses: ReidLossConfig = ReidLossConfig()
-    num_identities: int = Field(16, ge=2, description="P of class-aware sampling")
-    num_instances: int = Field(4, ge=1, description="K of class-aware sampling")
+    sampling: Literal["class_aware", "neighbours"] = Field(
+        "class_aware",
+        description="who meets in a batch: people at random (the paper), or each person with those whom the network "
+        "takes for most alike (hard-identity mining); then an epoch has as many batches as people",
+    )
+    num_identities: int = Field(16, ge=2, description="P, people in a batch")
+    num_instances: int = Field(4, ge=1, description="K, crops of each of them")
+
+    @model_validator(mode="after")
+    def _sampling_is_used(self) -> PretrainConfig:
+        if self.sampling != "class_aware" and not self.losses.triplet:
+            raise ValueError(
+                f"losses.triplet=false shuffles crops whoever they show, so sampling={self.sampling!r} would change "
+                "nothing; remove one of them"
+            )
+        return self
 
     @property
     def batch_size(self) -> int:

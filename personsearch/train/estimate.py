@@ -74,8 +74,10 @@ def estimate_pretrain(config: PretrainConfig, size: SetSize) -> float:
     classes = torch.arange(config.batch_size) // config.num_instances % identities
     batch = CropBatch(torch.rand(config.batch_size, 3, height, width), classes, ["made up"] * config.batch_size)
     seconds = _seconds_per_step(task, batch, config)
-    chunks = sum(max(1, count // config.num_instances) for count in size.crops)
-    steps = config.schedule.epochs * max(1, chunks // config.num_identities)
+    batches = identities
+    if config.sampling == "class_aware":
+        batches = max(1, sum(max(1, count // config.num_instances) for count in size.crops) // config.num_identities)
+    steps = config.schedule.epochs * batches
     return seconds * (steps + _validations(config) * FORWARD * size.held_out_crops / config.batch_size)
 
 

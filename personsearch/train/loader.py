@@ -34,8 +34,8 @@ class EpochLoader(Generic[Batch]):
 
         Args:
             dataset: takes (epoch, position in the epoch, row).
-            plan: epoch -> batches of rows, whose lengths are multiples of ``world.size * parts``; a pure function. It
-                is called when an epoch begins, not before.
+            plan: epoch -> batches of rows, whose lengths are multiples of ``world.size * parts``; a function of the
+                epoch and of what was mined for it. It is called when an epoch begins, not before.
             collate: list of samples -> batch.
             num_workers: loading processes.
             world: the processes of the run; each takes consecutive rows of a batch.

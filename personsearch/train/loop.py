@@ -6,7 +6,8 @@ import json
 import logging
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from torch import Tensor
 from torch.optim import Optimizer
 
 from personsearch.config import merge
@@ -51,6 +53,21 @@ class Validation(Generic[Task]):
     pictures: Callable[[Task], Mapping[str, NDArray[np.uint8]]] | None = None
 
 
+@dataclass(eq=False)
+class Mining(Generic[Task]):
+    """What the batches of an epoch follow besides its number: what the network takes for what when it begins.
+
+    Attributes:
+        find: finds it with a task, for the epoch of that number, without changing either; the leading process calls it
+            after every epoch that another follows.
+        found: what it returned, for the loader's plan, the same in every process; None in the first epoch. Checkpoints
+            hold it.
+    """
+
+    find: Callable[[Task, int], Tensor]
+    found: Tensor | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingSetup(Generic[Task]):
     """What a recipe is made into: everything that a run needs.
@@ -60,12 +77,14 @@ class TrainingSetup(Generic[Task]):
         optimizers: the first follows the schedule.
         loader: this process's parts of the batches.
         validation: None if no place is held out.
+        mining: None if the batches follow from seed and epoch alone.
     """
 
     task: Task
     optimizers: list[Optimizer]
     loader: EpochLoader[Any]
     validation: Validation[Task] | None = None
+    mining: Mining[Task] | None = None
 
 
 def seed_everything(seed: int) -> None:
@@ -95,11 +114,11 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
     """
     run, schedule = config.run, config.schedule
     folder = Path(run.out)
-    loader, validation = setup.loader, setup.validation
+    loader, validation, mining = setup.loader, setup.validation, setup.mining
     if config.steps.patience is not None and validation is None:
         logger.warning("steps.patience needs validations: no place is held out (data.holdout_places); all epochs run")
     stepper = Stepper(setup.task, setup.optimizers, config, world)
-    at = _resume(folder, config, stepper)
+    at = _resume(folder, config, stepper, mining)
     with (
         MetricsWriter(folder, at.step, tensorboard=run.tensorboard, writes=world.leads) as metrics,
         Progress(
@@ -125,7 +144,7 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
                     progress.show(f"epoch {epoch}/{schedule.epochs}  loss {row['loss']:.3f}  {speed}")
                 progress.advance()
                 if saving:
-                    at.save(folder, config, stepper)
+                    at.save(folder, config, stepper, mining)
             if validation is not None and (epoch % run.validate_every == 0 or epoch == schedule.epochs):
                 figures = _validate(stepper.kept, validation)
                 metrics.write({"step": at.step, "epoch": epoch, "validation": figures})
@@ -139,7 +158,9 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
                         folder / BEST, {"task": stepper.kept.state_dict(), "epoch": epoch, "validation": figures}
                     )
             at.epoch, at.offset = epoch + 1, 0
-            at.save(folder, config, stepper)
+            if mining is not None and at.epoch <= schedule.epochs:
+                mining.found = _mine(stepper, mining, at.epoch)
+            at.save(folder, config, stepper, mining)
         if at.out_of_patience(config):
             logger.info("stopped early: %d validations without a new best", config.steps.patience)
     world.barrier()
@@ -204,12 +225,13 @@ class _Position:
         """Return whether validation has not improved for too long."""
         return config.steps.patience is not None and self.since_best >= config.steps.patience
 
-    def save(self, folder: Path, config: TrainConfig, stepper: Stepper[Any]) -> None:
+    def save(self, folder: Path, config: TrainConfig, stepper: Stepper[Any], mining: Mining[Any] | None) -> None:
         """Write the run's checkpoint. It holds what all processes have in common, so one process writes it."""
         if stepper.world.leads:
-            save_checkpoint(
-                folder / LAST, {**stepper.state(), "position": vars(self), "config": _what_is_learnt(config)}
-            )
+            state = {**stepper.state(), "position": vars(self), "config": _what_is_learnt(config)}
+            if mining is not None:
+                state["mined"] = mining.found
+            save_checkpoint(folder / LAST, state)
         stepper.world.barrier()
 
 
@@ -225,7 +247,7 @@ def _expected_steps(at: _Position, loader: EpochLoader[Any], epochs: int) -> int
     return at.step - at.offset + steps * (epochs - at.epoch + 1)
 
 
-def _resume(folder: Path, config: TrainConfig, stepper: Stepper[Any]) -> _Position:
+def _resume(folder: Path, config: TrainConfig, stepper: Stepper[Any], mining: Mining[Any] | None) -> _Position:
     path = folder / LAST
     # The leading process decides: the others might look when it has already written its first checkpoint.
     exists = stepper.world.all_gather(path.exists())[0]
@@ -243,6 +265,8 @@ def _resume(folder: Path, config: TrainConfig, stepper: Stepper[Any]) -> _Positi
             "or the same values to continue it"
         )
     stepper.restore(state)
+    if mining is not None:
+        mining.found = state["mined"]
     at = _Position(**state["position"])
     logger.info("continuing from %s: epoch %d, step %d", path, at.epoch, at.step)
     return at
@@ -255,14 +279,28 @@ def _mean_over_processes(row: dict[str, float], world: World) -> dict[str, float
     return means
 
 
-def _validate(task: Task, validation: Validation[Task]) -> dict[str, float]:
+@contextmanager
+def _evaluating(task: torch.nn.Module) -> Iterator[None]:
+    """Put a task into evaluation mode; what happens meanwhile does not change what the next epoch draws."""
     was_training = task.training
     task.eval()
-    # Validation must not change what the next epoch draws.
     with torch.random.fork_rng():
-        figures = validation.figures(task)
+        yield
     task.train(was_training)
-    return figures
+
+
+def _validate(task: Task, validation: Validation[Task]) -> dict[str, float]:
+    with _evaluating(task):
+        return validation.figures(task)
+
+
+def _mine(stepper: Stepper[Task], mining: Mining[Task], epoch: int) -> Tensor:
+    found = torch.empty(0)
+    # One process for all: each has BatchNorm statistics of its own, so they would not find the same.
+    if stepper.world.leads:
+        with _evaluating(stepper.task):
+            found = mining.find(stepper.task, epoch)
+    return stepper.world.all_gather(found)[0]
 
 
 def _what_is_learnt(config: TrainConfig) -> dict[str, Any]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from personsearch.errors import DatasetError
 from personsearch.evaluation import evaluate_reid
+from personsearch.results import Floats
 from personsearch.train.checkpoint import LAST
 from personsearch.train.config import PretrainConfig
 from personsearch.train.crops import CropDataset, Crops, collate_crops, cut_crops
@@ -19,16 +22,16 @@ from personsearch.train.data import number_identities, split_scenes
 from personsearch.train.distill import load_teacher
 from personsearch.train.distributed import World
 from personsearch.train.loader import EpochLoader
-from personsearch.train.loop import TrainingSetup, Validation, run_recipe, seed_everything
+from personsearch.train.loop import Mining, TrainingSetup, Validation, run_recipe, seed_everything
 from personsearch.train.rehearsal import Rehearsal, rehearse_recipe
-from personsearch.train.samplers import Batches, ClassAwareSampler, shuffled_batches
+from personsearch.train.samplers import Batches, ClassAwareSampler, NeighbourSampler, shuffled_batches
 from personsearch.train.tasks import ReidTask
 from personsearch.train.transfer import start_from
 from personsearch.weights.files import BACKBONE_FILE
 
 logger = logging.getLogger(__name__)
 
-#: Crops that validation embeds together.
+#: Crops that validation and mining embed together.
 VALIDATION_BATCH = 64
 VALIDATION_NEEDS = (
     "a person whom training never saw, in two held-out scenes of different cameras or without a camera name"
@@ -36,7 +39,7 @@ VALIDATION_NEEDS = (
 
 
 def pretrain(config: PretrainConfig) -> Path:
-    """Train the backbone on Re-ID crops with class-aware sampling (paper Eq. 1).
+    """Train the backbone on Re-ID crops (paper Eq. 1).
 
     Args:
         config: from ``load_pretrain``. If the run's folder has a checkpoint, the run continues from it. Under torchrun
@@ -76,9 +79,10 @@ def _set_up(config: PretrainConfig, world: World) -> TrainingSetup[ReidTask]:
     task = ReidTask(config.model, len(classes), config.losses, teacher=teacher)
     start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)
+    plan, mining = _plan(crops, crop_weights, config, world)
     loader = EpochLoader(
         CropDataset(crops, classes, config.augment, config.model.input.mean, config.run.seed),
-        _Plan(crops, crop_weights, config, world),
+        plan,
         collate_crops,
         config.run.num_workers,
         world,
@@ -96,33 +100,62 @@ def _set_up(config: PretrainConfig, world: World) -> TrainingSetup[ReidTask]:
         )
         figures = functools.partial(reid_figures, crops=kept, known=set(classes), world=world)
         validation = Validation(figures, VALIDATION_NEEDS)
-    return TrainingSetup(task, task.optimizers(config.optimizer), loader, validation)
+    return TrainingSetup(task, task.optimizers(config.optimizer), loader, validation, mining)
 
 
-class _Plan:
-    """Batches of crops by epoch: class-aware with the triplet loss, plainly shuffled without (paper Table 6)."""
-
-    def __init__(self, crops: Crops, weights: NDArray[np.float64], config: PretrainConfig, world: World) -> None:
-        self._weights = weights
-        self._config = config
+def _plan(
+    crops: Crops, weights: NDArray[np.float64], config: PretrainConfig, world: World
+) -> tuple[Callable[[int], Batches], Mining[ReidTask] | None]:
+    """Return the batches of crops by epoch, and what the network has to find for them."""
+    seed = config.run.seed
+    if not config.losses.triplet:  # paper Table 6
         # BatchNorm has no statistics of a single crop, so every part gets at least two.
-        self._multiple_of = world.size * config.steps.accumulate * 2
-        self._sampler: ClassAwareSampler | None = None
-        if config.losses.triplet:
-            self._sampler = ClassAwareSampler(
-                crops.identities, config.num_identities, config.num_instances, seed=config.run.seed, weights=weights
-            )
+        multiple_of = world.size * config.steps.accumulate * 2
+        return (
+            lambda epoch: shuffled_batches(weights, config.batch_size, seed=seed, epoch=epoch, multiple_of=multiple_of)
+        ), None
+    people, each = config.num_identities, config.num_instances
+    if config.sampling == "class_aware":
+        return ClassAwareSampler(crops.identities, people, each, seed=seed, weights=weights).batches, None
+    sampler = NeighbourSampler(crops.identities, people, each, seed=seed, weights=weights)
+    mining = Mining(functools.partial(find_neighbours, crops=crops, sampler=sampler, world=world))
 
-    def __call__(self, epoch: int) -> Batches:
-        if self._sampler is not None:
-            return self._sampler.batches(epoch)
-        return shuffled_batches(
-            self._weights,
-            self._config.batch_size,
-            seed=self._config.run.seed,
-            epoch=epoch,
-            multiple_of=self._multiple_of,
-        )
+    def plan(epoch: int) -> Batches:
+        return sampler.batches(epoch, None if mining.found is None else mining.found.numpy())
+
+    return plan, mining
+
+
+def find_neighbours(task: ReidTask, epoch: int, *, crops: Crops, sampler: NeighbourSampler, world: World) -> Tensor:
+    """Find who resembles whom by a crop of each identity.
+
+    Args:
+        task: in evaluation mode, on the process's device.
+        epoch: whose batches the answer is for; it also decides which crops.
+        crops: of the training split, as the sampler knows them.
+        sampler: makes the batches.
+        world: of which this process embeds all the crops.
+
+    Returns:
+        (C, P - 1) int64 on the CPU, see :meth:`NeighbourSampler.neighbours`.
+    """
+    batches = _in_batches(sampler.one_of_each(epoch))
+    embeddings = np.concatenate([_embed(task, crops, rows, world) for rows in batches])
+    neighbours = sampler.neighbours(embeddings)
+    nearest = (embeddings * embeddings[neighbours[:, 0]]).sum(axis=1).mean()
+    logger.info("epoch %d: an identity and its nearest neighbour have a similarity of %.3f on average", epoch, nearest)
+    return torch.from_numpy(neighbours)
+
+
+def _in_batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [rows[start : start + VALIDATION_BATCH] for start in range(0, len(rows), VALIDATION_BATCH)]
+
+
+def _embed(task: ReidTask, crops: Crops, rows: NDArray[np.int64], world: World) -> Floats:
+    """Return the embeddings (N, D) of some crops, as they are."""
+    images = torch.from_numpy(crops.pixels[rows]).to(world.device)
+    embeddings: Floats = task.embed(images.permute(0, 3, 1, 2).float() / 255).cpu().numpy()
+    return embeddings
 
 
 def reid_figures(task: ReidTask, *, crops: Crops, known: set[int], world: World) -> dict[str, float]:
@@ -138,11 +171,7 @@ def reid_figures(task: ReidTask, *, crops: Crops, known: set[int], world: World)
         ``reid_map``, which selects the best epoch, ``reid_top1``, and the number of queries that count,
         ``reid_queries``. Without any, the first two are NaN.
     """
-    batches = [slice(start, start + VALIDATION_BATCH) for start in range(0, len(crops), VALIDATION_BATCH)]
-    share = []
-    for rows in world.share_of(batches):
-        images = torch.from_numpy(crops.pixels[rows]).to(world.device)
-        share.append(task.embed(images.permute(0, 3, 1, 2).float() / 255).cpu().numpy())
+    share = [_embed(task, crops, rows, world) for rows in world.share_of(_in_batches(np.arange(len(crops))))]
     embeddings = np.concatenate(world.join_shares(share))
     result = evaluate_reid(embeddings, crops.identities, crops.cameras, ~np.isin(crops.identities, list(known)))
     return {"reid_map": result.mean_average_precision, "reid_top1": result.top1, "reid_queries": result.queries}

@@ -1,4 +1,4 @@
-"""Which samples form which batch: pure functions of the seed and the epoch, so that a run resumes exactly."""
+"""Which samples form which batch: pure functions of their arguments, so that a run resumes exactly."""
 
 from __future__ import annotations
 
@@ -23,6 +23,26 @@ def repetitions(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArr
         rows = np.flatnonzero(weights == weight)
         counts[rng.choice(rows, round(weight % 1 * len(rows)), replace=False)] += 1
     return counts
+
+
+def _by_identity(identities: NDArray[np.int64], at_least: int) -> list[NDArray[np.int64]]:
+    """Return the rows of each identity, by rising label.
+
+    Raises:
+        ValueError: there are fewer identities than ``at_least``, the P of a batch.
+    """
+    order = np.argsort(identities, kind="stable")
+    starts = np.flatnonzero(np.diff(identities[order])) + 1
+    samples = np.split(order, starts) if len(order) else []
+    if len(samples) < at_least:
+        raise ValueError(f"{len(samples)} identities are too few for batches of {at_least}")
+    return samples
+
+
+def _weights_of(samples: list[NDArray[np.int64]], weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the weight of each identity, from that of its first sample."""
+    firsts = np.array([rows[0] for rows in samples], dtype=np.int64)
+    return np.ones(len(firsts)) if weights is None else weights[firsts]
 
 
 class ClassAwareSampler:
@@ -55,13 +75,8 @@ class ClassAwareSampler:
         Raises:
             ValueError: there are fewer than P identities.
         """
-        order = np.argsort(identities, kind="stable")
-        starts = np.flatnonzero(np.diff(identities[order])) + 1
-        self._samples = np.split(order, starts) if len(order) else []
-        if len(self._samples) < num_identities:
-            raise ValueError(f"{len(self._samples)} identities are too few for batches of {num_identities}")
-        firsts = np.array([samples[0] for samples in self._samples], dtype=np.int64)
-        self._weights = np.ones(len(firsts)) if weights is None else weights[firsts]
+        self._samples = _by_identity(identities, num_identities)
+        self._weights = _weights_of(self._samples, weights)
         self._num_identities = num_identities
         self._num_instances = num_instances
         self._seed = seed
@@ -91,6 +106,100 @@ class ClassAwareSampler:
         whole = len(shuffled) // self._num_instances * self._num_instances
         chunks: list[list[int]] = shuffled[:whole].reshape(-1, self._num_instances).tolist()
         return chunks
+
+
+def nearest_neighbours(embeddings: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return, for each embedding, the rows of the others that are most similar to it.
+
+    Args:
+        embeddings: (N, D), of unit length.
+        count: how many, less than N.
+
+    Returns:
+        (N, count), the most similar first; of equally similar ones the lower row.
+    """
+    nearest = np.empty((len(embeddings), count), dtype=np.int64)
+    for start in range(0, len(embeddings), 1024):  # the table of all similarities may be larger than memory
+        similarities = embeddings[start : start + 1024] @ embeddings.T
+        own = np.arange(len(similarities))
+        similarities[own, start + own] = -np.inf
+        nearest[start : start + 1024] = np.argsort(-similarities, axis=1, kind="stable")[:, :count]
+    return nearest
+
+
+class NeighbourSampler:
+    """Hard-identity mining by graph sampling: an identity and the P - 1 nearest to it, K instances of each.
+
+    In an epoch each identity comes first in one batch. With whom is given: the idea is that of Liao and Shao, "Graph
+    Sampling Based Deep Metric Learning for Generalizable Person Re-Identification", CVPR 2022, in which the nearest are
+    found at the beginning of every epoch, by one sample of each identity.
+    """
+
+    def __init__(
+        self,
+        identities: NDArray[np.int64],
+        num_identities: int,
+        num_instances: int,
+        *,
+        seed: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Sort the samples by identity, once for all epochs.
+
+        Args:
+            identities: (N,) label of each sample.
+            num_identities: P.
+            num_instances: K.
+            seed: of the run.
+            weights: (N,) how often an identity comes first in an epoch, see :class:`ClassAwareSampler`. As a neighbour
+                of others it comes whatever its weight.
+
+        Raises:
+            ValueError: there are fewer than P identities.
+        """
+        self._samples = _by_identity(identities, num_identities)
+        self._weights = _weights_of(self._samples, weights)
+        self._num_others = num_identities - 1
+        self._num_instances = num_instances
+        self._seed = seed
+
+    def one_of_each(self, epoch: int) -> NDArray[np.int64]:
+        """Return a random sample of each identity: (C,) rows, by rising label."""
+        # A stream of its own: the batches of the epoch draw from its parent.
+        [rng] = np.random.default_rng([self._seed, epoch]).spawn(1)
+        return np.array([rng.choice(rows) for rows in self._samples], dtype=np.int64)
+
+    def neighbours(self, embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return who goes into a batch with whom, from embeddings (C, D) of the rows of :meth:`one_of_each`.
+
+        Returns:
+            (C, P - 1) numbers of identities, counted from 0 by rising label.
+        """
+        return nearest_neighbours(embeddings, self._num_others)
+
+    def batches(self, epoch: int, neighbours: NDArray[np.int64] | None) -> Batches:
+        """Return the batches of an epoch: P * K sample indices each, an identity's K in a row.
+
+        Args:
+            epoch: from 1.
+            neighbours: (C, P - 1) as :meth:`neighbours` returned; None = nothing is known, the others are random ones.
+        """
+        rng = np.random.default_rng([self._seed, epoch])
+        firsts = np.repeat(np.arange(len(self._samples)), repetitions(self._weights, rng))
+        batches = []
+        for first in rng.permutation(firsts).tolist():
+            if neighbours is None:
+                others = rng.choice(len(self._samples) - 1, self._num_others, replace=False)
+                others += others >= first  # anybody but the first
+            else:
+                others = neighbours[first]
+            batches.append([row for one in (first, *others.tolist()) for row in self._instances(one, rng)])
+        return batches
+
+    def _instances(self, identity: int, rng: np.random.Generator) -> list[int]:
+        rows = rng.permutation(self._samples[identity])[: self._num_instances]
+        missing = self._num_instances - len(rows)
+        return [*rows.tolist(), *(rng.choice(rows, missing).tolist() if missing else ())]
 
 
 def shuffled_batches(

@@ -87,6 +87,15 @@ def test_a_part_of_step_one_holds_whole_identities_and_two_with_the_triplet_loss
     pretrain_config(tmp_path, tmp_path, num_identities=4, losses={"triplet": False}).check_shares(4)
 
 
+def test_batches_of_neighbours_need_the_triplet_loss() -> None:
+    assert load_pretrain("prw-pretrain").sampling == "class_aware"
+    assert load_pretrain("prw-pretrain", ["sampling=neighbours"]).sampling == "neighbours"
+    with pytest.raises(ConfigError, match="sampling='neighbours' would change nothing"):
+        load_pretrain("prw-pretrain", ["sampling=neighbours", "losses.triplet=false"])
+    with pytest.raises(ConfigError, match="sampling"):
+        load_pretrain("prw-pretrain", ["sampling=nearest"])
+
+
 def test_every_recipe_of_the_package_loads_and_says_what_it_is_for() -> None:
     recipes = describe_recipes()
     assert list(recipes) == recipe_names()

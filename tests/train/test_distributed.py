@@ -30,9 +30,24 @@ run(config.model_validate_json(recipe))
 """
 
 
-def torchrun(config: Any, kind: str, folder: Path, processes: int = 2) -> subprocess.CompletedProcess[str]:
+#: Put before RUN: every process writes down the neighbours by which it makes the batches of an epoch.
+WRITE_NEIGHBOURS = """
+import os, pathlib, sys
+from personsearch.train.samplers import NeighbourSampler
+batches = NeighbourSampler.batches
+def watched(self, epoch, neighbours):
+    text = str(None if neighbours is None else neighbours.tolist())
+    pathlib.Path(sys.argv[2]).with_name(f"epoch-{epoch}-rank-{os.environ['RANK']}").write_text(text)
+    return batches(self, epoch, neighbours)
+NeighbourSampler.batches = watched
+"""
+
+
+def torchrun(
+    config: Any, kind: str, folder: Path, processes: int = 2, before: str = ""
+) -> subprocess.CompletedProcess[str]:
     folder.mkdir(exist_ok=True)
-    (folder / "run.py").write_text(RUN)
+    (folder / "run.py").write_text(before + RUN)
     (folder / "recipe.json").write_text(config.model_dump_json())
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -102,6 +117,19 @@ def test_step_one_splits_whole_identities_and_another_number_of_processes_contin
     pretrain(alone.model_copy(update={"run": config.run}))
     assert load_checkpoint(tmp_path / "run" / LAST)["position"] == state["position"]
     assert len(losses(tmp_path / "run")) == taken
+
+
+def test_all_processes_make_batches_by_the_same_neighbours(tmp_path: Path) -> None:
+    annotations = toy_set(tmp_path / "toy", num_scenes=9, num_identities=6, place_every=0)
+    config = pretrain_config(tmp_path / "run", annotations, num_identities=4, sampling="neighbours")
+    done = torchrun(config, "pretrain", tmp_path / "scripts", before=WRITE_NEIGHBOURS)
+    assert done.returncode == 0, done.stderr
+    for epoch in (1, 2):
+        first, second = ((tmp_path / "scripts" / f"epoch-{epoch}-rank-{rank}").read_text() for rank in (0, 1))
+        assert first == second
+        assert (first == "None") == (epoch == 1)
+    assert first == str(load_checkpoint(tmp_path / "run" / LAST)["mined"].tolist())
+    assert len(losses(tmp_path / "run")) == 2 * 6
 
 
 def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path) -> None:

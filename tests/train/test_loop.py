@@ -16,7 +16,9 @@ from personsearch.errors import ConfigError, TrainingError
 from personsearch.train import finetune, pretrain, read_status
 from personsearch.train.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from personsearch.train.config import FinetuneConfig
-from personsearch.train.loop import _Position
+from personsearch.train.loop import Mining, _Position
+from personsearch.train.samplers import NeighbourSampler
+from personsearch.train.tasks import ReidTask
 from tests.support import toy_set
 from tests.train.runs import KilledError, finetune_config, kill_after, metrics, mixed_set, pretrain_config
 
@@ -95,6 +97,59 @@ def test_step_one_resumes_bit_for_bit(toy_annotations: Path, tmp_path: Path, mon
             pretrain(pretrain_config(tmp_path / "parts", toy_annotations))
     parts = pretrain(pretrain_config(tmp_path / "parts", toy_annotations))
     assert sha256_of(parts / "backbone.safetensors") == sha256_of(whole / "backbone.safetensors")
+
+
+def test_batches_of_neighbours_resume_bit_for_bit(
+    toy_annotations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[tuple[int, Any]] = []
+    batches = NeighbourSampler.batches
+
+    def watched(self: NeighbourSampler, epoch: int, neighbours: Any) -> list[list[int]]:
+        used.append((epoch, None if neighbours is None else neighbours.tolist()))
+        return batches(self, epoch, neighbours)
+
+    monkeypatch.setattr(NeighbourSampler, "batches", watched)
+    whole = pretrain(pretrain_config(tmp_path / "whole", toy_annotations, sampling="neighbours"))
+    first, second = used
+    assert first == (1, None)
+    assert second[0] == 2
+    for stop in (5, 7):  # of four steps an epoch, with a checkpoint after every second
+        config = pretrain_config(tmp_path / str(stop), toy_annotations, sampling="neighbours")
+        with monkeypatch.context() as killed:
+            kill_after(killed, stop)
+            with pytest.raises(KilledError):
+                pretrain(config)
+        state = load_checkpoint(tmp_path / str(stop) / LAST)
+        assert (state["position"]["epoch"], state["position"]["offset"]) == (2, stop - 5)
+        assert state["mined"].tolist() == second[1]
+        torch.manual_seed(99)  # whatever happened in between
+        used.clear()
+        parts = pretrain(config)
+        assert used == [second]  # the checkpoint's, not what the network finds in the middle of an epoch
+        assert sha256_of(parts / "backbone.safetensors") == sha256_of(whole / "backbone.safetensors")
+
+
+def test_mining_changes_nothing_but_the_batches(
+    toy_annotations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = pretrain(pretrain_config(tmp_path / "plain", toy_annotations))
+    module = sys.modules[pretrain.__module__]
+    plan_of = module._plan
+    epochs = []
+
+    def find(task: ReidTask, epoch: int) -> torch.Tensor:
+        epochs.append(epoch)
+        assert not task.training
+        return task.embed(torch.rand(4, 3, 64, 32))
+
+    monkeypatch.setattr(module, "_plan", lambda *given: (plan_of(*given)[0], Mining(find)))
+    mined = pretrain(pretrain_config(tmp_path / "mined", toy_annotations))
+    assert epochs == [2]  # of two: nothing follows the second
+    assert sha256_of(mined / "backbone.safetensors") == sha256_of(plain / "backbone.safetensors")
+    states = [load_checkpoint(tmp_path / name / LAST) for name in ("plain", "mined")]
+    assert states[1].keys() - states[0].keys() == {"mined"}
+    assert all(torch.equal(states[0]["task"][key], value) for key, value in states[1]["task"].items())
 
 
 def test_both_steps_one_after_the_other(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from personsearch.train import pretrain, read_status
 from personsearch.train.config import ReidLossConfig
 from personsearch.train.crops import Crops, cut_crops
 from personsearch.train.distributed import World
-from personsearch.train.pretrain import reid_figures
+from personsearch.train.pretrain import find_neighbours, reid_figures
+from personsearch.train.samplers import NeighbourSampler
 from personsearch.train.tasks import ReidTask
 from tests.support import toy_set
 from tests.train.runs import metrics, pretrain_config, scenes_of
@@ -114,6 +116,22 @@ def test_shares_of_several_processes_make_the_figures_of_one(
     assert [len(share) for share in shares] == [3, 3]
     monkeypatch.setattr(World, "all_gather", lambda *_: shares)
     assert reid_figures(task, crops=crops, known=set(), world=World(0, 2, torch.device("cpu"))) == alone
+
+
+def test_neighbours_are_those_who_look_alike(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(sys.modules[find_neighbours.__module__], "VALIDATION_BATCH", 3)
+    torch.manual_seed(0)
+    task = ReidTask(pretrain_config(Path(), Path("x")).model, 4, ReidLossConfig()).eval()
+    pixels = np.zeros((8, 64, 32, 3), np.uint8)  # four people, two crops each: 4 resembles 15, and 8 resembles 16
+    pixels[2:4, 32:] = 250
+    pixels[4:6] = 3
+    pixels[6:8, 32:] = 247
+    crops = Crops(pixels, np.repeat([4, 8, 15, 16], 2), [None] * 8, [""] * 8)
+    sampler = NeighbourSampler(crops.identities, 2, 2, seed=0)
+    with caplog.at_level("INFO", "personsearch"):
+        found = find_neighbours(task, 2, crops=crops, sampler=sampler, world=ALONE)
+    assert found.tolist() == [[2], [3], [0], [1]]
+    assert re.search(r"epoch 2: an identity and its nearest neighbour have a similarity of [01]\.\d+", caplog.text)
 
 
 def test_a_set_without_camera_names_validates(tmp_path: Path) -> None:

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from personsearch.train.samplers import Batches, ClassAwareSampler, repetitions, shuffled_batches
+from personsearch.train.samplers import (
+    Batches,
+    ClassAwareSampler,
+    NeighbourSampler,
+    nearest_neighbours,
+    repetitions,
+    shuffled_batches,
+)
 
 LONG_TAIL = np.repeat(np.arange(10), [1, 1, 2, 3, 4, 5, 8, 9, 40, 100])
 
@@ -88,6 +95,89 @@ def test_too_few_identities_are_an_error() -> None:
         ClassAwareSampler(np.zeros(9, np.int64), 2, 4, seed=0)
     with pytest.raises(ValueError, match="0 identities are too few"):
         ClassAwareSampler(np.zeros(0, np.int64), 2, 4, seed=0)
+    with pytest.raises(ValueError, match="1 identities are too few for batches of 2"):
+        NeighbourSampler(np.zeros(9, np.int64), 2, 4, seed=0)
+
+
+def test_nearest_neighbours_of_a_table_of_similarities() -> None:
+    similarities = np.array([[1, 0.9, 0.1, 0.5], [0.9, 1, 0.2, 0.4], [0.1, 0.2, 1, 0.3], [0.5, 0.4, 0.3, 1]])
+    embeddings = np.linalg.cholesky(similarities).astype(np.float32)  # L with L L^T = similarities
+    np.testing.assert_allclose(embeddings @ embeddings.T, similarities, atol=1e-6)
+    assert nearest_neighbours(embeddings, 3).tolist() == [[1, 3, 2], [0, 3, 2], [3, 1, 0], [0, 1, 2]]
+    assert nearest_neighbours(embeddings, 1).tolist() == [[1], [0], [3], [0]]
+
+
+def test_nobody_neighbours_himself_and_the_first_of_equals_wins() -> None:
+    embeddings = np.array([[0, 1], [1, 0], [1, 0], [1, 0]], dtype=np.float32)
+    assert nearest_neighbours(embeddings, 2).tolist() == [[1, 2], [2, 3], [1, 3], [1, 2]]
+
+
+def test_neighbours_of_many_are_those_of_the_whole_table() -> None:
+    embeddings = np.random.default_rng(0).integers(-9, 10, (1500, 6)).astype(np.float32)  # exact dot products
+    similarities = embeddings @ embeddings.T
+    np.fill_diagonal(similarities, -np.inf)
+    expected = [sorted(range(1500), key=lambda other: -row[other])[:4] for row in similarities[1000:1050]]
+    assert nearest_neighbours(embeddings, 4)[1000:1050].tolist() == expected
+
+
+def test_batches_of_neighbours_by_hand() -> None:
+    labels = np.array([7, 7, 3, 3, 9, 9, 5, 5])  # identities 0 to 3 are the labels 3, 5, 7, 9
+    graph = np.array([[2, 1], [3, 0], [0, 3], [1, 2]])
+    batches = NeighbourSampler(labels, 3, 2, seed=0).batches(2, graph)
+    people = sorted(labels[batch].tolist() for batch in batches)
+    assert people == [[3, 3, 7, 7, 5, 5], [5, 5, 9, 9, 3, 3], [7, 7, 3, 3, 9, 9], [9, 9, 5, 5, 7, 7]]
+    assert all(len(set(batch)) == 6 for batch in batches)  # both crops of each
+    assert [labels[batch[0]] for batch in batches] != sorted({*labels.tolist()})  # in random order
+
+
+@given(st.lists(st.integers(1, 6), min_size=2, max_size=20), st.data())
+def test_batches_of_neighbours_hold_p_identities_k_times(counts: list[int], data: st.DataObject) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    p, k = data.draw(st.integers(2, len(counts))), data.draw(st.integers(1, 5))
+    seed, epoch = data.draw(st.integers(0, 2**31)), data.draw(st.integers(1, 9))
+    sampler = NeighbourSampler(labels, p, k, seed=seed)
+    rows = sampler.one_of_each(epoch)
+    assert labels[rows].tolist() == list(range(len(counts)))
+    embeddings = np.random.default_rng(seed).normal(size=(len(rows), 3)).astype(np.float32)
+    graph = sampler.neighbours(embeddings)
+    for neighbours in (None, graph):
+        batches = sampler.batches(epoch, neighbours)
+        people = np.array([labels[batch].reshape(p, k) for batch in batches])
+        assert (people == people[:, :, :1]).all()  # an identity's instances stand together
+        assert all(len(set(batch[:, 0].tolist())) == p for batch in people)
+        assert sorted(people[:, 0, 0].tolist()) == list(range(len(counts)))  # everybody comes first once
+        for batch in np.array(batches).reshape(-1, k).tolist():
+            assert len(set(batch)) == min(k, counts[labels[batch[0]]])
+        assert batches == sampler.batches(epoch, neighbours)
+    assert all(batch[1:, 0].tolist() == graph[batch[0, 0]].tolist() for batch in people)
+
+
+def test_batches_of_neighbours_follow_from_seed_and_epoch() -> None:
+    sampler = NeighbourSampler(LONG_TAIL, 3, 4, seed=0)
+    graph = sampler.neighbours(np.eye(10, dtype=np.float32))
+    assert sampler.batches(2, graph) != sampler.batches(3, graph)
+    assert sampler.batches(2, graph) != NeighbourSampler(LONG_TAIL, 3, 4, seed=1).batches(2, graph)
+    assert sampler.one_of_each(2).tolist() == sampler.one_of_each(2).tolist()
+    assert sampler.one_of_each(2).tolist() != sampler.one_of_each(3).tolist()
+    # Before anything is known, everybody meets everybody.
+    met = {(a, b) for epoch in range(1, 60) for batch in sampler.batches(epoch, None) for a, b in pairs(batch)}
+    assert len(met) == 90
+
+
+def pairs(batch: list[int]) -> list[tuple[int, int]]:
+    """Who comes first in a batch of three, with each of the other two."""
+    first, *others = LONG_TAIL[batch[::4]].tolist()
+    return [(first, other) for other in others]
+
+
+def test_a_weight_says_how_often_an_identity_comes_first() -> None:
+    labels = np.repeat(np.arange(60), 4)
+    sampler = NeighbourSampler(labels, 2, 4, seed=0, weights=np.repeat([0.5, 1.0, 2.0], 80))
+    firsts = [Counter(labels[batch[0]] for batch in sampler.batches(epoch, None)) for epoch in (1, 2)]
+    for counts in firsts:
+        assert [sum(counts[i] for i in range(20 * s, 20 * s + 20)) for s in range(3)] == [10, 20, 40]
+        assert {counts[i] for i in range(40, 60)} == {2}
+    assert firsts[0] != firsts[1]
 
 
 @given(st.integers(0, 40), st.integers(1, 7), st.integers(1, 5))
