@@ -1,4 +1,4 @@
-// Planed wood with its grain; it runs along u, for seeds above 0.5 along v. u and v are metres.
+// Smooth wood with its grain; it runs along u, for seeds above 0.5 along v. u and v are metres.
 
 void surface(inout Surface s) {
     vec2 at = region.z > 0.5 ? region.yx : region.xy;
