@@ -24,7 +24,7 @@ from tests.train.runs import finetune_config, pretrain_config
         ("augment.zoom_share=0", "nothing would be zoomed"),
         ("augment.zoom_share=1.5", "augment.zoom_share"),
         ("augment={zoom=2.0, zoom_share=0.8, crop=2.0}", "zoom_share \\+ augment.crop_share exceed 1"),
-        ('data.sets=[{annotations="a.json", wheight=2}]', "unknown key 'data.sets.0.wheight'"),
+        ('data.sets=[{annotations="a.json", weights=2}]', "unknown key 'data.sets.0.weights'"),
         ('data.sets=[{annotations="a.json", weight=0}]', "data.sets.0.weight"),
         ("data.sets=[]", r"name what to train on: annotations, or several sets as \[\[data.sets\]\]"),
     ],
