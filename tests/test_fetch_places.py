@@ -517,7 +517,7 @@ def _start(tmp_path: Path, *pictures: dict[str, Any]) -> subprocess.Popen[str]:
     path.write_text(json.dumps({"pictures": pictures}))
     command = [sys.executable, str(ROOT / "tools/fetch_places.py"), str(tmp_path / "out"), "--list", str(path)]
     return subprocess.Popen(
-        [*command, "--timeout", "3"],
+        [*command, "--timeout", "60"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

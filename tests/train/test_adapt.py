@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,17 @@ MODULE = sys.modules[adapt.__module__]  # the package's attribute of that name i
 FILES = {"README.md", "before-after.jpg", "config.json", "model.safetensors", "report.json"}
 
 
-@pytest.fixture(scope="module")
-def small() -> Iterator[None]:
+@contextmanager
+def small_sizes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for (module, name), value in SMALL.items():
             patch.setattr(module, name, value)
+        yield
+
+
+@pytest.fixture
+def small() -> Iterator[None]:
+    with small_sizes():
         yield
 
 
@@ -55,13 +62,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def adapted(small: None, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def adapted(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished adaptation with a ground plane and footage."""
     root = tmp_path_factory.mktemp("adapted")
     try:
-        return adapt_tiny(
-            root, weights, people=[(100, 90, 120, 150), (150, 80, 190, 200)], footage=video(root / "clip.mp4")
-        )
+        with small_sizes():
+            return adapt_tiny(
+                root, weights, people=[(100, 90, 120, 150), (150, 80, 190, 200)], footage=video(root / "clip.mp4")
+            )
     except RenderError as error:
         pytest.skip(f"needs OpenGL through EGL: {error}")
 
