@@ -54,7 +54,7 @@ from personsearch.train.finetune import finetune
 from personsearch.train.pretrain import pretrain
 from personsearch.train.watch import WEIGHTS, nan_as_none, read_status
 from personsearch.version import __version__
-from personsearch.weights.files import MODEL_FILE, read_config, read_tensors, save_folder
+from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, read_tensors, save_folder
 
 logger = logging.getLogger(__name__)
 
@@ -149,6 +149,7 @@ _Stage = tuple[str, Callable[[], bool], Callable[[str], None]]
 
 
 def _stages(chain: Chain) -> list[_Stage]:
+    # A weights folder's config.json is written last.
     stages: list[_Stage] = [("the set", lambda: _is_there(chain.out / VALIDATION), lambda text: _draw(chain, text))]
     for one in chain.candidates:
         folder = chain.out / one.name
@@ -156,12 +157,12 @@ def _stages(chain: Chain) -> list[_Stage]:
         stages += [
             (
                 f"STL step 1 of {one.preset}{distilled}",
-                lambda folder=folder: _is_there(folder / PRETRAIN / WEIGHTS),  # type: ignore[misc]
+                lambda folder=folder: _is_there(folder / PRETRAIN / WEIGHTS / CONFIG_FILE),  # type: ignore[misc]
                 lambda text, one=one: _pretrain(chain, one, text),  # type: ignore[misc]
             ),
             (
                 f"STL step 2 of {one.preset}{distilled}",
-                lambda folder=folder: _is_there(folder / FINETUNE / WEIGHTS / MODEL_FILE),  # type: ignore[misc]
+                lambda folder=folder: _is_there(folder / FINETUNE / WEIGHTS / CONFIG_FILE),  # type: ignore[misc]
                 lambda text, one=one: _finetune(chain, one, text),  # type: ignore[misc]
             ),
             (

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from personsearch.durable import write_durably
 from personsearch.errors import MissingExtraError, TrainingError
+from personsearch.weights.files import CONFIG_FILE
 
 METRICS = "metrics.jsonl"
 RECIPE = "recipe.json"
@@ -213,7 +214,7 @@ def read_status(folder: Path) -> RunStatus:
         steps=max((row["step"] for row in rows), default=0),
         losses=[(row["step"], row["loss"]) for row in rows if "loss" in row],
         validations=[(row["epoch"], _none_as_nan(row["validation"])) for row in rows if "validation" in row],
-        finished=(folder / WEIGHTS).is_dir(),
+        finished=(folder / WEIGHTS / CONFIG_FILE).is_file(),  # written last
     )
 
 

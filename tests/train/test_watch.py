@@ -83,6 +83,8 @@ def test_status_of_a_run_that_is_being_written(tmp_path: Path) -> None:
     (run / "metrics.jsonl").write_text('{"step": 5, "epoch": 2, "loss": 1.5}\n{"step": 6, "ep')
     assert read_status(run) == RunStatus("pretrain", 7, 2, 5, losses=[(5, 1.5)])
     (run / "weights").mkdir()
+    assert not read_status(run).finished  # the weights are being written
+    (run / "weights/config.json").touch()
     assert read_status(run).finished
 
 
