@@ -91,12 +91,12 @@ def test_from_scratch_shows_figures_of_all_networks_and_which_is_kept(run: Run, 
     out.mkdir()
     chain.check_settings(planned)
     # Every stage has left its result, so the command has nothing to do but to show it.
-    for name in ("validation.json", "stl-mrfp-small/pretrain/weights/x", "stl-mrfp-small/figures.json"):
+    for name in ("validation.json", "stl-mrfp-small/pretrain/weights/config.json", "stl-mrfp-small/figures.json"):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).touch()
     (out / "validation.json").write_text(json.dumps({"images": [{"scene": "s6"}]}))
     (out / "stl-mrfp-small/finetune/weights").mkdir(parents=True)
-    (out / "stl-mrfp-small/finetune/weights/model.safetensors").touch()
+    (out / "stl-mrfp-small/finetune/weights/config.json").touch()
     rows = [
         {"name": "stl-mrfp-small", "scored on": "all places", "scenes": 720, "queries": 400, "AP": 0.81234, "mAP": 0.5},
         {
