@@ -68,11 +68,12 @@ def to_canvas(image: NDArray[np.uint8], min_size: int, max_size: int) -> Canvas:
     pixels = torch.from_numpy(image if image.flags.writeable else image.copy()).permute(2, 0, 1)
     if (new_height, new_width) != (height, width):
         pixels = TF.resize(pixels, [new_height, new_width], antialias=True)
-    canvas = torch.empty(3, _round_up(new_height), _round_up(new_width), dtype=torch.uint8)
+    canvas = torch.empty(3, *padded_size(new_height, new_width), dtype=torch.uint8)
     canvas[:] = torch.tensor(PAD_COLOUR, dtype=torch.uint8).view(3, 1, 1)
     canvas[:, :new_height, :new_width] = pixels
     return Canvas(canvas, (new_width / width, new_height / height), (height, width))
 
 
-def _round_up(size: int) -> int:
-    return -(-size // MULTIPLE) * MULTIPLE
+def padded_size(height: int, width: int) -> tuple[int, int]:
+    """Return height and width of the canvas of an image that was resized to these: the next multiples of 32."""
+    return -(-height // MULTIPLE) * MULTIPLE, -(-width // MULTIPLE) * MULTIPLE

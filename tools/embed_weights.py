@@ -133,21 +133,22 @@ Licence: CC0-1.0.
 
 
 #: Settings of the detector that only inference reads.
-TEST_TIME = ("rpn_pre_nms_test", "rpn_post_nms_test", "nms", "score_threshold", "max_people")
+TEST_TIME = ("rpn_pre_nms_test", "rpn_post_nms_test", "nms", "containment", "score_threshold", "max_people")
 
 
 def training_part(config: ModelConfig) -> dict[str, Any]:
     """Return a configuration without the settings that only inference reads."""
     fields = config.model_dump()
     for name in TEST_TIME:
-        del fields["detector"][name]
+        fields["detector"].pop(name, None)  # containment is not there while it is unset
     return fields
 
 
 def curve_with_settings(run: Path, config: ModelConfig) -> str:
     """Return the validations of a run as a table, and the test-time settings that differed from the card's."""
-    before = read_config(run / "weights").detector.model_dump()
-    now = config.detector.model_dump()
+    before, now = (
+        {name: getattr(one.detector, name) for name in TEST_TIME} for one in (read_config(run / "weights"), config)
+    )
     changes = [f"{name} {before[name]} instead of {now[name]}" for name in TEST_TIME if before[name] != now[name]]
     note = f"\n\nMeasured with {', '.join(changes)}." if changes else ""
     return curve(run) + note

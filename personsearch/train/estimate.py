@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from personsearch.canvas import MULTIPLE, resized_size
+from personsearch.canvas import padded_size, resized_size
 from personsearch.datasets import load_dataset
 from personsearch.device import choose_device
 from personsearch.models import Target
@@ -86,8 +86,8 @@ def estimate_finetune(config: FinetuneConfig, size: SetSize) -> float:
     counts = torch.full((max(len(size.crops), 1),), 2)
     task = SearchTask(config.model, counts, config.identity_loss, freeze_bn=config.freeze_bn)
     task.teacher = load_teacher(config.distill, step_of_stl=config.step_of_stl)
-    resized = resized_size(size.height, size.width, config.model.input.min_size, config.model.input.max_size)
-    height, width = (math.ceil(side / MULTIPLE) * MULTIPLE for side in resized)
+    rule = config.model.input
+    height, width = padded_size(*resized_size(size.height, size.width, rule.min_size, rule.max_size))
     left = torch.arange(PEOPLE_PER_SCENE) * (width / PEOPLE_PER_SCENE)
     top = torch.full_like(left, height * 0.2)
     boxes = torch.stack([left, top, left + width / PEOPLE_PER_SCENE / 2, top + height * 0.5], dim=1)

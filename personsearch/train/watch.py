@@ -98,6 +98,11 @@ def nan_as_none(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
+def none_as_nan(figures: Mapping[str, float | None]) -> dict[str, float]:
+    """Return figures with NaN for None, as they were before :func:`nan_as_none`."""
+    return {name: math.nan if value is None else value for name, value in figures.items()}
+
+
 def selection_of(figures: Mapping[str, float]) -> float:
     """Return the figure of a validation that decides which epoch is best: the first; NaN if nothing counted."""
     return next(iter(figures.values()))
@@ -213,10 +218,6 @@ def read_status(folder: Path) -> RunStatus:
         epoch=max((row["epoch"] for row in rows), default=0),
         steps=max((row["step"] for row in rows), default=0),
         losses=[(row["step"], row["loss"]) for row in rows if "loss" in row],
-        validations=[(row["epoch"], _none_as_nan(row["validation"])) for row in rows if "validation" in row],
+        validations=[(row["epoch"], none_as_nan(row["validation"])) for row in rows if "validation" in row],
         finished=(folder / WEIGHTS / CONFIG_FILE).is_file(),  # written last
     )
-
-
-def _none_as_nan(figures: dict[str, float | None]) -> dict[str, float]:
-    return {name: math.nan if value is None else value for name, value in figures.items()}
