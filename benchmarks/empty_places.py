@@ -21,7 +21,7 @@ from rich.table import Table
 
 from personsearch import PersonSearcher
 from personsearch.pictures.drawing import draw
-from personsearch.synth.cameras import Camera
+from personsearch.synth.cameras import camera_towards
 from personsearch.synth.plates.library import find_plates, split_plates
 from personsearch.synth.plates.views import Image, view_of_plate, whole_plate
 
@@ -63,16 +63,13 @@ def empty_views(folder: Path) -> Iterator[tuple[str, Image]]:
             yield plate.file, picture
             continue
         for number in range(VIEWS):
-            turn, angle = number * 2 * np.pi / VIEWS, np.radians(PITCH)
-            ahead = np.cos(angle) * np.sin(turn), HEIGHT + np.sin(angle), np.cos(angle) * np.cos(turn)
-            camera = Camera(
-                name=str(number),
-                eye=(0.0, HEIGHT, 0.0),
-                target=(float(ahead[0]), float(ahead[1]), float(ahead[2])),
+            camera = camera_towards(
+                str(number),
+                height=HEIGHT,
+                turn=number * 2 * np.pi / VIEWS,
+                pitch=PITCH,
                 field_of_view=PANORAMA_VIEW,
-                width=SIZE[0],
-                height=SIZE[1],
-                aspect=SIZE[0] / SIZE[1],
+                size=SIZE,
             )
             yield f"{plate.file} {number}", view_of_plate(picture, camera, panorama=True)[0]
 

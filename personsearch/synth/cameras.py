@@ -83,6 +83,44 @@ class Camera:
         return replace(self, window=window, width=width, height=height)
 
 
+def camera_towards(
+    name: str,
+    *,
+    height: float,
+    turn: float,
+    pitch: float,
+    field_of_view: float,
+    size: tuple[int, int],
+    aspect: float | None = None,
+    window: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
+) -> Camera:
+    """Return a camera above the origin that looks in a direction.
+
+    Args:
+        name: of the camera.
+        height: metres above the ground.
+        turn: radians from +z towards +x.
+        pitch: degrees; below 0 it looks down.
+        field_of_view: see :class:`Camera`.
+        size: width and height of the output picture, pixels.
+        aspect: see :class:`Camera`; None = that of the output picture.
+        window: see :class:`Camera`.
+    """
+    angle = np.radians(pitch)
+    ahead = np.cos(angle) * np.sin(turn), np.sin(angle), np.cos(angle) * np.cos(turn)
+    width, rows = size
+    return Camera(
+        name=name,
+        eye=(0.0, float(height), 0.0),
+        target=(float(ahead[0]), float(height + ahead[1]), float(ahead[2])),
+        field_of_view=float(field_of_view),
+        width=width,
+        height=rows,
+        window=window,
+        aspect=width / rows if aspect is None else aspect,
+    )
+
+
 @lru_cache(maxsize=64)
 def _matrix(camera: Camera) -> Matrix:
     matrix = camera.projection() @ camera.view()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,10 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from personsearch.durable import write_durably
 from personsearch.errors import ConfigError, DatasetError
+from personsearch.process import available_cores, locked
 from personsearch.progress import Progress
 from personsearch.synth.drawing_jobs import PARTS, OpenPainter, Order, job_name, mask_name, part_path
 from personsearch.synth.labels import Row, choose_queries, merge
@@ -81,7 +79,7 @@ def make(
         RenderError: there is no OpenGL through EGL.
     """
     check_layout(layout)
-    num_workers = _num_cores() if workers is None else workers
+    num_workers = available_cores() if workers is None else workers
     if num_workers < 1:
         raise ConfigError(f"workers must be 1 or more, got {num_workers}")
     folder = Path(out)
@@ -112,11 +110,6 @@ def make(
     return folder
 
 
-def _num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextmanager
 def _disk_errors_explained(folder: Path) -> Iterator[None]:
     """Turn a full or read-only disk into an error that says what to do."""
@@ -142,19 +135,15 @@ def _sole_owner_of(folder: Path) -> Iterator[None]:
         if others:
             raise DatasetError(f"{folder}: holds other files ({others[0]} ...); choose a new or an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise DatasetError(f"{folder}: another process is making a set here; wait, or choose another folder") from None
-    try:
-        _remove_temporaries(folder)
-        yield
-    finally:
-        _remove_temporaries(folder)
-        if (folder / COMPLETE).exists():
-            (folder / LOCK).unlink(missing_ok=True)
-        lock.release()
+    busy = DatasetError(f"{folder}: another process is making a set here; wait, or choose another folder")
+    with locked(folder / LOCK, busy):
+        try:
+            _remove_temporaries(folder)
+            yield
+        finally:
+            _remove_temporaries(folder)
+            if (folder / COMPLETE).exists():
+                (folder / LOCK).unlink(missing_ok=True)
 
 
 def _remove_temporaries(folder: Path) -> None:

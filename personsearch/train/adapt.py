@@ -23,6 +23,7 @@ from personsearch.datasets import Dataset, load_dataset
 from personsearch.durable import write_durably
 from personsearch.errors import ConfigError, ImageError, MissingExtraError
 from personsearch.pictures.decode import image_size
+from personsearch.process import available_cores
 from personsearch.searcher import PersonSearcher
 from personsearch.train.adaptation import budget, figures, folder, places
 from personsearch.train.adaptation.ground import PERSON, GroundPlane, find_ground_plane
@@ -34,7 +35,7 @@ from personsearch.train.adaptation.sets import checking_recipe, frame_size, rend
 from personsearch.train.adaptation.sheet import COMPOSITES, EMPTY, before_and_after
 from personsearch.train.config import FinetuneConfig
 from personsearch.train.finetune import finetune, rehearse_finetune
-from personsearch.train.watch import nan_as_none
+from personsearch.train.watch import nan_as_none, none_as_nan
 from personsearch.version import __version__
 from personsearch.weights.names import Folder
 from personsearch.weights.registry import DEFAULT
@@ -144,7 +145,7 @@ def adapt(
             size=frame_size(size),
             empty=tuple(one.file for one in pictures if one.held_back),
             seed=seed,
-            workers=workers or _num_cores(),
+            workers=workers or available_cores(),
             progress=progress,
         )
         plan = _planned(task, minutes, started, look)
@@ -244,7 +245,7 @@ def _measured(task: _Task, searcher: PersonSearcher, path: Path) -> dict[str, fl
         values = figures.figures_of_place(searcher, task.composites(), task.empty, progress=task.progress)
         kept = {"weights": searcher.spec.fingerprint, "figures": nan_as_none(values)}
         write_durably(path, json.dumps(kept, indent=1).encode())
-    return {name: math.nan if value is None else value for name, value in kept["figures"].items()}
+    return none_as_nan(kept["figures"])
 
 
 def _with_footage(
@@ -347,7 +348,3 @@ def _digest(source: Path | list[Path]) -> str:
     paths = source if isinstance(source, list) else [source]
     listed = [f"{path.name} {path.stat().st_size}" for path in paths]
     return f"{len(paths)} files, {hashlib.sha256(chr(10).join(listed).encode()).hexdigest()[:12]}"
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,6 +11,7 @@ from typing import Any
 from personsearch.durable import write_durably
 from personsearch.errors import ConfigError
 from personsearch.models import preset_names
+from personsearch.process import available_cores
 from personsearch.synth import Recipe, load_recipe
 from personsearch.synth.plates.library import find_plates
 from personsearch.train.budgets import Budget, load_budget, overrides_of
@@ -165,7 +166,7 @@ def _overrides(chain: Chain, candidate: Candidate, step: str) -> list[str]:
     if chain.device is not None:
         own["run.device"] = chain.device
     if chain.budget.num_workers is not None:
-        own["run.num_workers"] = max(1, min(chain.budget.num_workers, (os.cpu_count() or 1) - 2))
+        own["run.num_workers"] = max(1, min(chain.budget.num_workers, available_cores() - 2))
     if step == FINETUNE:
         own["init"] = str((chain.out / candidate.name / PRETRAIN / WEIGHTS).absolute())
     if candidate.teacher is not None:

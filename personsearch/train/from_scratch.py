@@ -20,10 +20,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
-
-from filelock import FileLock, Timeout
+from typing import Any, Literal, NamedTuple
 
 from personsearch.datasets import Dataset, load_dataset
 from personsearch.durable import write_durably
@@ -31,6 +30,7 @@ from personsearch.errors import ConfigError, TrainingError
 from personsearch.evaluation.evaluate import Report, evaluate_observations
 from personsearch.evaluation.rules import rules_of
 from personsearch.measure.run import run_evaluation
+from personsearch.process import available_cores, locked
 from personsearch.searcher import PersonSearcher
 from personsearch.synth import make
 from personsearch.train.card import write_card
@@ -49,6 +49,7 @@ from personsearch.train.chain import (
     held_out_places,
     pretrain_config,
 )
+from personsearch.train.config import TrainConfig
 from personsearch.train.estimate import SetSize, estimate_finetune, estimate_pretrain, measure_set
 from personsearch.train.finetune import finetune
 from personsearch.train.pretrain import pretrain
@@ -102,11 +103,12 @@ def from_scratch(
     with _sole_owner_of(chain.out):
         check_settings(chain)
         stages = _stages(chain)
-        for number, (what, is_done, run) in enumerate(stages, start=1):
-            if is_done():
-                logger.info("stage %d of %d, %s: done before", number, len(stages), what)
+        for number, stage in enumerate(stages, start=1):
+            text = f"stage {number} of {len(stages)}, {stage.what}"
+            if stage.result.exists():
+                logger.info("%s: done before", text)
             else:
-                run(f"stage {number} of {len(stages)}, {what}")
+                stage.run(text)
     return chain.out / WEIGHTS
 
 
@@ -133,55 +135,40 @@ def _sole_owner_of(out: Path) -> Iterator[None]:
         if others:
             raise ConfigError(f"{out}: holds other files ({others[0]} ...); choose a new or an empty folder")
     out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise TrainingError(f"{out}: another process works here; wait for it, or choose another folder") from None
-    try:
+    busy = TrainingError(f"{out}: another process works here; wait for it, or choose another folder")
+    with locked(out / LOCK, busy):
         yield
-    finally:
-        lock.release()
 
 
-#: What a stage is, whether it is done, and what does it, given how to announce it.
-_Stage = tuple[str, Callable[[], bool], Callable[[str], None]]
+class _Stage(NamedTuple):
+    """What a stage is; what it writes last, so that it is done where that is there; and what does it.
+
+    ``run`` takes how to announce the stage.
+    """
+
+    what: str
+    result: Path
+    run: Callable[[str], None]
 
 
 def _stages(chain: Chain) -> list[_Stage]:
-    # A weights folder's config.json is written last.
-    stages: list[_Stage] = [("the set", lambda: _is_there(chain.out / VALIDATION), lambda text: _draw(chain, text))]
+    stages = [_Stage("the set", chain.out / VALIDATION, partial(_draw, chain))]
     for one in chain.candidates:
         folder = chain.out / one.name
-        distilled = f", distilled from {one.teacher}" if one.teacher else ""
+        of = f"{one.preset}, distilled from {one.teacher}" if one.teacher else one.preset
         stages += [
-            (
-                f"STL step 1 of {one.preset}{distilled}",
-                lambda folder=folder: _is_there(folder / PRETRAIN / WEIGHTS / CONFIG_FILE),  # type: ignore[misc]
-                lambda text, one=one: _pretrain(chain, one, text),  # type: ignore[misc]
-            ),
-            (
-                f"STL step 2 of {one.preset}{distilled}",
-                lambda folder=folder: _is_there(folder / FINETUNE / WEIGHTS / CONFIG_FILE),  # type: ignore[misc]
-                lambda text, one=one: _finetune(chain, one, text),  # type: ignore[misc]
-            ),
-            (
-                f"figures of {one.name}",
-                lambda folder=folder: _is_there(folder / FIGURES),  # type: ignore[misc]
-                lambda text, one=one: _evaluate(chain, one, text),  # type: ignore[misc]
-            ),
+            # A weights folder's config.json is written last.
+            _Stage(f"STL step 1 of {of}", folder / PRETRAIN / WEIGHTS / CONFIG_FILE, partial(_pretrain, chain, one)),
+            _Stage(f"STL step 2 of {of}", folder / FINETUNE / WEIGHTS / CONFIG_FILE, partial(_finetune, chain, one)),
+            _Stage(f"figures of {one.name}", folder / FIGURES, partial(_evaluate, chain, one)),
         ]
-    return [*stages, ("the weights", lambda: _is_there(chain.out / SUMMARY), lambda text: _finish(chain, text))]
-
-
-def _is_there(path: Path) -> bool:
-    return path.exists()
+    return [*stages, _Stage("the weights", chain.out / SUMMARY, partial(_finish, chain))]
 
 
 def _draw(chain: Chain, text: str) -> None:
     recipe = chain.recipe
     frames = sum(split.scenes * recipe.cameras.per_scene * split.frames for split in (recipe.train, recipe.test))
-    cores = chain.workers or os.cpu_count() or 1
+    cores = chain.workers or available_cores()
     seconds = DRAWING * frames * recipe.width * recipe.height / 1e6 / cores
     people = recipe.train.identities + recipe.test.identities
     logger.info("%s: %s pictures of %s people, %s", text, f"{frames:,}", f"{people:,}", in_words(seconds))
@@ -205,18 +192,19 @@ def _hold_out(folder: Path, path: Path) -> None:
 
 def _pretrain(chain: Chain, candidate: Candidate, text: str) -> None:
     config = pretrain_config(chain, candidate)
-    logger.info("%s: estimating", text)
-    seconds = estimate_pretrain(config, _size(chain))
-    logger.info("%s: %d epochs, %s from its start to its end", text, config.schedule.epochs, in_words(seconds))
+    _announce(text, config, lambda: estimate_pretrain(config, _size(chain)))
     pretrain(config)
 
 
 def _finetune(chain: Chain, candidate: Candidate, text: str) -> None:
     config = finetune_config(chain, candidate)
-    logger.info("%s: estimating", text)
-    seconds = estimate_finetune(config, _size(chain))
-    logger.info("%s: %d epochs, %s from its start to its end", text, config.schedule.epochs, in_words(seconds))
+    _announce(text, config, lambda: estimate_finetune(config, _size(chain)))
     finetune(config)
+
+
+def _announce(text: str, config: TrainConfig, estimate: Callable[[], float]) -> None:
+    logger.info("%s: estimating", text)
+    logger.info("%s: %d epochs, %s from its start to its end", text, config.schedule.epochs, in_words(estimate()))
 
 
 def _size(chain: Chain) -> SetSize:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from personsearch.synth.cameras import Camera
+from personsearch.synth.cameras import Camera, camera_towards
 
 
 def test_a_camera_projects_by_hand() -> None:
@@ -14,3 +14,12 @@ def test_a_camera_projects_by_hand() -> None:
     assert pixels == pytest.approx(np.array([[100, 50], [110, 50], [100, 40]]))
     part = camera.cropped((90, 30, 110, 70), 40, 80)
     assert part.project(np.array([[1.0, 3, 0]]))[0] == pytest.approx(np.array([[40, 20]]))
+
+
+def test_a_camera_that_looks_in_a_direction_by_hand() -> None:
+    # Turned a quarter from +z to +x and 45 degrees down, from 2 m: the middle shows the ground 2 m away in x.
+    camera = camera_towards("c", height=2, turn=np.pi / 2, pitch=-45, field_of_view=90, size=(200, 100))
+    pixels, depth = camera.project(np.array([[2.0, 0, 0]]))
+    assert pixels == pytest.approx(np.array([[100, 50]]), abs=1e-6)
+    assert depth == pytest.approx([8**0.5])
+    assert (camera.width, camera.height, camera.aspect) == (200, 100, 2)

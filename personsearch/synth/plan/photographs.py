@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from personsearch.synth.cameras import Camera
+from personsearch.synth.cameras import Camera, camera_towards
 from personsearch.synth.plan.sessions import people_wanted
 from personsearch.synth.plan.standing import Ground, stand
 from personsearch.synth.plan.types import PHOTO, Backdrop, Frame, Job
@@ -200,17 +200,21 @@ def camera_for(plate: Plate, recipe: Recipe, name: str, rng: np.random.Generator
         name: of the camera.
         rng: decides on what is not known.
     """
-    aspect = recipe.width / recipe.height
+    size = recipe.width, recipe.height
     if plate.panorama:
-        height = plate.camera_height or PANORAMA_HEIGHT
-        return _camera(
-            recipe, name, height, rng.uniform(0, 2 * np.pi), rng.uniform(*PITCH), rng.uniform(*PANORAMA_VIEW)
+        return camera_towards(
+            name,
+            height=plate.camera_height or PANORAMA_HEIGHT,
+            turn=rng.uniform(0, 2 * np.pi),
+            pitch=rng.uniform(*PITCH),
+            field_of_view=rng.uniform(*PANORAMA_VIEW),
+            size=size,
         )
     # Between them, height and horizon say how tall people are; the field of view hardly matters.
     field_of_view = plate.field_of_view or float(rng.uniform(*PHOTO_VIEW))
     if plate.height > plate.width and plate.field_of_view is None:
         field_of_view *= 0.7
-    shape = plate.width / plate.height
+    aspect, shape = recipe.width / recipe.height, plate.width / plate.height
     horizon = plate.horizon if plate.horizon is not None else float(rng.uniform(*HORIZON))
     height = plate.camera_height or float(PHOTO_HEIGHT * np.exp(rng.normal(0, PHOTO_SPREAD)))
     half = np.tan(np.radians(field_of_view) / 2) / shape
@@ -221,34 +225,24 @@ def camera_for(plate: Plate, recipe: Recipe, name: str, rng: np.random.Generator
     high = wide * shape / aspect
     left, top = rng.uniform(0, 1 - wide), rng.uniform(0, 1 - min(high, 1.0))
     window = (float(left), float(top), float(left + wide), float(min(top + high, 1.0)))
-    return _camera(recipe, name, height, 0.0, float(pitch), field_of_view, aspect=shape, window=window)
+    return camera_towards(
+        name,
+        height=height,
+        turn=0.0,
+        pitch=float(pitch),
+        field_of_view=field_of_view,
+        size=size,
+        aspect=shape,
+        window=window,
+    )
 
 
 def _plain_camera(recipe: Recipe, name: str, rng: np.random.Generator) -> Camera:
-    height = float(PHOTO_HEIGHT * np.exp(rng.normal(0, PHOTO_SPREAD)))
-    return _camera(recipe, name, height, 0.0, rng.uniform(-20, 2), rng.uniform(*PHOTO_VIEW))
-
-
-def _camera(
-    recipe: Recipe,
-    name: str,
-    height: float,
-    turn: float,
-    pitch: float,
-    field_of_view: float,
-    *,
-    aspect: float | None = None,
-    window: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
-) -> Camera:
-    angle = np.radians(pitch)
-    ahead = np.cos(angle) * np.sin(turn), np.sin(angle), np.cos(angle) * np.cos(turn)
-    return Camera(
-        name=name,
-        eye=(0.0, float(height), 0.0),
-        target=(float(ahead[0]), float(height + ahead[1]), float(ahead[2])),
-        field_of_view=float(field_of_view),
-        width=recipe.width,
-        height=recipe.height,
-        window=window,
-        aspect=recipe.width / recipe.height if aspect is None else aspect,
+    return camera_towards(
+        name,
+        height=float(PHOTO_HEIGHT * np.exp(rng.normal(0, PHOTO_SPREAD))),
+        turn=0.0,
+        pitch=rng.uniform(-20, 2),
+        field_of_view=rng.uniform(*PHOTO_VIEW),
+        size=(recipe.width, recipe.height),
     )

@@ -53,7 +53,6 @@ def build_prop(name: str, seed: int, *, indoors: bool | None = None, textures: s
         name: one of ``prop_names``.
         seed: any integer >= 0; the thing is a pure function of name, ``indoors`` and seed.
         indoors: which of two things to build where both lists have one of that name; None = the one for outdoors.
-
         textures: folder of photographed materials for some of the surfaces; None = all are procedural.
 
     Raises:

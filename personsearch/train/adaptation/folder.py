@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from personsearch.durable import write_durably
 from personsearch.errors import TrainingError
+from personsearch.process import locked
 
 #: Stands beside the folder of the weights until they are finished.
 SUFFIX = ".adapting"
@@ -66,28 +65,29 @@ def sole_owner_of(work: Path, settings: Mapping[str, Any]) -> Iterator[None]:
     if work.exists() and not (work / SETTINGS).exists() and any(path.name != _LOCK for path in work.iterdir()):
         raise TrainingError(f"{work}: adapting works in this folder, but it holds other files; move them away")
     work.mkdir(exist_ok=True)
-    lock = FileLock(work / _LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise TrainingError(f"{work}: another process is adapting here; wait, or choose another folder") from None
-    try:
-        path = work / SETTINGS
-        if path.exists() and (work / PLAN).exists():
-            changed = _differences(json.loads(path.read_text(encoding="utf-8")), settings)
-            if changed:
-                raise TrainingError(
-                    f"{work}: was begun with other settings ({changed}); give the same ones to continue, or delete "
-                    "this folder to begin again"
-                )
-        else:
-            _clear(work)
-            write_durably(path, json.dumps(settings, indent=1).encode())
-        yield
-    finally:
-        lock.release()
-        if not (work / PLAN).exists():
-            shutil.rmtree(work, ignore_errors=True)
+    busy = TrainingError(f"{work}: another process is adapting here; wait, or choose another folder")
+    with locked(work / _LOCK, busy):
+        try:
+            _claim(work, settings)
+            yield
+        finally:
+            if not (work / PLAN).exists():
+                shutil.rmtree(work, ignore_errors=True)
+
+
+def _claim(work: Path, settings: Mapping[str, Any]) -> None:
+    """Record whose work the folder is, or refuse to continue another's."""
+    path = work / SETTINGS
+    if not path.exists() or not (work / PLAN).exists():
+        _clear(work)
+        write_durably(path, json.dumps(settings, indent=1).encode())
+        return
+    changed = _differences(json.loads(path.read_text(encoding="utf-8")), settings)
+    if changed:
+        raise TrainingError(
+            f"{work}: was begun with other settings ({changed}); give the same ones to continue, or delete this folder "
+            "to begin again"
+        )
 
 
 def _clear(work: Path) -> None:
