@@ -14,6 +14,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -512,30 +513,45 @@ def test_rows_of_own_pictures_stay(fetch: Fetch, server: PictureServer, tmp_path
     assert [row["file"] for row in manifest(tmp_path)] == ["mine.jpg", "places/a.jpg"]
 
 
-def _start(tmp_path: Path, *pictures: dict[str, Any]) -> subprocess.Popen[str]:
+# A shell starts what runs in the background with SIGINT ignored, and children inherit that.
+INTERRUPTIBLE = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@contextmanager
+def _started(tmp_path: Path, *pictures: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
     path = tmp_path / "list.json"
     path.write_text(json.dumps({"pictures": pictures}))
-    command = [sys.executable, str(ROOT / "tools/fetch_places.py"), str(tmp_path / "out"), "--list", str(path)]
-    return subprocess.Popen(
-        [*command, "--timeout", "60"],
+    command = [sys.executable, "-c", INTERRUPTIBLE, str(ROOT / "tools/fetch_places.py"), str(tmp_path / "out")]
+    with subprocess.Popen(
+        [*command, "--list", str(path), "--timeout", "3"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "COLUMNS": "100"},
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # a failed test leaves nothing running
 
 
 def test_stopping_leaves_nothing_half_written(server: PictureServer, tmp_path: Path, fetch: Fetch) -> None:
     server.pages = {"/a.jpg": Page(noise(64, 48)), "/b.jpg": Page(noise(64, 48), hangs=True)}
     pictures = (entry(f"{server.url}/a.jpg"), entry(f"{server.url}/b.jpg", file="places/b.jpg"))
-    process = _start(tmp_path, *pictures)
-    while not (tmp_path / "out/places/a.jpg").exists() or len(server.requests) < 2:
-        assert process.poll() is None, process.communicate()
-        server.asked.wait(0.02)
-        server.asked.clear()
-    assert fetch(*pictures) == 1  # two at a time would write over each other
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with _started(tmp_path, *pictures) as process:
+        while not (tmp_path / "out/places/a.jpg").exists() or len(server.requests) < 2:
+            assert process.poll() is None, process.communicate()
+            server.asked.wait(0.02)
+            server.asked.clear()
+        assert fetch(*pictures) == 1  # two at a time would write over each other
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == f"{tmp_path / 'out'}: stopped; run the same command again to continue"
     assert "Traceback" not in err
