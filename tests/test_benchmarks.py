@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from personsearch.models import ModelConfig, build
+from personsearch.train.config import CropAugmentConfig, SceneAugmentConfig
 from personsearch.weights.files import save_folder
 
 ROOT = Path(__file__).parents[1]
@@ -79,3 +80,13 @@ def test_empty_places_shows_held_back_photographs_and_blank_pictures(tmp_path: P
     assert 1 <= figures["pictures"] < 3
     assert figures["blank_pictures"] == 33
     assert 0 <= figures["pictures_with_any"] <= 1
+
+
+def test_augmentation_times_each_key_of_the_recipe() -> None:
+    head, _, *rows = run("augmentation.py").splitlines()
+    assert head == "| key | 672x448 | 960x640 | 64x128 |"
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    names = {key for name, *_ in cells for key in name.split(", ")}
+    assert names <= {*SceneAugmentConfig.model_fields, *CropAugmentConfig.model_fields}
+    assert len(rows) == 11
+    assert all(float(value) >= 0 for _, *values in cells for value in values)
