@@ -3,16 +3,19 @@
     python tools/embed_weights.py SYNTH_MINI SET OUT/stl-mrfp-small/pretrain OUT/stl-mrfp-small/finetune
     python tools/embed_weights.py SYNTH_MINI SET    # only fits the calibration of the packaged weights again
 
-SET is the folder of the synthetic set that the weights were trained on, OUT/set of ``personsearch train from-scratch``.
-The runs may be any others that ended with step 2. All figures in the card and in ``weights.toml`` are measured or read
-here: edit the texts below, not those files.
+SET is the folder of a synthetic set whose test split the weights have not learnt from, OUT/set of ``personsearch train
+from-scratch``: it gives the calibration and the failures. The runs may be any others that ended with step 2; what they
+learnt from is read in their recipes. Say with ``--began-from`` what the first run started from unless it was nothing.
+All figures in the card and in ``weights.toml`` are measured or read here: edit the texts below, not those files.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,13 +38,14 @@ from personsearch.synth import Recipe
 from personsearch.train import load_finetune, load_pretrain
 from personsearch.train.card import (
     CARD_FILE,
+    WIDTH,
     curve,
     describe_data,
     describe_photographs,
     markdown_table,
     percent,
 )
-from personsearch.train.watch import read_recipe
+from personsearch.train.watch import read_recipe, read_status
 from personsearch.weights.files import CONFIG_FILE, MODEL_FILE, read_config, read_tensors, save_folder
 
 ROOT = Path(__file__).parents[1]
@@ -74,17 +78,15 @@ searcher = PersonSearcher.from_pretrained()
 
 ## What it was trained on
 
-{data} It has never seen a real person.
+It has never seen a real person.
+
+{lineage}
+
+{data}
 
 {photographs}
 
-The package makes these weights again (docs/weights-from-scratch.md):
-
-```sh
-personsearch train from-scratch my-weights --budget cpu --photos places/ --textures places/textures
-```
-
-{changes}
+`docs/weights-from-scratch.md` has the commands.
 
 ## How good it is
 
@@ -97,18 +99,20 @@ detections.
 Reproduce: `{command}`
 (on the CPU in float32; {date}, personsearch {version}).
 
-On the test split of its own set ({own_scenes} scenes, {own_queries} queries), some of whose places chose the epoch:
+On the test split of a set like those it learnt from ({own_scenes} scenes, {own_queries} queries; other people, places,
+sensors and photographs):
 
 {own_table}
 
-Learning curves on held-out places, per cent; the epoch with the best mean of AP and mAP was kept. Training never saw
-the people searched for; the Re-ID figures of step 1 leave out matches from the query's own camera.
+Learning curves on held-out places, per cent. Where there is one, the epoch with the best mean of AP and mAP was kept,
+and places that chose it may be among those of the last table; otherwise the last epoch was. Training never saw the
+people searched for; the Re-ID figures of step 1 leave out matches from the query's own camera.
 
 {curves}
 
 ## What a similarity means
 
-`calibration.json` was fitted on the test split of its own set by `python tools/embed_weights.py SYNTH_MINI SET`;
+`calibration.json` was fitted on the test split of that set by `python tools/embed_weights.py SYNTH_MINI SET`;
 `python benchmarks/calibration.py SYNTH_MINI` checks it on other people. It holds for scenes like these: calibrate again
 on your own.
 
@@ -116,8 +120,8 @@ on your own.
 
 ![Scenes with most errors, and the surest of wrong searches]({failures})
 
-The worst of its own test split: scenes with most people missed and most detections of nobody, and the searches whose
-best match is another person with the highest similarity.
+The worst of the drawn places of that test split: scenes with most people missed and
+most detections of nobody, and the searches whose best match is another person with the highest similarity.
 
 ## What it must not be used for, and where it fails
 
@@ -174,10 +178,48 @@ def flat(table: dict[str, Any], parent: str = "") -> dict[str, Any]:
     return found
 
 
+def sets_of(run: Path) -> dict[Path, float]:
+    """Return the folders of the synthetic sets that a run learnt from, and which share of each in an epoch."""
+    _, recipe = read_recipe(run)
+    data = recipe["data"]
+    parts = data.get("sets") or [{"annotations": data["annotations"], "weight": 1.0}]
+    return {Path(part["annotations"]).parent: part["weight"] for part in parts}
+
+
+def sets_of_runs(runs: Sequence[Path]) -> list[Path]:
+    """Return the folders of all sets that runs learnt from, each once, in order."""
+    return list(dict.fromkeys(folder for run in runs for folder in sets_of(run)))
+
+
+def describe_runs(runs: Sequence[Path], began_from: str | None) -> str:
+    """Return in words what each run changed in the packaged recipe, and how much of which set it saw."""
+    sets = sets_of_runs(runs)
+    lines = []
+    for number, run in enumerate(runs, 1):
+        shares = ", ".join(f"{100 * share:.0f} % of set {sets.index(at) + 1}" for at, share in sets_of(run).items())
+        start = f"the weights of run {number - 1}" if number > 1 else began_from or "nothing"
+        lines.append(
+            f"Run {number} began from {start} and took {read_status(run).steps:,} steps; an epoch sees {shares}: "
+            f"{recipe_changes(run)}"
+        )
+    return "\n\n".join(textwrap.fill(line, WIDTH) for line in lines)
+
+
 def recipe_of_set(folder: Path) -> Recipe:
     """Return the recipe that a synthetic set was made by."""
     data = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
     return parse(Recipe, data["recipe"], str(folder / "recipe.json"))
+
+
+def without_photographs(dataset: Dataset, annotations: Path) -> Dataset:
+    """Return the part of a synthetic set that shows drawn places: the package ships nobody's photographs."""
+    rows = json.loads(annotations.read_text(encoding="utf-8"))["images"]
+    photographed = {row["file_name"] for row in rows if row.get("photo")}
+    return replace(
+        dataset,
+        scenes=tuple(scene for scene in dataset.scenes if scene.image_id not in photographed),
+        queries=tuple(query for query in dataset.queries if query.image_id not in photographed),
+    )
 
 
 def registry_entry(folder: Path, report: Report, train_data: str) -> str:
@@ -240,8 +282,9 @@ def main() -> None:
     """Convert the weights, measure them, and write card and registry entry."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("synth_mini", type=Path, help="folder of the set synth-mini")
-    parser.add_argument("set", type=Path, help="folder of the synthetic set that the weights were trained on")
+    parser.add_argument("set", type=Path, help="folder of a synthetic set whose test split they have not learnt from")
     parser.add_argument("runs", type=Path, nargs="*", help="run folders in order; the weights are the last one's")
+    parser.add_argument("--began-from", metavar="WORDS", help="what the first run started from; default: nothing")
     parser.add_argument("--folder", type=Path, default=ROOT / "personsearch" / PACKAGE, help="where the weights go")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
@@ -256,8 +299,9 @@ def main() -> None:
     names = [NAME, *(report.name for report in reports[1:])]
     evaluation = run_evaluation(searcher, own, cache_dir=default_folder())
     calibrate(searcher, folder, own)
-    draw_failures(evaluation.observed[evaluation.weights], own, config.detector.score_threshold, folder / FAILURES)
-    recipe = recipe_of_set(arguments.set)
+    drawn = without_photographs(own, arguments.set / "test.json")
+    draw_failures(evaluation.observed[evaluation.weights], drawn, config.detector.score_threshold, folder / FAILURES)
+    recipes = [recipe_of_set(set_) for set_ in sets_of_runs(arguments.runs)]
     (folder / CARD_FILE).write_text(
         CARD.format(
             name=NAME,
@@ -265,9 +309,9 @@ def main() -> None:
             megabytes=(folder / MODEL_FILE).stat().st_size / 1e6,
             min_size=config.input.min_size,
             max_size=config.input.max_size,
-            data=describe_data(recipe),
-            photographs=describe_photographs(recipe.places.photos, recipe.randomise.textures),
-            changes=" ".join(recipe_changes(run) for run in arguments.runs),
+            lineage=describe_runs(arguments.runs, arguments.began_from),
+            data="\n\n".join(f"Set {number}. {describe_data(recipe)}" for number, recipe in enumerate(recipes, 1)),
+            photographs=describe_photographs(recipes[-1].places.photos, recipes[-1].randomise.textures),
             scenes=len(test.scenes),
             queries=len(test.queries),
             table=figures_table(names, reports),
@@ -282,8 +326,8 @@ def main() -> None:
             failures=FAILURES,
         )
     )
-    train_data = f"{recipe.train.identities:,} rendered people, nobody real"
-    if recipe.places.photos is not None:
+    train_data = f"{sum(recipe.train.identities for recipe in recipes):,} rendered people, nobody real"
+    if any(recipe.places.photos is not None for recipe in recipes):
         train_data += ", over photographs of empty places and in drawn ones"
     (ROOT / "weights.toml" if folder.is_relative_to(ROOT / "personsearch") else folder / "weights.toml").write_text(
         "# Weights known by name. Written by tools/embed_weights.py; figures are fractions.\n\n"
