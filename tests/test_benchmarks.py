@@ -1,13 +1,17 @@
 """The benchmarks run, and say what they promise; never how fast."""
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from personsearch import Detections
+from personsearch.datasets import Scene
 from personsearch.models import ModelConfig, build
 from personsearch.train.config import CropAugmentConfig, SceneAugmentConfig
 from personsearch.weights.files import save_folder
@@ -90,3 +94,53 @@ def test_augmentation_times_each_key_of_the_recipe() -> None:
     assert names <= {*SceneAugmentConfig.model_fields, *CropAugmentConfig.model_fields}
     assert len(rows) == 11
     assert all(float(value) >= 0 for _, *values in cells for value in values)
+
+
+def toy_frame(name: str, boxes: list[list[int]], *, ignore: list[bool]) -> Scene:
+    return Scene(
+        image_id=name,
+        path=Path(name),
+        width=100,
+        height=50,
+        camera=None,
+        time=None,
+        place=None,
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        identities=np.full(len(boxes), -1, np.int64),
+        ignore=np.array(ignore, bool),
+    )
+
+
+def toy_detections(boxes: list[list[int]], scores: list[float]) -> Detections:
+    corners = np.array(boxes, np.float32).reshape(-1, 4)
+    embeddings = np.zeros((len(boxes), 2), np.float32)
+    return Detections(boxes=corners, scores=np.array(scores, np.float32), embeddings=embeddings, image_size=(50, 100))
+
+
+def test_the_operating_point_counts_frames_people_and_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    module = importlib.import_module("operating_point")
+    # Two people, one of them hidden too much to count: found at 0.9 and 0.6; and a detection of nobody at 0.7.
+    two = toy_frame("a", [[0, 0, 10, 20], [40, 0, 50, 20]], ignore=[False, True])
+    seen = toy_detections([[0, 0, 10, 20], [40, 0, 50, 20], [80, 0, 90, 20]], [0.9, 0.6, 0.7])
+    # Nobody, and detections at 0.55 and 0.85. One person, never found.
+    empty, ghosts = toy_frame("b", [], ignore=[]), toy_detections([[0, 0, 9, 9], [20, 0, 29, 9]], [0.85, 0.55])
+    one, nothing = toy_frame("c", [[5, 5, 20, 40]], ignore=[False]), toy_detections([], [])
+    counts = module.counts_at([(two, seen), (empty, ghosts), (one, nothing)], (0.5, 0.8))
+    assert counts[0.5] == module.Counts(found=1, false=3, missed=1, right=0, peopled=2, false_in_empty=2, empty=1)
+    assert counts[0.8] == module.Counts(found=1, false=1, missed=1, right=1, peopled=2, false_in_empty=1, empty=1)
+    assert counts[0.8].shares() == {
+        "precision": 0.5,
+        "recall": 0.5,
+        "F1": 0.5,
+        "right": 0.5,
+        "false_per_empty": 1.0,
+    }
+
+
+def test_the_operating_point_of_the_shipped_weights_on_a_set(toy_annotations: Path) -> None:
+    told = run("operating_point.py", str(toy_annotations), "--device", "cpu", "--json", "--min-size", "96")
+    [row] = [json.loads(line) for line in told.splitlines()]
+    assert row["input"] == "96x672"
+    assert row["rows"]["0.5"].keys() == {"precision", "recall", "F1", "right", "false_per_empty"}
+    assert row["rows"]["0.5"]["false_per_empty"] is None  # every frame of this set shows somebody
