@@ -1,7 +1,8 @@
-"""tools/embed_weights.py, on a set whose people are rectangles."""
+"""tools/embed_weights.py, on the bundled scenes."""
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,31 +12,38 @@ import pytest
 
 from personsearch import PersonSearcher
 from personsearch.datasets import load_dataset
+from personsearch.demo import demo_folder
 from personsearch.durable import sha256_of
 from personsearch.synth import load_recipe
 from personsearch.train import finetune, load_finetune
-from personsearch.train.config import FinetuneConfig
 from tests.synth.pictures import make_small
 
 ROOT = Path(__file__).parents[1]
 
 
-def run_of_step_2(tmp_path: Path, *changes: str) -> FinetuneConfig:
-    made = tmp_path / "set"
-    if not made.exists():
-        make_small(made, recipe=load_recipe("street-small", ["places.share=0.0"]), workers=1)
+def bundled_set(folder: Path) -> Path:
+    """Lay the bundled scenes out as a synthetic set, whose two splits are the same."""
+    shutil.copytree(demo_folder(), folder)
+    for split in ("train", "test"):
+        shutil.copy(folder / "scenes.json", folder / f"{split}.json")
+    recipe = load_recipe("street-small").model_dump(mode="json")
+    (folder / "recipe.json").write_text(json.dumps({"recipe": recipe}))
+    return folder
+
+
+def run_of_step_2(made: Path, run: Path, *changes: str) -> Path:
     quick = ["schedule.epochs=1", "steps.clip_norm=3.5", "batch_size=4", "run.num_workers=0", "run.device=cpu"]
-    return load_finetune("own-finetune", [f"data.annotations={made}/train.json", *quick, *changes])
+    finetune(load_finetune("own-finetune", [f"data.annotations={made}/train.json", f"run.out={run}", *quick, *changes]))
+    return run
 
 
 def embed(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, ROOT / "tools/embed_weights.py", *map(str, arguments)]
+    command = [sys.executable, str(ROOT / "tools/embed_weights.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_run_becomes_weights_with_card_calibration_and_registry_entry(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    finetune(run_of_step_2(tmp_path, f"run.out={run}"))
+    run = run_of_step_2(bundled_set(tmp_path / "set"), tmp_path / "run")
     folder = tmp_path / "weights"
     done = embed(
         tmp_path / "set", tmp_path / "set", run, "--folder", folder, "--began-from", "the weights of yesterday"
@@ -45,7 +53,7 @@ def test_a_run_becomes_weights_with_card_calibration_and_registry_entry(tmp_path
     for text in (
         "Run 1 began from the weights of yesterday and took",
         "`steps.clip_norm=3.5`",
-        "Set 1. A rendered set:",
+        "**Set 1.** A rendered set:",
         "No photograph was used.",
         "![Scenes with most errors",
     ):
@@ -61,8 +69,8 @@ def test_a_run_becomes_weights_with_card_calibration_and_registry_entry(tmp_path
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    finetune(run_of_step_2(tmp_path, f"run.out={run}", "model.input.min_size=96", "model.input.max_size=160"))
+    small = ["model.input.min_size=96", "model.input.max_size=160"]
+    run = run_of_step_2(bundled_set(tmp_path / "set"), tmp_path / "run", *small)
     done = embed(tmp_path / "set", tmp_path / "set", run, "--folder", tmp_path / "weights")
     assert done.returncode == 1
     assert "its training configuration is not that of the preset" in done.stderr

@@ -90,9 +90,8 @@ It has never seen a real person.
 
 ## How good it is
 
-Whole gallery, protocol `{protocol}`, per cent. Training never saw the people, places and cameras of either set.
-synth-mini's test split ({scenes} scenes, {queries} queries) is of another making; the lower two rows rank the same
-detections.
+On synth-mini's test split ({scenes} scenes, {queries} queries of people, places and cameras that training never saw),
+whole gallery, protocol `{protocol}`, per cent. The lower two rows rank the same detections.
 
 {table}
 
@@ -103,10 +102,6 @@ On the test split of a set like those it learnt from ({own_scenes} scenes, {own_
 sensors and photographs):
 
 {own_table}
-
-Learning curves on held-out places, per cent. Where there is one, the epoch with the best mean of AP and mAP was kept,
-and places that chose it may be among those of the last table; otherwise the last epoch was. Training never saw the
-people searched for; the Re-ID figures of step 1 leave out matches from the query's own camera.
 
 {curves}
 
@@ -120,8 +115,8 @@ on your own.
 
 ![Scenes with most errors, and the surest of wrong searches]({failures})
 
-The worst of the drawn places of that test split: scenes with most people missed and
-most detections of nobody, and the searches whose best match is another person with the highest similarity.
+The worst of the drawn places of that test split: scenes with most people missed and most detections of nobody, and the
+searches whose best match is another person with the highest similarity.
 
 ## What it must not be used for, and where it fails
 
@@ -158,12 +153,26 @@ def curve_with_settings(run: Path, config: ModelConfig) -> str:
     return curve(run) + note
 
 
+CURVES = """Learning curves on held-out places, per cent; the epoch with the best mean of AP and mAP was kept, and
+places that chose it may be among those of the last table. Training never saw the people searched for; the Re-ID
+figures of step 1 leave out matches from the query's own camera.
+
+"""
+NO_CURVES = "No place chose an epoch: the last one of each run was kept."
+
+
+def describe_curves(runs: Sequence[Path], config: ModelConfig) -> str:
+    """Return the validations of those runs that had any, as tables."""
+    tables = [curve_with_settings(run, config) for run in runs if read_status(run).validations]
+    return CURVES + "\n\n".join(tables) if tables else NO_CURVES
+
+
 def recipe_changes(run: Path) -> str:
     """Return in words how the recipe of a run differs from the packaged one, apart from folders, data and device."""
     step, recipe = read_recipe(run)
     packaged = (load_pretrain if step == "pretrain" else load_finetune)(f"synth-{step}").model_dump(mode="json")
     ours, theirs = flat(recipe), flat(packaged)
-    apart = ("data", "init", "run")
+    apart = ("data", "init", "run", *(f"model.detector.{name}" for name in TEST_TIME))
     changes = [
         f"`{key}={json.dumps(ours[key])}`" for key in ours if ours[key] != theirs.get(key) and not key.startswith(apart)
     ]
@@ -288,7 +297,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "personsearch" / PACKAGE, help="where the weights go")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
-    own = load_dataset(arguments.set, "test")
+    seed = recipe_of_set(arguments.set).seed
+    own = replace(load_dataset(arguments.set, "test"), name=f"synthetic set of seed {seed}, test split")
     if not arguments.runs:
         calibrate_again(folder, own)
         return
@@ -310,7 +320,7 @@ def main() -> None:
             min_size=config.input.min_size,
             max_size=config.input.max_size,
             lineage=describe_runs(arguments.runs, arguments.began_from),
-            data="\n\n".join(f"Set {number}. {describe_data(recipe)}" for number, recipe in enumerate(recipes, 1)),
+            data="\n\n".join(f"**Set {number}.**\n{describe_data(recipe)}" for number, recipe in enumerate(recipes, 1)),
             photographs=describe_photographs(recipes[-1].places.photos, recipes[-1].randomise.textures),
             scenes=len(test.scenes),
             queries=len(test.queries),
@@ -322,7 +332,7 @@ def main() -> None:
             own_scenes=len(own.scenes),
             own_queries=len(own.queries),
             own_table=figures_table([NAME], [evaluation.main]),
-            curves="\n\n".join(curve_with_settings(run, config) for run in arguments.runs),
+            curves=describe_curves(arguments.runs, config),
             failures=FAILURES,
         )
     )
