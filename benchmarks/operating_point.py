@@ -3,7 +3,8 @@
     python benchmarks/operating_point.py SET... --weights stl-mrfp-small
 
 SET is an annotated set (its test split). A frame is right when everybody in it is found and nothing else is. Ignored
-boxes count neither way. ``--min-size 640 --max-size 960`` resizes scenes otherwise than the weights say.
+boxes count neither way. ``--model input.min_size=640 --model input.max_size=960`` changes what inference reads of the
+weights' configuration.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from rich.table import Table
 
 from personsearch import Detections, PersonSearcher
 from personsearch.boxes import mutual_best
+from personsearch.config import apply_overrides, parse
 from personsearch.datasets import Scene, load_dataset
 from personsearch.measure.cache import default_folder
 from personsearch.measure.observe import observe
+from personsearch.models import ModelConfig, build
 from personsearch.train.watch import nan_as_none
 
 IOU = 0.5
@@ -97,17 +100,18 @@ def main() -> None:
     parser.add_argument("sets", type=Path, nargs="+", help="annotated sets: folders or annotation files")
     parser.add_argument("--weights", default=None, help="name or ./folder; default: the package's own")
     parser.add_argument("--device", default=None)
-    parser.add_argument("--min-size", type=int, default=None, help="shorter side of resized scenes, pixels")
-    parser.add_argument("--max-size", type=int, default=None, help="longer side of resized scenes at most, pixels")
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="KEY=VALUE", help="detector.nms=0.4, for example"
+    )
     parser.add_argument("--json", action="store_true", dest="as_json")
     arguments = parser.parse_args()
     chosen = {} if arguments.weights is None else {"name": arguments.weights}
     searcher = PersonSearcher.from_pretrained(**chosen, device=arguments.device, dtype="float32")
-    sizes = {"min_size": arguments.min_size, "max_size": arguments.max_size}
-    if sizes := {key: value for key, value in sizes.items() if value is not None}:
-        config = searcher.config
-        searcher.network.config = config.model_copy(update={"input": config.input.model_copy(update=sizes)})
-        searcher = PersonSearcher(searcher.network, device=searcher.device, dtype="float32")
+    if arguments.model:
+        changed = apply_overrides(searcher.config.model_dump(mode="json"), arguments.model)
+        network = build(parse(ModelConfig, changed, "--model"))
+        network.load_state_dict(searcher.network.state_dict())
+        searcher = PersonSearcher(network, device=searcher.device, dtype="float32")
     for path in arguments.sets:
         dataset = load_dataset(path, "test")
         observed = observe(searcher, dataset, annotated=False, cache_dir=default_folder())
@@ -120,7 +124,7 @@ def main() -> None:
             continue
         empty = sum(not len(scene.boxes) for scene in dataset.scenes)
         table = Table("score", "precision", "recall", "F1", "frames right", f"false per empty frame ({empty})")
-        table.title = f"{dataset.name}: {len(dataset.scenes)} frames, input {size}"
+        table.title = " ".join([f"{path.name}: {len(dataset.scenes)} frames, input {size}", *arguments.model])
         for threshold, row in rows.items():
             cells = [f"{100 * row[key]:.1f}" for key in ("precision", "recall", "F1", "right")]
             table.add_row(f"{threshold:.2f}", *cells, f"{row['false_per_empty']:.2f}" if empty else "-")

@@ -139,7 +139,7 @@ def test_the_operating_point_counts_frames_people_and_nobody(monkeypatch: pytest
 
 
 def test_the_operating_point_of_the_shipped_weights_on_a_set(toy_annotations: Path) -> None:
-    told = run("operating_point.py", str(toy_annotations), "--device", "cpu", "--json", "--min-size", "96")
+    told = run("operating_point.py", str(toy_annotations), "--device", "cpu", "--json", "--model", "input.min_size=96")
     [row] = [json.loads(line) for line in told.splitlines()]
     assert row["input"] == "96x672"
     assert row["rows"]["0.5"].keys() == {"precision", "recall", "F1", "right", "false_per_empty"}
