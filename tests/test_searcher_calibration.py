@@ -91,7 +91,7 @@ def test_without_one_a_rate_is_refused(tiny_searcher: PersonSearcher, tmp_path: 
 def test_the_shipped_weights_are_calibrated(searcher: PersonSearcher) -> None:
     shipped = searcher.calibration
     assert shipped is not None
-    assert shipped.dataset == "synth-mini train, place s6"  # which training did not see, and the test split is not
+    assert shipped.dataset == "synthetic set of seed 13, test split"  # which training did not see
     limits = [shipped.threshold(rate) for rate in (1e-2, 1e-3, 1e-4)]
     assert [limit.similarity for limit in limits] == sorted(limit.similarity for limit in limits)
     assert all(limit.low < limit.similarity < limit.high for limit in limits)

@@ -30,7 +30,7 @@ def test_unknown_preset_names_the_known() -> None:
 
 
 def test_what_is_not_set_is_not_written() -> None:
-    plain = preset("stl-mrfp-small")
+    plain = preset("stl-mrfp-r50")
     assert "containment" not in plain.model_dump(mode="json")["detector"]  # so fingerprints are as before it existed
     changed = parse(ModelConfig, {"detector": {"containment": 0.9}}, "here")
     data = changed.model_dump(mode="json")
@@ -40,7 +40,7 @@ def test_what_is_not_set_is_not_written() -> None:
 
 
 def test_json_round_trip() -> None:
-    config = preset("stl-mrfp-small")
+    config = preset("stl-mrfp-r50")
     assert parse(ModelConfig, config.model_dump(mode="json"), "here") == config
 
 
