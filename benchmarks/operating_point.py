@@ -19,15 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 from personsearch import Detections, PersonSearcher
-from personsearch.boxes import mutual_best
 from personsearch.config import apply_overrides, parse
 from personsearch.datasets import Scene, load_dataset
+from personsearch.evaluation.detection import Judged, judge
 from personsearch.measure.cache import default_folder
 from personsearch.measure.observe import observe
 from personsearch.models import ModelConfig, build
 from personsearch.train.watch import nan_as_none
 
-IOU = 0.5
 THRESHOLDS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 
 
@@ -53,18 +52,15 @@ class Counts:
     false_in_empty: int = 0
     empty: int = 0
 
-    def add(self, scene: Scene, detections: Detections) -> None:
+    def add(self, judged: Judged) -> None:
         """Count the detections of one frame."""
-        rows, people = mutual_best(detections.boxes, scene.boxes, IOU)
-        found = int((~scene.ignore[people]).sum())
-        false = len(detections) - len(rows)
-        missed = int((~scene.ignore).sum()) - found
-        self.found += found
+        scene, false, missed = judged.scene, len(judged.false), len(judged.missed)
+        self.found += int((~scene.ignore).sum()) - missed
         self.false += false
         self.missed += missed
         if len(scene.boxes):
             self.peopled += 1
-            self.right += not false and not missed
+            self.right += not judged.errors
         else:
             self.empty += 1
             self.false_in_empty += false
@@ -90,7 +86,7 @@ def counts_at(frames: Iterable[tuple[Scene, Detections]], thresholds: Sequence[f
     counts = {threshold: Counts() for threshold in thresholds}
     for scene, detections in frames:
         for threshold, one in counts.items():
-            one.add(scene, detections[detections.scores >= threshold])
+            one.add(judge(scene, detections, threshold))
     return counts
 
 

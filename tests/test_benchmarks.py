@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from personsearch import Detections
-from personsearch.datasets import Scene
 from personsearch.models import ModelConfig, build
 from personsearch.train.config import CropAugmentConfig, SceneAugmentConfig
 from personsearch.weights.files import save_folder
+from tests.evaluation import toy
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,36 +95,15 @@ def test_augmentation_times_each_key_of_the_recipe() -> None:
     assert all(float(value) >= 0 for _, *values in cells for value in values)
 
 
-def toy_frame(name: str, boxes: list[list[int]], *, ignore: list[bool]) -> Scene:
-    return Scene(
-        image_id=name,
-        path=Path(name),
-        width=100,
-        height=50,
-        camera=None,
-        time=None,
-        place=None,
-        boxes=np.array(boxes, np.float32).reshape(-1, 4),
-        identities=np.full(len(boxes), -1, np.int64),
-        ignore=np.array(ignore, bool),
-    )
-
-
-def toy_detections(boxes: list[list[int]], scores: list[float]) -> Detections:
-    corners = np.array(boxes, np.float32).reshape(-1, 4)
-    embeddings = np.zeros((len(boxes), 2), np.float32)
-    return Detections(boxes=corners, scores=np.array(scores, np.float32), embeddings=embeddings, image_size=(50, 100))
-
-
 def test_the_operating_point_counts_frames_people_and_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     module = importlib.import_module("operating_point")
     # Two people, one of them hidden too much to count: found at 0.9 and 0.6; and a detection of nobody at 0.7.
-    two = toy_frame("a", [[0, 0, 10, 20], [40, 0, 50, 20]], ignore=[False, True])
-    seen = toy_detections([[0, 0, 10, 20], [40, 0, 50, 20], [80, 0, 90, 20]], [0.9, 0.6, 0.7])
+    two = toy.scene("a", [[0, 0, 10, 20], [40, 0, 50, 20]], ignore=[False, True])
+    seen = toy.detected([0.0] * 3, [[0, 0, 10, 20], [40, 0, 50, 20], [80, 0, 90, 20]], [0.9, 0.6, 0.7])
     # Nobody, and detections at 0.55 and 0.85. One person, never found.
-    empty, ghosts = toy_frame("b", [], ignore=[]), toy_detections([[0, 0, 9, 9], [20, 0, 29, 9]], [0.85, 0.55])
-    one, nothing = toy_frame("c", [[5, 5, 20, 40]], ignore=[False]), toy_detections([], [])
+    empty, ghosts = toy.scene("b", []), toy.detected([0.0] * 2, [[0, 0, 9, 9], [20, 0, 29, 9]], [0.85, 0.55])
+    one, nothing = toy.scene("c", [[5, 5, 20, 40]]), toy.detected([])
     counts = module.counts_at([(two, seen), (empty, ghosts), (one, nothing)], (0.5, 0.8))
     assert counts[0.5] == module.Counts(found=1, false=3, missed=1, right=0, peopled=2, false_in_empty=2, empty=1)
     assert counts[0.8] == module.Counts(found=1, false=1, missed=1, right=1, peopled=2, false_in_empty=1, empty=1)

@@ -3,61 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from personsearch.boxes import mutual_best
 from personsearch.datasets import Dataset, Scene
+from personsearch.evaluation.detection import Judged, judge
 from personsearch.evaluation.observations import Observations
 from personsearch.pictures.decode import load_image
 from personsearch.pictures.drawing import PAPER, QUERY, RIGHT, WRONG, Tile, load_font, match_rows
-from personsearch.results import Detections
 
-#: A detection is of an annotated person from this IoU on.
-IOU = 0.5
 SCENES, SEARCHES, MATCHES = 4, 4, 3
 SCENE_WIDTH = 420
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """The detections of a scene above a threshold, beside its annotated people.
-
-    Attributes:
-        scene: the scene.
-        detections: those with the score or more.
-        person: (K,) int64, row of the annotated box that each detection is of; -1 = of none.
-        missed: (M,) int64, rows of annotated people, not ignored, of whom no detection is.
-    """
-
-    scene: Scene
-    detections: Detections
-    person: NDArray[np.int64]
-    missed: NDArray[np.int64]
-
-    @property
-    def false(self) -> NDArray[np.int64]:
-        """Rows of detections that are of nobody."""
-        return np.flatnonzero(self.person < 0)
-
-    @property
-    def errors(self) -> int:
-        """How many people were missed, and how many detections are of nobody."""
-        return len(self.missed) + len(self.false)
-
-
-def judge(scene: Scene, detections: Detections, score: float) -> Judged:
-    """Compare the detections of a scene that have at least a score with its annotated people."""
-    kept = detections[detections.scores >= score]
-    rows, people = mutual_best(kept.boxes, scene.boxes, IOU)
-    person = np.full(len(kept), -1, dtype=np.int64)
-    person[rows] = people
-    missed = np.setdiff1d(np.flatnonzero(~scene.ignore), people)
-    return Judged(scene, kept, person, missed)
 
 
 def draw_failures(observed: Observations, dataset: Dataset, score: float, path: Path) -> Path:

@@ -112,3 +112,40 @@ def on_ignored(boxes: Floats, ignored: Floats) -> NDArray[np.bool_]:
         return np.zeros(len(boxes), dtype=bool)
     on = (box_iou(boxes, ignored) >= IOU) | (box_coverage(boxes, ignored) > 0.5)
     return np.asarray(on.any(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The detections of a scene above a threshold, beside its annotated people.
+
+    Attributes:
+        scene: the scene.
+        detections: those with the score or more.
+        person: (K,) int64, row of the annotated box that each detection is of; -1 = of none.
+        missed: (M,) int64, rows of annotated people, not ignored, of whom no detection is.
+    """
+
+    scene: Scene
+    detections: Detections
+    person: NDArray[np.int64]
+    missed: NDArray[np.int64]
+
+    @property
+    def false(self) -> NDArray[np.int64]:
+        """Rows of detections that are of nobody."""
+        return np.flatnonzero(self.person < 0)
+
+    @property
+    def errors(self) -> int:
+        """How many people were missed, and how many detections are of nobody."""
+        return len(self.missed) + len(self.false)
+
+
+def judge(scene: Scene, detections: Detections, score: float) -> Judged:
+    """Compare the detections of a scene that have at least a score with its annotated people."""
+    kept = detections[detections.scores >= score]
+    rows, people = mutual_best(kept.boxes, scene.boxes, IOU)
+    person = np.full(len(kept), -1, dtype=np.int64)
+    person[rows] = people
+    missed = np.setdiff1d(np.flatnonzero(~scene.ignore), people)
+    return Judged(scene, kept, person, missed)
