@@ -90,7 +90,7 @@ def _set_up(config: FinetuneConfig, world: World) -> TrainingSetup[SearchTask]:
         box_jitter=config.box_jitter,
     )
     start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
-    task.to(world.device).to(memory_format=torch.channels_last)  # a step on a CPU takes 15 % less time
+    task.to(world.device)
 
     def plan(epoch: int) -> Batches:
         return shuffled_batches(weights, config.batch_size, seed=seed, epoch=epoch, multiple_of=world.size * parts)
