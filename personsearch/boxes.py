@@ -53,6 +53,14 @@ def mutual_best(a: Boxes, b: Boxes, min_iou: float) -> tuple[NDArray[np.int64], 
     return hit, best[hit]
 
 
+def look_normalised(boxes: Boxes) -> bool:
+    """Whether boxes (N, 4) are fractions of the image rather than pixels: all within 0..1, with an area.
+
+    Nobody is found in a box of one pixel, so such boxes are always a mistake.
+    """
+    return bool(len(boxes)) and bool((boxes >= 0).all() and (boxes <= 1).all() and (boxes[:, 2:] > boxes[:, :2]).all())
+
+
 def checked_boxes(
     boxes: Sequence[Sequence[float]] | NDArray[Any], image_size: tuple[int, int], name: str
 ) -> NDArray[np.float32]:
@@ -66,6 +74,12 @@ def checked_boxes(
     except (TypeError, ValueError):
         raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {boxes!r}") from None
     height, width = image_size
+    for box in array:
+        if look_normalised(box[None]) and max(image_size) > 1:
+            raise ImageError(
+                f"{name}: box {tuple(box.tolist())} looks like fractions of the image (0 to 1); give pixels: multiply x "
+                f"by {width} and y by {height}"
+            )
     clipped = array.clip(0, [width, height, width, height]).astype(np.float32)
     for given, box in zip(array.tolist(), clipped, strict=True):
         if not np.isfinite(given).all() or (box[2:] <= box[:2]).any():

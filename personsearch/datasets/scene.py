@@ -41,6 +41,24 @@ class Scene:
     ignore: NDArray[np.bool_]
 
 
+def check_size(scene: Scene, width: int, height: int) -> None:
+    """Refuse a picture of another size than the annotated one, before any of its boxes is used.
+
+    Args:
+        scene: as annotated.
+        width: of its upright picture, pixels.
+        height: of its upright picture, pixels.
+
+    Raises:
+        DatasetError: names the picture and both sizes.
+    """
+    if (width, height) != (scene.width, scene.height):
+        raise DatasetError(
+            f"{scene.path}: the picture is {width}x{height}, the annotations say {scene.width}x{scene.height}; their "
+            "boxes belong to another version of it"
+        )
+
+
 def require_images(scenes: Sequence[Scene]) -> None:
     """Refuse a set with missing images before hours are spent on it.
 
