@@ -68,12 +68,15 @@ class Dataset:
         scenes: in a fixed order; the gallery of queries that have no list of their own.
         queries: people to search for; empty for a training split.
         accounting: what became of every row.
+        crops: whether each scene is a picture of one person, cut out beforehand (Market-1501), so that there is nobody to
+            detect.
     """
 
     name: str
     scenes: tuple[Scene, ...]
     queries: tuple[Query, ...] = ()
     accounting: Accounting
+    crops: bool = False
 
     @cached_property
     def digest(self) -> str:

@@ -59,7 +59,7 @@ def load_market(source: Path, split: str, options: ReadOptions) -> Dataset:
             ]
     accounting = ledger.close(scenes, skip_bad=options.skip_bad)
     name = f"{source.resolve().name}/{split}"
-    return Dataset(name=name, scenes=tuple(scenes), queries=tuple(queries), accounting=accounting)
+    return Dataset(name=name, scenes=tuple(scenes), queries=tuple(queries), accounting=accounting, crops=True)
 
 
 def _scenes(root: Path, folder: str, ledger: Ledger) -> Iterator[Scene]:
