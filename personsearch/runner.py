@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from personsearch.batching import map_ahead, run_in_batches
 from personsearch.boxes import checked_boxes
-from personsearch.canvas import Canvas, to_canvas
+from personsearch.canvas import Canvas, crop_to_canvas, to_canvas
 from personsearch.device import choose_device
 from personsearch.errors import ConfigError, ImageError
 from personsearch.models import ModelConfig, People, PersonSearchNetwork
@@ -52,10 +53,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Ready:
-    """An image on its canvas, and its name where it has one."""
+    """An image on its canvas.
+
+    Attributes:
+        canvas: of a scene, or of a crop.
+        image_id: its path or URL, if it has one.
+        value_range: lowest and highest value of a 16-bit or float picture that became 0 and 255; None = 8 bits.
+    """
 
     canvas: Canvas
     image_id: str | None
+    value_range: tuple[float, float] | None = None
 
 
 class Runner:
@@ -93,8 +101,24 @@ class Runner:
         """
         return _prepare(image, self.network.config, order)
 
-    def all_ready(self, images: Iterable[ImageInput], order: ChannelOrder, batch_size: int) -> Iterator[Ready]:
+    def ready_crop(self, image: ImageInput, order: ChannelOrder) -> Ready:
+        """Decode a picture of one person and put it onto a small canvas; see ``canvas.crop_to_canvas``.
+
+        Raises:
+            ImageError: it cannot be used.
+        """
+        return _prepare(image, self.network.config, order, crop=True)
+
+    def all_ready(
+        self, images: Iterable[ImageInput], order: ChannelOrder, batch_size: int, *, crops: bool = False
+    ) -> Iterator[Ready]:
         """Yield images on their canvases in order, decoding ahead in threads.
+
+        Args:
+            images: scenes, or pictures of one person each.
+            order: of arrays and tensors.
+            batch_size: how many are decoded ahead.
+            crops: see :meth:`ready_crop`.
 
         Raises:
             ImageError: one cannot be used; the message gives its position.
@@ -102,7 +126,7 @@ class Runner:
 
         def prepare(numbered: tuple[int, ImageInput]) -> Ready:
             number, image = numbered
-            return _prepare(image, self.network.config, order, number)
+            return _prepare(image, self.network.config, order, number, crop=crops)
 
         return map_ahead(prepare, enumerate(images), ahead=batch_size)
 
@@ -124,6 +148,35 @@ class Runner:
                     max_people=settings.max_people,
                 )
             return [(tag, _detections(one, ready)) for one, (tag, ready) in zip(people, batch, strict=True)]
+
+        return run_in_batches(
+            prepared, kind=lambda item: _canvas_kind(item[1]), run=run, batch_size=settings.batch_size
+        )
+
+    def embed_crops(self, prepared: Iterable[Ready], settings: Settings) -> Iterator[Detections]:
+        """As :meth:`embed_crops_tagged`, without tags."""
+        tagged = ((None, ready) for ready in prepared)
+        return (detections for _, detections in self.embed_crops_tagged(tagged, settings))
+
+    def embed_crops_tagged(
+        self, prepared: Iterable[tuple[Tag, Ready]], settings: Settings
+    ) -> Iterator[tuple[Tag, Detections]]:
+        """Yield each crop as the one person that it shows.
+
+        The box is the whole picture and the score 1.0, because the person is given, not detected.
+
+        Args:
+            prepared: crops from :meth:`ready_crop`, each with anything the caller wants back beside its person.
+            settings: only ``batch_size`` counts.
+        """
+
+        def run(batch: list[tuple[Tag, Ready]]) -> list[tuple[Tag, Detections]]:
+            crops = [ready for _, ready in batch]
+            with torch.inference_mode():
+                embedded = self.network.embed(
+                    self._batch(crops), [self._on_canvas(ready, _whole(ready)) for ready in crops]
+                )
+            return [(tag, _given(rows, ready)) for rows, (tag, ready) in zip(embedded, batch, strict=True)]
 
         return run_in_batches(
             prepared, kind=lambda item: _canvas_kind(item[1]), run=run, batch_size=settings.batch_size
@@ -177,7 +230,15 @@ def _canvas_kind(ready: Ready) -> tuple[int, ...]:
     return tuple(ready.canvas.pixels.shape)
 
 
-def _prepare(image: ImageInput, config: ModelConfig, order: ChannelOrder, position: int | None = None) -> Ready:
+def _whole(ready: Ready) -> Floats:
+    """Return the (1, 4) box of the whole picture."""
+    height, width = ready.canvas.image_size
+    return np.array([[0, 0, width, height]], dtype=np.float32)
+
+
+def _prepare(
+    image: ImageInput, config: ModelConfig, order: ChannelOrder, position: int | None = None, *, crop: bool = False
+) -> Ready:
     try:
         pixels = load_image(image, channel_order=order)
     except ImageError as error:
@@ -185,7 +246,19 @@ def _prepare(image: ImageInput, config: ModelConfig, order: ChannelOrder, positi
             raise
         raise ImageError(f"image {position}: {error}") from None
     name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+    if crop:
+        return Ready(crop_to_canvas(pixels, config.input.person_height), name)
     return Ready(to_canvas(pixels, config.input.min_size, config.input.max_size), name)
+
+
+def _given(embedding: Tensor, ready: Ready) -> Detections:
+    return Detections(
+        boxes=_whole(ready),
+        scores=np.ones(1, dtype=np.float32),
+        embeddings=embedding.float().cpu().numpy(),
+        image_size=ready.canvas.image_size,
+        image_id=ready.image_id,
+    )
 
 
 def _detections(people: People, ready: Ready) -> Detections:

@@ -372,6 +372,50 @@ class PersonSearcher:
             return np.zeros((0, self.spec.embedding_size), dtype=np.float32)
         return self._runner.embed(ready, checked)
 
+    def embed_crops(
+        self,
+        images: Sequence[ImageInput],
+        *,
+        channel_order: ChannelOrder = "RGB",
+        batch_size: int = 32,
+        progress: bool | None = None,
+    ) -> Floats:
+        """Embed pictures that each show one person, cut out of a scene beforehand.
+
+        Each picture is shown to the network at the height that people have in training scenes, its edge pixels repeated
+        around it, and the picture is the box. Where the scene is at hand, :meth:`embed_boxes` with the person's box in
+        it is a little better: ``benchmarks/crop_queries.py`` measures both.
+
+        Args:
+            images: list of pictures (see ``personsearch.pictures.decode.ImageInput``).
+            channel_order: of arrays and tensors.
+            batch_size: pictures of one canvas size that go through the network together.
+            progress: None = a bar on a terminal.
+
+        Returns:
+            (N, D) float32, unit length.
+
+        Raises:
+            ConfigError: ``batch_size`` is out of range.
+            ImageError: a picture cannot be used, and the message gives its position; or ``images`` is no list.
+
+        Example:
+            >>> from PIL import Image
+            >>> person = Image.open(query).crop(box)
+            >>> bool(searcher.embed_crops([person])[0] @ searcher.embed_query(query, box) > 0.8)
+            True
+        """
+        settings = Settings(batch_size=batch_size)
+        if not isinstance(images, (list, tuple)):
+            raise ImageError(f"{describe(images)}: embed_crops takes a list of pictures; for one, write [picture]")
+        embedded = np.zeros((len(images), self.spec.embedding_size), dtype=np.float32)
+        prepared = self._runner.all_ready(images, channel_order, batch_size, crops=True)
+        with Progress(total=len(images), label="crops", shown=progress) as bar:
+            for number, person in enumerate(self._runner.embed_crops(prepared, settings)):
+                embedded[number] = person.embeddings[0]
+                bar.advance()
+        return embedded
+
     def observe(
         self,
         scenes: Iterable[tuple[ImageInput, NDArray[Any]]],

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personsearch.canvas import PAD_COLOUR, resized_size, to_canvas
+from personsearch.canvas import CROP_MARGIN, PAD_COLOUR, crop_to_canvas, resized_size, to_canvas
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,46 @@ def test_boxes_are_clipped_to_the_original() -> None:
     canvas = to_canvas(np.zeros((50, 100, 3), np.uint8), 64, 96)
     got = canvas.to_original(np.array([[-5.0, -5, 500, 500]], np.float32))
     assert got.tolist() == [[0.0, 0.0, 100.0, 50.0]]
+
+
+def test_a_crop_stands_at_a_person_s_height_with_its_edge_repeated_around_it() -> None:
+    rows = np.repeat(np.arange(1, 53, dtype=np.uint8)[:, None], 20, axis=1)  # each row of one grey: 1 .. 52
+    canvas = crop_to_canvas(np.repeat(rows[..., None], 3, axis=2), 52)
+    assert canvas.pixels.shape == (3, 160, 128)  # 52 + 2 * 48 = 148 and 20 + 2 * 48 = 116, to multiples of 32
+    assert canvas.to_canvas(np.array([[0, 0, 20, 52]], np.float32)).tolist() == [[48, 48, 68, 100]]
+    assert canvas.to_original(np.array([[48, 48, 68, 100]], np.float32)).tolist() == [[0, 0, 20, 52]]
+    column = canvas.pixels[0, :, 0].tolist()
+    assert column == [1] * 48 + list(range(1, 53)) + [52] * 60
+    assert (canvas.pixels == canvas.pixels[:, :, :1]).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),  # height, width; at a height of 104
+    [
+        ((208, 80), (104, 40)),
+        ((52, 20), (104, 40)),
+        ((100, 100), (104, 104)),
+        ((104, 416), (52, 208)),  # wider than two heights: shown smaller
+        ((8, 3000), (1, 208)),
+        ((3000, 8), (104, 1)),
+        ((1, 1), (104, 104)),
+    ],
+)
+def test_the_size_of_a_crop_on_its_canvas(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    canvas = crop_to_canvas(np.full((*size, 3), 9, np.uint8), 104)
+    height, width = size
+    [[x1, y1, x2, y2]] = canvas.to_canvas(np.array([[0, 0, width, height]], np.float32)).tolist()
+    assert (y2 - y1, x2 - x1) == pytest.approx(shown, abs=1e-3)
+    assert x1 == y1 == CROP_MARGIN
+    assert (canvas.pixels == 9).all()
+
+
+@given(st.integers(1, 400), st.integers(1, 400))
+def test_a_crop_s_canvas_is_never_large(height: int, width: int) -> None:
+    canvas = crop_to_canvas(np.zeros((height, width, 3), np.uint8), 104)
+    rows, columns = canvas.pixels.shape[1:]
+    assert rows % 32 == columns % 32 == 0
+    assert rows <= 224
+    assert columns <= 320
+    whole = np.array([[0, 0, width, height]], np.float32)
+    assert np.allclose(canvas.to_original(canvas.to_canvas(whole)), whole, atol=1e-2)

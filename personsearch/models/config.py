@@ -26,6 +26,20 @@ class InputConfig(StrictModel):
     max_size: int = Field(960, ge=32, description="most pixels of the longer side")
     mean: tuple[float, float, float] = Field((0.485, 0.456, 0.406), description="RGB, 0..1")
     std: tuple[float, float, float] = Field((0.229, 0.224, 0.225), description="RGB, 0..1")
+    person_height: int = Field(
+        104,
+        ge=32,
+        le=512,
+        description="median height of people in training scenes, canvas pixels; a crop of one person is shown at it",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_height(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As for DetectorConfig.containment below: fingerprints stay, and older versions can read new weights.
+        data: dict[str, Any] = serialize(self)
+        if self.person_height == type(self).model_fields["person_height"].default:
+            data.pop("person_height", None)
+        return data
 
     @model_validator(mode="after")
     def _ordered(self) -> InputConfig:
