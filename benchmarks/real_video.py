@@ -71,7 +71,7 @@ def search_figures(ranked: dict[str, dict[str, float]], video: Video, judged: di
         relevant = np.array([judged[frame] == person for frame in frames])
         scores = np.array([best[frame] for frame in frames])
         total = sum(name == person and frame != own for frame, name in judged.items())
-        precisions.append(average_precision(relevant, scores) * relevant.sum() / total)
+        precisions.append(average_precision(relevant, scores) * relevant.sum() / total if relevant.any() else 0.0)
         firsts.append(bool(len(frames)) and bool(relevant[scores.argmax()]))
     return float(np.mean(precisions)), float(np.mean(firsts))
 

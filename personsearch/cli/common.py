@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from personsearch.errors import ImageError
+from personsearch.plain import finite_or_none
 
 #: Columns whose cells are never broken; all others hold texts.
 NUMBERS = frozenset({"query", "rank", "similarity", "probability", "score", "time", "box", "person", "epoch", "MB"})
@@ -77,8 +78,8 @@ def box_text(box: Any) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Write one line for programs."""
-    sys.stdout.write(json.dumps(value) + "\n")
+    """Write one line for programs; a figure that counted nothing (NaN) is null."""
+    sys.stdout.write(json.dumps(finite_or_none(value), allow_nan=False) + "\n")
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:

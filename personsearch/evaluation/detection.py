@@ -5,6 +5,7 @@ It is not COCO AP: one IoU threshold, and AP is multiplied by recall.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ IOU = 0.5
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DetectionResult:
-    """Detection quality over a set; AP never exceeds recall.
+    """Detection quality over a set; AP never exceeds recall. Where nobody is annotated, the figures are NaN.
 
     Attributes:
         ap: average precision x recall.
@@ -46,10 +47,14 @@ class DetectionResult:
     hits: NDArray[np.bool_]
 
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (K,) recall and (K,) precision at each score that occurs, from the highest score down."""
+        """Return (K,) recall and (K,) precision at each score that occurs, from the highest score down.
+
+        Where nobody is annotated, recall is NaN.
+        """
         last_of_tie = np.append(np.diff(self.scores) != 0, True)[: len(self.scores)]
         hits = np.cumsum(self.hits)[last_of_tie]
-        return hits / max(self.people, 1), hits / (np.flatnonzero(last_of_tie) + 1)
+        recall = hits / self.people if self.people else np.full(len(hits), np.nan)
+        return recall, hits / (np.flatnonzero(last_of_tie) + 1)
 
 
 def evaluate_detection(
@@ -85,12 +90,13 @@ def evaluate_detection(
         scores.append(detected.scores[kept][counts])
         labelled_hits += len(mutual_best(boxes, truth[has_label], IOU)[0])
     relevant, pooled = np.concatenate(hits), np.concatenate(scores)
-    recall = float(relevant.sum() / people) if people else 0.0
+    recall = float(relevant.sum() / people) if people else math.nan
+    precision = average_precision(relevant, pooled) if relevant.any() or not people else 0.0
     order = np.argsort(-pooled, kind="stable")
     return DetectionResult(
-        ap=average_precision(relevant, pooled) * recall,
+        ap=precision * recall,
         recall=recall,
-        labelled_recall=labelled_hits / labelled if labelled else 0.0,
+        labelled_recall=labelled_hits / labelled if labelled else math.nan,
         people=people,
         labelled=labelled,
         detections=len(relevant),

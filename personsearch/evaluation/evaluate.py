@@ -14,6 +14,7 @@ from personsearch.evaluation.detection import DetectionResult, evaluate_detectio
 from personsearch.evaluation.observations import Observations
 from personsearch.evaluation.rules import Rules, rules_of
 from personsearch.evaluation.search import Ranker, SearchResult, evaluate_search
+from personsearch.plain import finite_or_none
 from personsearch.results import Detections, Floats
 
 
@@ -49,11 +50,15 @@ class Report:
         return self.rules.label
 
     def figures(self) -> dict[str, float]:
-        """Return the figures that tables show, as fractions."""
+        """Return the figures that tables show, as fractions; NaN = counted nothing."""
         return figures_of(self.detection, self.search)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a results file holds: figures, counts, and all that distinguishes protocols."""
+        """Return what a results file holds: figures, counts, and all that distinguishes protocols.
+
+        It is fit for JSON: a figure that counted nothing is None.
+        """
+        figures: dict[str, float | None] = finite_or_none(self.figures())
         return {
             "name": self.name,
             "preset": self.rules.name,
@@ -62,14 +67,15 @@ class Report:
             "weights": self.weights,
             "dataset": self.dataset,
             "digest": self.digest,
-            "figures": self.figures(),
+            "figures": figures,
             "scenes": self.scenes,
             "people": self.detection.people,
             "labelled_people": self.detection.labelled,
-            "labelled_recall": self.detection.labelled_recall,
+            "labelled_recall": finite_or_none(self.detection.labelled_recall),
             "detections": self.detection.detections,
             "queries": self.queries,
             "queries_counted": 0 if self.search is None else self.search.queries,
+            "queries_left_out": {} if self.search is None else dict(self.search.left_out),
         }
 
 

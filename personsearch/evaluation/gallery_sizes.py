@@ -26,8 +26,8 @@ class SizePoint:
     Attributes:
         name: of the row.
         size: images per query.
-        mean_average_precision: mAP, 0..1.
-        top1: share of queries with the person first.
+        mean_average_precision: mAP, 0..1; NaN where no query counts.
+        top1: share of queries with the person first; NaN where no query counts.
     """
 
     name: str

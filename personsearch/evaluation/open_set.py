@@ -36,7 +36,7 @@ class OperatingPoint:
         false_alarm_rate: share of impostor trials that may reach it.
         similarity: the threshold; None = there were too few impostor trials to say (10 must lie above it).
         identification_rate: share of genuine trials whose first match is the person and at least this similar; None
-            where there is no threshold.
+            where there is no threshold. Queries of one person rise and fall together, and no interval says how far.
     """
 
     false_alarm_rate: float
@@ -53,7 +53,9 @@ class OpenSetResult:
         identified: (G,) bool, whether that match is the person.
         impostor: (I,) similarity of each impostor trial's first match; -inf where there was none.
         points: thresholds by falling rate.
-        without_trial: how many queries have no genuine trial, because their person is nowhere in their gallery.
+        without_trial: how many queries have no genuine trial, because their person is nowhere in their gallery, or
+            because the rules leave out queries in whose image nothing was detected; the latter have no impostor trial
+            either.
     """
 
     genuine: NDArray[np.float64]
@@ -63,14 +65,17 @@ class OpenSetResult:
     without_trial: int
 
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return false-alarm rates, rising from 0 to 1, and the identification rate at each of them, (I + 1,) each."""
+        """Return false-alarm rates, rising from 0 to 1, and the identification rate at each of them, (I + 1,) each.
+
+        NaN where there were no trials.
+        """
         falling = np.sort(self.impostor)[::-1]
         limits = np.append(falling, -np.inf)
         # At rate n / I the n most similar impostors pass: the threshold lies just above the next one.
         hits = np.sort(self.genuine[self.identified])
         above = len(hits) - np.searchsorted(hits, limits, side="right")
-        rates = np.arange(len(limits)) / max(1, len(falling))
-        return rates, above / max(1, len(self.genuine))
+        rates = np.arange(len(limits)) / len(falling) if len(falling) else np.full(1, np.nan)
+        return rates, above / len(self.genuine) if len(self.genuine) else np.full(len(limits), np.nan)
 
 
 def open_set(
@@ -83,6 +88,9 @@ def open_set(
     rates: tuple[float, ...] = RATES,
 ) -> OpenSetResult:
     """Search for every query with its person in the gallery and without.
+
+    A query whose embedding the rules take from a detection, in an image where nothing was detected, is not searched
+    for: it identifies nobody and raises no alarm, or has no trials where the rules leave it out.
 
     Args:
         detections: by image_id.
@@ -98,15 +106,23 @@ def open_set(
     if not dataset.queries:
         raise DatasetError(f"{dataset.name}: has no queries; an open-set test needs a list of queries")
     table = gallery_rows(detections, dataset, rules)
-    query_vectors, _ = query_rows(detections, dataset.queries, query_embeddings, rules)
+    query_vectors, there = query_rows(detections, dataset.queries, query_embeddings, rules)
     spaces = SearchSpaces(dataset, rules)
     labels = best_identities(dataset, table, rules) if rules.positives == "every" else None
     genuine, identified, impostor = [], [], []
     for number, query in enumerate(dataset.queries):
         space = spaces.of(number)
+        if not there[number]:
+            if rules.undetected_query == "zero":
+                impostor.append(-np.inf)
+                genuine += [-np.inf] * bool(space.appearances)
+                identified += [False] * bool(space.appearances)
+            continue
         candidates = Candidates.of(space, table)
         rows, which = np.unique(candidates.rows, return_inverse=True)
-        given = table.embeddings[rows] @ query_vectors[number] if ranker is None else ranker(number, rows)
+        given: NDArray[np.floating] = np.zeros(0)  # where nothing was detected, embeddings have no size
+        if len(rows):
+            given = table.embeddings[rows] @ query_vectors[number] if ranker is None else ranker(number, rows)
         similarity = np.asarray(given, np.float64)[which]
         if rules.confidence_weighted and ranker is None:
             similarity = similarity * table.scores[candidates.rows]

@@ -19,11 +19,11 @@ def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.floating[A
         scores: (N,), the highest ranks first.
 
     Returns:
-        The mean over the relevant items of the precision at their threshold; 0 where nothing is relevant.
+        The mean over the relevant items of the precision at their threshold; NaN where nothing is relevant.
     """
     total = int(relevant.sum())
     if total == 0:
-        return 0.0
+        return float("nan")
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(relevant[order])
     last_of_tie = np.append(np.diff(scores[order]) != 0, True)

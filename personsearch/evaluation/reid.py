@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +17,32 @@ from personsearch.results import Floats
 
 BLOCK = 256
 
+#: Why a query crop does not count.
+UNLABELLED = "the person has no label"
+ALONE = "the person is in no other picture"
+OWN_CAMERA = "the person is only in pictures of the query's camera"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReidResult:
-    """Mean average precision and top-1 over ``queries`` crops; both NaN where no crop counts as a query."""
+    """Figures over the query crops that count.
+
+    Attributes:
+        mean_average_precision: mAP, 0..1; NaN where no crop counts as a query.
+        top1: share of queries whose most similar crop is the person; NaN where no crop counts as a query.
+        queries: how many count.
+        left_out: why query crops do not count -> how many; with ``queries`` they add up to all query crops.
+    """
 
     mean_average_precision: float
     top1: float
     queries: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> int:
+        """How many query crops there are."""
+        return self.queries + sum(self.left_out.values())
 
 
 def evaluate_reid(
@@ -33,8 +52,9 @@ def evaluate_reid(
     is_query: NDArray[np.bool_],
     *,
     same_camera: bool = False,
+    is_ranked: NDArray[np.bool_] | None = None,
 ) -> ReidResult:
-    """Rank all crops for each query crop.
+    """Rank the crops for each query crop.
 
     By the Market-1501 rule, crops of the same person from the same camera are left out of the ranking. A crop of
     unknown camera shares a camera with itself alone.
@@ -45,6 +65,7 @@ def evaluate_reid(
         cameras: (N,) camera names; None = unknown.
         is_query: (N,) which crops to query with; queries whose person is on no other crop that counts are skipped.
         same_camera: crops of the same person from the same camera count too; only the query crop itself is left out.
+        is_ranked: (N,) which crops are ranked; None = all, other queries' crops among them.
 
     Raises:
         DatasetError: a similarity is NaN, so the crops cannot be ranked.
@@ -53,6 +74,8 @@ def evaluate_reid(
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     camera = np.array([numbers[name] for name in names], dtype=np.int64)
     precisions, firsts = [], []
+    ranked = np.ones(len(identities), dtype=bool) if is_ranked is None else is_ranked
+    left_out = Counter({UNLABELLED: int((is_query & (identities < 0)).sum())})
     queries = np.flatnonzero(is_query & (identities >= 0))
     for begin in range(0, len(queries), BLOCK):
         block = queries[begin : begin + BLOCK]
@@ -63,24 +86,26 @@ def evaluate_reid(
                     f"crop {row}: a similarity is NaN, so the crops cannot be ranked; check the embeddings"
                 )
             same = identities == identities[row]
-            allowed = ~(same & (camera == camera[row]))
-            if same_camera:
-                allowed = np.arange(len(identities)) != row
+            others = ranked & (np.arange(len(identities)) != row)
+            allowed = others if same_camera else ranked & ~(same & (camera == camera[row]))
             if not (same & allowed).any():
+                left_out[OWN_CAMERA if (same & others).any() else ALONE] += 1
                 continue
             precisions.append(average_precision(same[allowed], similarity[allowed]))
             firsts.append(bool(same[allowed][similarity[allowed].argmax()]))
-    if not precisions:
-        return ReidResult(mean_average_precision=float("nan"), top1=float("nan"), queries=0)
     return ReidResult(
-        mean_average_precision=float(np.mean(precisions)), top1=float(np.mean(firsts)), queries=len(precisions)
+        mean_average_precision=float(np.mean(precisions)) if precisions else float("nan"),
+        top1=float(np.mean(firsts)) if precisions else float("nan"),
+        queries=len(precisions),
+        left_out={reason: count for reason, count in left_out.items() if count},
     )
 
 
 def reid_of(observed: Observations, dataset: Dataset) -> dict[str, ReidResult]:
     """Rank annotated people by re-identification's rules: perfect boxes, no detector.
 
-    The query crops are the set's queries, or every labelled person where it has none.
+    The query crops are the set's queries, or every labelled person where it has none. Everybody is ranked; but in a set
+    of crops that has queries these are no part of the gallery, as Market-1501 keeps them apart.
 
     Args:
         observed: what a searcher saw of the set.
@@ -101,12 +126,15 @@ def reid_of(observed: Observations, dataset: Dataset) -> dict[str, ReidResult]:
             embeddings.append(people[scene.image_id][row])
             identities.append(scene.identities[row])
             cameras.append(scene.camera)
-            is_query.append(not queries or (scene.image_id, scene.boxes[row].tobytes()) in queries)
+            asked = (scene.image_id, scene.boxes[row].tobytes()) in queries
+            is_query.append(asked or (not queries and scene.identities[row] >= 0))
     if not embeddings:
         raise DatasetError(f"{dataset.name}: nobody is annotated; re-identification needs annotated people")
+    query_rows = np.array(is_query)
+    ranked = ~query_rows if dataset.crops and queries else None
     return {
         rule: evaluate_reid(
-            np.stack(embeddings), np.array(identities), cameras, np.array(is_query), same_camera=same_camera
+            np.stack(embeddings), np.array(identities), cameras, query_rows, same_camera=same_camera, is_ranked=ranked
         )
         for rule, same_camera in (("other cameras", False), ("all cameras", True))
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ from personsearch.results import Detections, Floats
 
 RANKS = (1, 5, 10)
 BLOCK = 128
+
+#: Why a query does not count though its person is in the gallery.
+UNDETECTED = "nothing was detected in the query's image"
 
 #: (number of a query, rising numbers of the rows of ``gallery_rows`` that are searched) -> similarity of each row.
 Ranker = Callable[[int, NDArray[np.int64]], NDArray[np.floating]]
@@ -46,14 +51,16 @@ class SearchResult:
     """Search quality: plain means over the queries that count.
 
     Attributes:
-        mean_average_precision: mAP, 0..1.
-        top: k -> share of queries with the person among the first k matches, for k = 1, 5 and 10.
+        mean_average_precision: mAP, 0..1; NaN where no query counts.
+        top: k -> share of queries with the person among the first k matches, for k = 1, 5 and 10; NaN where no query
+            counts.
         average_precisions: (Q,) per query of the set; NaN = skipped.
         first_ranks: (Q,) rank of the first correct detection, from 0; inf = there is none, NaN = skipped.
         appearances: (Q,) int64, how often the person should be found.
         found: (Q,) int64, how many detections are right.
         queries: how many queries count.
         best: the first ten matches of each query.
+        left_out: why queries do not count -> how many; with ``queries`` they add up to the queries of the set.
     """
 
     mean_average_precision: float
@@ -64,6 +71,7 @@ class SearchResult:
     found: NDArray[np.int64]
     queries: int
     best: tuple[tuple[Ranked, ...], ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +121,19 @@ def evaluate_search(
     average_precisions, first_ranks = np.full((2, count), np.nan)
     appearances, found = np.zeros((2, count), dtype=np.int64)
     best: list[tuple[Ranked, ...]] = [()] * count
+    left_out: Counter[str] = Counter()
     for number, similarity in enumerate(_similarities(table, query_vectors, rules, ranker)):
         space, query = spaces.of(number), dataset.queries[number]
         appearances[number] = space.appearances
-        if _is_skipped(number, query.image_id, query.identity, space, there[number], rules):
+        absence = None if space.appearances else spaces.absence(number)
+        if absence is not None and rules.absent_person == "error":
+            raise DatasetError(
+                f"query {number} (person {query.identity} in {query.image_id!r}): the person is in no other scene of "
+                f"its gallery ({absence}); remove the query, or choose a preset that leaves such queries out, such as "
+                "'strict'"
+            )
+        if reason := _reason_to_skip(absence, there[number], rules):
+            left_out[reason] += 1
             continue
         average_precisions[number], first_ranks[number] = 0.0, np.inf
         if not there[number] or not space.appearances:
@@ -127,7 +144,7 @@ def evaluate_search(
         one = _measure(space, candidates, given, table, rules, same)
         average_precisions[number], first_ranks[number] = one.average_precision, one.first_rank
         found[number], best[number] = one.found, one.best
-    return _result(average_precisions, first_ranks, appearances, found, best)
+    return _result(average_precisions, first_ranks, appearances, found, best, left_out)
 
 
 def _result(
@@ -136,18 +153,20 @@ def _result(
     appearances: NDArray[np.int64],
     found: NDArray[np.int64],
     best: list[tuple[Ranked, ...]],
+    left_out: Mapping[str, int],
 ) -> SearchResult:
     """Take the means over the queries that were not skipped."""
     counted = ~np.isnan(average_precisions)
     return SearchResult(
-        mean_average_precision=float(average_precisions[counted].mean()) if counted.any() else 0.0,
-        top={k: float((first_ranks[counted] < k).mean()) if counted.any() else 0.0 for k in RANKS},
+        mean_average_precision=float(average_precisions[counted].mean()) if counted.any() else math.nan,
+        top={k: float((first_ranks[counted] < k).mean()) if counted.any() else math.nan for k in RANKS},
         average_precisions=average_precisions,
         first_ranks=first_ranks,
         appearances=appearances,
         found=found,
         queries=int(counted.sum()),
         best=tuple(best),
+        left_out=dict(left_out),
     )
 
 
@@ -166,14 +185,11 @@ def _similarities(
         yield from similarity
 
 
-def _is_skipped(number: int, image_id: str, identity: int, space: SearchSpace, there: np.bool_, rules: Rules) -> bool:
-    if not space.appearances and rules.absent_person == "error":
-        raise DatasetError(
-            f"query {number} (person {identity} in {image_id!r}): the person is in no other scene of its gallery; "
-            "remove the query, or choose rules with absent_person='skip'"
-        )
-    undetected = not there and rules.undetected_query == "skip"
-    return undetected or (not space.appearances and rules.absent_person == "skip")
+def _reason_to_skip(absence: str | None, there: np.bool_, rules: Rules) -> str | None:
+    """Return why a query does not count; None = it does."""
+    if absence is not None and rules.absent_person == "skip":
+        return absence
+    return UNDETECTED if not there and rules.undetected_query == "skip" else None
 
 
 def _similarities_of(

@@ -13,6 +13,13 @@ from personsearch.errors import DatasetError
 from personsearch.evaluation.rules import Rules
 from personsearch.results import Floats
 
+#: Why a query's person is nowhere in its gallery.
+NOWHERE = "the person is in no scene of the set"
+UNLISTED = "the person is in no image of the query's list"
+OWN_IMAGE = "the person is only in the query's own image"
+OWN_CAMERA = "the person is only in frames of the query's camera"
+OTHER_CAMERAS = "the person is only in frames of other cameras"
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SearchSpace:
@@ -94,6 +101,24 @@ class SearchSpaces:
                 appearances = int((~junk[shows]).sum())
         return SearchSpace(scenes=scenes, junk=junk, shows=shows, boxes=boxes, appearances=appearances)
 
+    def absence(self, number: int) -> str | None:
+        """Return why a query's person is nowhere in its gallery; None where they are somewhere in it.
+
+        Raises:
+            DatasetError: see :meth:`of`.
+        """
+        query = self._queries[number]
+        scenes, shows, _ = self._everywhere(query) if query.gallery is None else self._listed(number, query.gallery)
+        kept, junk = self._choice(number, query, scenes)
+        if (kept & ~junk)[shows].any():
+            return None
+        if not len(shows):
+            return NOWHERE if query.gallery is None else UNLISTED
+        own = self._number.get(query.image_id, -1)
+        if self._leaves_own_image_out(query) and (scenes[shows] == own).all():
+            return OWN_IMAGE
+        return OTHER_CAMERAS if self._rules.cameras == "same-frames" else OWN_CAMERA
+
     def _listed(self, number: int, gallery: GalleryList) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
         names = gallery.image_ids
         try:
@@ -113,7 +138,7 @@ class SearchSpaces:
         """Return (M,) which entries are searched, and where finding the person counts neither way."""
         own = self._number.get(query.image_id, -1)
         kept, junk = np.ones(len(scenes), dtype=bool), np.zeros(len(scenes), dtype=bool)
-        if self._rules.own_image == "exclude" or (self._rules.own_image == "listed" and query.gallery is None):
+        if self._leaves_own_image_out(query):
             kept &= scenes != own
         if self._cameras is not None:
             if own < 0:
@@ -126,6 +151,10 @@ class SearchSpaces:
             else:
                 kept &= same if self._rules.cameras == "same-frames" else ~same
         return kept, junk
+
+    def _leaves_own_image_out(self, query: Query) -> bool:
+        own = self._rules.own_image
+        return own == "exclude" or (own == "listed" and query.gallery is None)
 
     def _ordered(
         self, scenes: NDArray[np.int64], shows: NDArray[np.int64], boxes: Floats

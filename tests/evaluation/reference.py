@@ -185,7 +185,7 @@ def trapezoid(ranking: list[bool], appearances: int) -> float:
 
 
 def detection(detections: Mapping[str, Detections], dataset: Dataset, rules: Rules) -> tuple[float, float]:
-    """Return AP and recall; sets without ignored boxes only."""
+    """Return AP and recall, NaN where nobody counts; sets without ignored boxes only."""
     labels, scores, people, hits = [], [], 0, 0
     for scene in dataset.scenes:
         found = detections.get(scene.image_id)
@@ -208,6 +208,8 @@ def detection(detections: Mapping[str, Detections], dataset: Dataset, rules: Rul
             labels.append(hit)
             scores.append(float(found.scores[i]))
             hits += hit
+    if not people:
+        return math.nan, math.nan
     if not hits:
         return 0.0, 0.0
     return float(average_precision_score(labels, scores)) * hits / people, hits / people

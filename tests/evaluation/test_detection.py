@@ -59,9 +59,23 @@ def test_ignored_boxes_count_neither_way() -> None:
     assert (result.ap, result.recall, result.people, result.detections) == (1.0, 1.0, 1, 1)
 
 
-def test_an_empty_set() -> None:
-    result = evaluate_detection({}, [scene("x", [])])
-    assert (result.ap, result.recall) == (0.0, 0.0)
+def test_where_nobody_is_annotated_nothing_was_counted() -> None:
+    for detections, num in (({}, 0), ({"x": detected([A], [0.9])}, 1)):
+        result = evaluate_detection(detections, [scene("x", [])])
+        assert np.isnan([result.ap, result.recall, result.labelled_recall]).all()
+        assert (result.people, result.labelled, result.detections) == (0, 0, num)
+        recall, precision = result.curve()
+        assert np.isnan(recall).all()
+        assert precision.tolist() == [0.0] * num
+    ignored = evaluate_detection({"x": detected([A], [0.9])}, [scene("x", [A], ignore=[True])])
+    assert np.isnan([ignored.ap, ignored.recall]).all()
+
+
+def test_people_whom_nobody_found_are_a_figure_of_zero() -> None:
+    for detections in ({}, {"x": detected([FAR], [0.9])}):
+        result = evaluate_detection(detections, [scene("x", [A])])
+        assert (result.ap, result.recall, result.people) == (0.0, 0.0, 1)
+        assert np.isnan(result.labelled_recall)  # the one person has no label
 
 
 def test_recall_of_labelled_people_looks_for_them_alone() -> None:

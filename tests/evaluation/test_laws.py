@@ -51,11 +51,11 @@ def test_order_changes_nothing(preset: str, seed: int, lists: bool) -> None:
     two = evaluate_search(mixed, other, embeddings[by_query], rules)
     np.testing.assert_allclose(two.average_precisions, one.average_precisions[by_query], atol=1e-12)
     np.testing.assert_array_equal(two.first_ranks, one.first_ranks[by_query])
-    assert two.mean_average_precision == pytest.approx(one.mean_average_precision, abs=1e-12)
-    assert two.top == one.top
+    assert two.mean_average_precision == pytest.approx(one.mean_average_precision, abs=1e-12, nan_ok=True)
+    assert two.top == pytest.approx(one.top, nan_ok=True)
     found_one = evaluate_detection(detections, data.scenes, rules)
     found_two = evaluate_detection(mixed, other.scenes, rules)
-    assert (found_two.ap, found_two.recall) == pytest.approx((found_one.ap, found_one.recall), abs=1e-12)
+    assert (found_two.ap, found_two.recall) == pytest.approx((found_one.ap, found_one.recall), abs=1e-12, nan_ok=True)
 
 
 @given(seed=seeds(), lists=st.booleans())
@@ -115,4 +115,4 @@ def test_a_false_match_never_raises_average_precision(preset: str, seed: int, li
     assert (after.average_precisions[counted] <= before.average_precisions[counted] + 1e-12).all()
     assert (after.first_ranks[counted] >= before.first_ranks[counted]).all()
     one, two = evaluate_detection(detections, data.scenes, rules), evaluate_detection(more, data.scenes, rules)
-    assert two.ap <= one.ap + 1e-12
+    assert two.ap <= one.ap + 1e-12 or not one.people  # a rule may leave out scenes without detections

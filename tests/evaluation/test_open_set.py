@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from personsearch import Detections
 from personsearch.datasets import GalleryList, Query, Scene
 from personsearch.datasets.dataset import Accounting, Dataset
 from personsearch.errors import DatasetError
+from personsearch.evaluation import PRESETS, evaluate_search
 from personsearch.evaluation.open_set import OpenSetResult, open_set
 from tests.evaluation import toy
 
@@ -60,6 +63,37 @@ def test_people_who_are_nowhere_and_galleries_that_are_left_empty() -> None:
     assert result.impostor == pytest.approx([0.9, -np.inf])  # without x the second one's gallery is empty
     with pytest.raises(DatasetError, match="has no queries"):
         open_set(FOUND, dataset(SCENES, []), look(0))
+
+
+def test_queries_in_whose_image_nothing_was_detected_are_scored_as_in_a_search() -> None:
+    """With the detection nearest to the query searched for, there is nothing to search for: the box is no stand-in."""
+    found = {"x": detected([0.95, 0.9]), "y": detected([0.3])}
+    by_detection = PRESETS["alignps"]
+    two = (query(), Query(image_id="y", box=np.array(A, np.float32), identity=1))
+    zero = open_set(found, dataset(SCENES, list(two)), look(2), by_detection)
+    assert zero.genuine.tolist() == [-np.inf, pytest.approx(zero.genuine[1])]
+    assert zero.identified.tolist()[0] is False
+    assert zero.impostor[0] == -np.inf
+    search = evaluate_search(found, dataset(SCENES, list(two)), look(2), by_detection)
+    assert (zero.identified == (search.first_ranks == 0)).all()
+    skip = open_set(found, dataset(SCENES, list(two)), look(2), by_detection.changed(undetected_query="skip"))
+    assert (len(skip.genuine), len(skip.impostor), skip.without_trial) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_weights_that_detect_nobody_identify_nobody(preset: str) -> None:
+    scenes = [replace(scene, camera=camera) for scene, camera in zip(SCENES, "abc", strict=True)]
+    result = open_set({}, dataset(scenes, [query()]), look(1), PRESETS[preset])
+    assert (result.genuine.tolist(), result.identified.tolist()) == ([-np.inf], [False])
+    rates, shares = result.curve()
+    assert (rates.tolist(), shares.tolist()) == ([0.0, 1.0], [0.0, 0.0])
+
+
+def test_no_trials_give_no_numbers() -> None:
+    rules = PRESETS["alignps"].changed(undetected_query="skip")
+    result = open_set({}, dataset(SCENES, [query()]), look(1), rules)
+    assert result.without_trial == 1
+    assert np.isnan(result.curve()).all()
 
 
 def test_a_ranker_ranks_the_rows_of_the_gallery() -> None:

@@ -18,9 +18,9 @@ def test_equal_scores_are_one_threshold() -> None:
     assert average_precision(np.array([False, True]), np.array([0.5, 0.5])) == pytest.approx(0.5)
 
 
-def test_nothing_relevant_is_zero() -> None:
-    assert average_precision(np.zeros(3, bool), np.arange(3.0)) == 0.0
-    assert average_precision(np.zeros(0, bool), np.zeros(0)) == 0.0
+def test_a_mean_over_nothing_relevant_is_no_number() -> None:
+    assert np.isnan(average_precision(np.zeros(3, bool), np.arange(3.0)))
+    assert np.isnan(average_precision(np.zeros(0, bool), np.zeros(0)))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=40))

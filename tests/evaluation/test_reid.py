@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -24,8 +26,37 @@ def test_where_no_crop_counts_as_a_query_the_figures_are_not_numbers() -> None:
     """People of one camera have nobody to be found in another: 0 of 0 is not 0."""
     embeddings = np.eye(2, dtype=np.float32)
     result = evaluate_reid(embeddings, np.array([1, 1]), ["a", "a"], np.array([True, True]))
-    assert result.queries == 0
+    assert (result.queries, result.asked) == (0, 2)
+    assert result.left_out == {"the person is only in pictures of the query's camera": 2}
     assert np.isnan([result.mean_average_precision, result.top1]).all()
+
+
+def test_query_crops_that_do_not_count_are_counted() -> None:
+    rows = np.eye(4, dtype=np.float32)
+    result = evaluate_reid(rows, np.array([1, 1, 2, -1]), ["a", "b", "a", "a"], np.array([True, False, True, True]))
+    assert (result.queries, result.asked) == (1, 3)
+    assert result.left_out == {"the person has no label": 1, "the person is in no other picture": 1}
+
+
+def test_in_a_set_of_crops_queries_are_no_part_of_the_gallery() -> None:
+    """Market-1501 keeps them apart: query b's crop is no match for query a, though it is the most similar one."""
+    angle = np.deg2rad([0, 1, 30, 10])
+    crops = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    scenes = [
+        toy.scene(f"{n}", [toy.A], [p], camera=c) for n, (p, c) in enumerate(zip([7, 7, 7, 8], "abcc", strict=True))
+    ]
+    observed = Observations(
+        weights="f" * 64,
+        detections={},
+        boxes={scene.image_id: scene.boxes for scene in scenes},
+        embeddings={scene.image_id: crops[number : number + 1] for number, scene in enumerate(scenes)},
+    )
+    asked = tuple(toy.query(7, f"{n}") for n in (0, 1))
+    apart = reid_of(observed, replace(toy.dataset(scenes, *asked), crops=True))["other cameras"]
+    # the gallery is 7 at 30 degrees and 8 at 10: both queries rank the stranger first
+    assert (apart.mean_average_precision, apart.top1, apart.queries) == (0.5, 0.0, 2)
+    together = reid_of(observed, toy.dataset(scenes, *asked))["other cameras"]
+    assert (together.mean_average_precision, together.top1) == (pytest.approx((1 + 2 / 3) / 2), 1.0)
 
 
 def test_an_unknown_camera_is_no_other_unknown_camera() -> None:
@@ -77,7 +108,7 @@ def test_annotated_people_are_ranked_alone() -> None:
     )
     crops, identities = rows.reshape(6, 4)[:5], np.array([1, 2, 1, -1, 2])
     cameras = ["a", "a", "b", "b", "a"]
-    for queries, is_query in (((toy.query(),), [True] + [False] * 4), ((), [True] * 5)):
+    for queries, is_query in (((toy.query(),), [True] + [False] * 4), ((), [True, True, True, False, True])):
         figures = reid_of(observed, toy.dataset(scenes, *queries))
         assert list(figures) == ["other cameras", "all cameras"]
         for rule, same_camera in (("other cameras", False), ("all cameras", True)):

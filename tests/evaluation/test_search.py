@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from personsearch.datasets import Query
 from personsearch.errors import DatasetError
 from personsearch.evaluation import PRESETS, Rules, SearchResult, evaluate_search
 from personsearch.results import Detections
@@ -166,7 +167,33 @@ def test_a_person_in_no_other_scene() -> None:
         result = evaluate_search(detections, dataset(scenes, *asked), two, rules)
         assert (result.mean_average_precision, result.queries) == (average, count)
     assert np.isnan(result.average_precisions).tolist() == [True, False]
+    assert result.left_out == {"the person is only in the query's own image": 1}
     assert result.best[0] == ()
+
+
+def test_why_a_query_does_not_count() -> None:
+    scenes = [shows("q", [1], "1"), shows("x", [2], "1"), shows("y", [2], "1"), shows("z", [], "2")]
+    asked = (QUERY, query(2, "x"), query(9), query(1, gallery=listing(("x", None), ("y", None))))
+
+    def left_out(preset: str, *queries: Query, detections: dict[str, Detections] | None = None) -> dict[str, int]:
+        look = np.repeat(LOOK, len(queries), axis=0)
+        rules = PRESETS[preset].changed(absent_person="skip", undetected_query="skip")
+        result = evaluate_search(
+            {"x": detected([0.5])} if detections is None else detections, dataset(scenes, *queries), look, rules
+        )
+        assert result.queries + sum(result.left_out.values()) == len(queries)
+        return dict(result.left_out)
+
+    own, nowhere = "the person is only in the query's own image", "the person is in no scene of the set"
+    assert left_out("strict", *asked) == {own: 1, nowhere: 1, "the person is in no image of the query's list": 1}
+    camera = "the person is only in frames of the query's camera"
+    assert left_out("cross-camera-frames", *asked[:3]) == {own: 1, nowhere: 1, camera: 1}
+    assert left_out("cross-camera-junk", asked[1]) == {camera: 1}
+    assert left_out("alignps", asked[1], detections={}) == {"nothing was detected in the query's image": 1}
+    other = PRESETS["strict"].changed(cameras="same-frames")
+    far = [*scenes, shows("w", [3], "1"), shows("v", [3], "2")]
+    result = evaluate_search({}, dataset(far, query(3, "z"), query(3, "w")), np.repeat(LOOK, 2, axis=0), other)
+    assert (result.queries, dict(result.left_out)) == (1, {"the person is only in frames of other cameras": 1})
 
 
 def test_input_that_does_not_match_the_set() -> None:
