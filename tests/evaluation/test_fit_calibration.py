@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import beta
 
 from personsearch import Detections
@@ -67,6 +69,56 @@ def test_by_hand() -> None:
     assert [threshold.similarity for threshold in fitted.thresholds] == [None, None, None]
 
 
+@pytest.mark.parametrize(
+    ("probability", "pairs", "limited"),
+    [
+        ([0, 1], [1, 1], [1 / 3, 2 / 3]),
+        ([0, 0.5, 1], [8, 4, 18], [1 / 10, 0.5, 19 / 20]),
+        ([0.25], [4], [0.25]),  # a single step has both kinds, so it is neither 0 nor 1
+        ([0, 0.001, 0.5, 0.9], [2, 1000, 10, 10], [0.001, 0.001, 0.5, 0.9]),  # 1/4 would overrule a thousand pairs
+        ([0.1, 0.5, 0.999, 1], [10, 10, 1000, 1], [0.1, 0.5, 0.999, 0.999]),  # so would 2/3
+        ([0.01, 0.99], [100, 100], [0.01, 0.99]),  # steps with an exception are what they are
+    ],
+)
+def test_end_steps_are_never_certain_and_change_no_other(
+    probability: list[float], pairs: list[int], limited: list[float]
+) -> None:
+    found = fitting._never_certain(np.array(probability, float), np.array(pairs, float))
+    assert found == pytest.approx(limited)
+
+
+def counted(similarities: np.ndarray) -> np.ndarray:
+    return np.bincount(pairs.bin_of(similarities), minlength=pairs.BINS)
+
+
+def test_one_pair_does_not_spoil_a_calibration() -> None:
+    """One of 2,000 true pairs that looks like a stranger, or one stranger that looks like a true pair."""
+    rng = np.random.default_rng(0)
+    same, different = rng.normal(0.7, 0.1, 2000).clip(-1, 1), rng.normal(0.1, 0.15, 200_000).clip(-1, 1)
+    odd_same, odd_different = same.copy(), different.copy()
+    odd_same[0] = np.sort(different)[2]  # only two strangers are below it
+    odd_different[0] = np.sort(same)[-2]  # only one true pair is above it
+    at = np.array([-0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 0.95])
+    fits = [(same, different), (odd_same, different), (same, odd_different)]
+    plain, one_low, one_high = (np.interp(at, *fitting._isotonic(counted(s), counted(d))) for s, d in fits)
+    assert plain[0] < 1e-4 < 0.99 < plain[-1]
+    np.testing.assert_allclose(one_low, plain, atol=2e-4)
+    np.testing.assert_allclose(one_high, plain, atol=5e-3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_probabilities_rise_and_are_never_certain(counts: list[tuple[int, int]]) -> None:
+    same, different = np.zeros((2, pairs.BINS), np.int64)
+    same[: len(counts)], different[: len(counts)] = zip(*counts, strict=True)
+    if not same.any() or not different.any():
+        return
+    knots, probabilities = fitting._isotonic(same, different)
+    assert (np.diff(knots) > 0).all()
+    assert (np.diff(probabilities) >= 0).all()
+    assert 0 < probabilities[0] <= probabilities[-1] < 1
+
+
 def test_what_is_not_a_pair() -> None:
     scenes = [
         toy.scene("q", SPOTS[:2], [1, 2]),  # the query's own scene
@@ -94,7 +146,8 @@ def test_observations_of_another_set_are_refused() -> None:
         fit_calibration(observed(other, {}), data)
 
 
-def test_a_threshold_by_hand() -> None:
+def test_a_threshold_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "ENOUGH_PEOPLE", 1)  # one query is no basis for a threshold, but for arithmetic
     # strangers at 0.00, 0.05 .. 0.95; half of them reach 0.5, so a rate of 0.5 cuts just above 0.45
     scenes = [toy.scene("q", [A], [1]), toy.scene("x", [A], [1]), toy.scene("y", [A], [1])]
     detections = {"x": detected([0.9]), "y": detected([0.2])}
@@ -108,6 +161,27 @@ def test_a_threshold_by_hand() -> None:
     assert half.low <= half.similarity <= half.high
     assert half.true_match_rate == 0.5
     assert (twentieth.rate, twentieth.similarity, twentieth.low) == (0.05, None, None)  # one pair is too few for a rate
+
+
+def test_a_rate_needs_people_and_not_only_pairs() -> None:
+    """30 people make 31,000 pairs: 31 of them lie above a rate of 1 in 1,000, and these are of few people."""
+    data, observations = people_on_a_sphere(0, identities=30)
+    hundredth, thousandth, tenth_of_that = fit_calibration(observations, data).thresholds
+    assert hundredth.similarity is not None
+    assert (thousandth.rate, thousandth.similarity, thousandth.low) == (1e-3, None, None)
+    assert tenth_of_that.similarity is None
+    data, observations = people_on_a_sphere(0, identities=60)
+    assert fit_calibration(observations, data).thresholds[1].similarity is not None
+
+
+def test_people_above_are_counted_on_the_side_that_has_fewer() -> None:
+    tail = fitting._Tail(
+        similarity=np.array([0.9, 0.8, 0.8, 0.7], np.float32),
+        query=np.array([0, 0, 1, 2], np.int32),
+        other=np.array([3, 4, 5, 6], np.int32),
+        counts=np.zeros((3, 7), np.int32),
+    )
+    assert [tail.people_above(similarity) for similarity in (0.95, 0.85, 0.8, 0.1)] == [0, 1, 2, 3]
 
 
 def test_intervals_contain_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +254,7 @@ def test_a_check_by_hand() -> None:
 
 
 def test_the_seed_matters_and_the_size_of_blocks_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    data, observations = people_on_a_sphere(1, identities=12)
+    data, observations = people_on_a_sphere(1, identities=30)
     monkeypatch.setattr(fitting, "RESAMPLES", 50)
     whole = fit_calibration(observations, data)
     assert whole == fit_calibration(observations, data)
