@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -160,22 +161,54 @@ class Match:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredScene:
+    """A scene of a gallery.
+
+    Attributes:
+        image_id: its name.
+        camera: the camera that took it, if known.
+        time: seconds, if known.
+        image_size: (height, width) in pixels.
+        extra: what the caller stored with it.
+    """
+
+    image_id: str
+    camera: str | None
+    time: float | None
+    image_size: tuple[int, int]
+    extra: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class IndexReport:
-    """What ``index`` did.
+    """What ``index`` did, and what it did not.
 
     Attributes:
         added: scenes stored now.
         skipped: scenes that were there already.
         people: people stored now.
-        failed: (image_id, reason) of inputs that could not be used.
+        failed: (image_id, reason) of inputs that were refused.
+        damaged: (image_id, what was lost) of videos that could be read in part.
         unmatched: image_ids of the given cameras and times that no input has.
+        passed_over: kind of file that is neither picture nor video (".txt") -> how many there were.
+        labelled: how many of the scenes that were there already have another camera or time now, as given.
+        unverified: how many of them were stored without a digest of their content, so that it was not compared.
     """
 
     added: int
     skipped: int
     people: int
     failed: tuple[tuple[str, str], ...] = ()
+    damaged: tuple[tuple[str, str], ...] = ()
     unmatched: tuple[str, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    labelled: int = 0
+    unverified: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all was done that was asked for: nothing was refused, damaged or unmatched."""
+        return not (self.failed or self.damaged or self.unmatched)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,6 +105,7 @@ def write_cache(gallery: Path, cached: Cached, deletions: int) -> CacheNote:
             save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, about)
         except SafetensorError as error:
             raise OSError(str(error)) from None
+        temporary.chmod(folder.stat().st_mode & 0o666)  # safetensors lets nobody else read what it writes
         sha256 = sha256_of(temporary)
         replace_durably(temporary, _path(gallery, sha256))
     except BaseException:

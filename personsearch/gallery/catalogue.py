@@ -57,6 +57,12 @@ class Catalogue:
         """Highest row number of a scene; 0 where there is none."""
         return int(self._ids.array[-1]) if len(self._ids) else 0
 
+    def forget_scenes(self) -> Catalogue:
+        """Return a catalogue of the same people that has yet to be told of their scenes."""
+        catalogue = Catalogue()
+        catalogue.scene_of = self.scene_of
+        return catalogue
+
     def add(self, scene: ImageRow) -> None:
         """Add a scene with a row number above all others."""
         self._ids.extend(np.array([scene.id]))

@@ -49,12 +49,21 @@ def check_scene(image_id: str, detections: Detections, camera: str | None, dim: 
         raise GalleryError(f"image_id must be a string that is not empty, got {image_id!r}")
     if not _storable(image_id):
         raise GalleryError(f"image_id {image_id!r} cannot be stored: it is not valid Unicode; use another name")
-    if camera is not None and not (isinstance(camera, str) and _storable(camera)):
-        raise GalleryError(f"image {image_id!r}: camera must be a string of valid Unicode or None, got {camera!r}")
+    check_camera(image_id, camera)
     check_vectors(f"image {image_id!r}", detections.embeddings, dim)
     for name, values in (("boxes", detections.boxes), ("scores", detections.scores)):
         if not np.isfinite(values).all():
             raise GalleryError(f"image {image_id!r}: {name} must be finite")
+
+
+def check_camera(image_id: str, camera: str | None) -> None:
+    """Refuse a camera that cannot be stored.
+
+    Raises:
+        GalleryError: it is neither a string of valid Unicode nor None.
+    """
+    if camera is not None and not (isinstance(camera, str) and _storable(camera)):
+        raise GalleryError(f"image {image_id!r}: camera must be a string of valid Unicode or None, got {camera!r}")
 
 
 def _storable(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -15,14 +16,14 @@ from filelock import FileLock
 from personsearch.calibration import Calibration, stricter
 from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.checks import check_calibration, check_spec, check_vectors, scene_row
+from personsearch.gallery.checks import check_calibration, check_camera, check_spec, check_vectors, scene_row, seconds
 from personsearch.gallery.index import KINDS, IndexKind
 from personsearch.gallery.opening import open_folder
-from personsearch.gallery.rows import unit
-from personsearch.gallery.store import Store
+from personsearch.gallery.rows import ImageRow, stored_detections, unit
+from personsearch.gallery.store import Store, damaged
 from personsearch.gallery.upkeep import Upkeep
 from personsearch.gallery.view import View
-from personsearch.results import Detections, Floats, GalleryInfo, Match, Spec
+from personsearch.results import Detections, Floats, GalleryInfo, Match, Spec, StoredScene
 
 logger = logging.getLogger(__name__)
 
@@ -189,10 +190,24 @@ class Gallery:
         with self._threads:
             return self._store.state().images
 
-    def image_ids(self) -> list[str]:
-        """Return the ids of all scenes, in the order they were added."""
+    def image_ids(self, prefix: str = "") -> list[str]:
+        """Return the ids of all scenes in the order they were added; with a prefix, of those that begin with it."""
         with self._threads:
-            return self._store.image_ids()
+            return self._store.image_ids(prefix)
+
+    def scene(self, image_id: str) -> StoredScene | None:
+        """Return what is stored of a scene; None where none has this id."""
+        with self._threads:
+            row = self._store.image(image_id)
+        if row is None:
+            return None
+        return StoredScene(
+            image_id=row.image_id,
+            camera=row.camera,
+            time=row.time,
+            image_size=(row.height, row.width),
+            extra=json.loads(row.extra),
+        )
 
     def add(
         self,
@@ -233,11 +248,44 @@ class Gallery:
                 if not replace:
                     raise GalleryMismatchError(
                         f"{self.path}: image {image_id!r} is stored with other content; "
-                        "give replace=True to replace it, or use another image_id"
+                        "give replace=True to replace it, or use another image_id. "
+                        f"{self._both(image_id, row, len(detections))}"
                     )
                 self._upkeep.drop_cache()
                 self._store.delete([image_id])
             self._store.insert(row, detections.boxes, detections.scores, detections.embeddings)
+        return True
+
+    def label(self, image_id: str, *, camera: str | None = None, time: float | None = None) -> bool:
+        """Give a stored scene another camera or time. Its people keep their detection_ids.
+
+        Args:
+            image_id: of the scene.
+            camera: the camera that took it; None leaves it as it is.
+            time: seconds on the caller's clock; None leaves it as it is.
+
+        Returns:
+            True if something changed, False if the scene had this camera and time already.
+
+        Raises:
+            GalleryError: no scene has this id, the camera or time cannot be stored, or the gallery is open for reading
+                only.
+        """
+        self._writable()
+        check_camera(image_id, camera)
+        time = seconds(image_id, time)
+        with self._threads, self._store.transaction():
+            row = self._store.image(image_id)
+            if row is None:
+                raise GalleryError(f"{self.path}: no image {image_id!r} is stored here")
+            camera, time = row.camera if camera is None else camera, row.time if time is None else time
+            if (camera, time) == (row.camera, row.time):
+                return False
+            try:
+                detections = stored_detections(row, self._store.people_of(row), self.embedding_size)
+            except ValueError as error:
+                raise GalleryCorruptError(damaged(self.path, str(error))) from None
+            self._store.label(row.labelled(detections, camera, time))
         return True
 
     def remove(self, image_ids: Iterable[str] | None = None, *, before: float | None = None) -> int:
@@ -420,6 +468,13 @@ class Gallery:
                 return self._store.problems() or self._upkeep.problems(self._view.refresh())
             except GalleryCorruptError as error:
                 return [str(error)]
+
+    def _both(self, image_id: str, given: ImageRow, people: int) -> str:
+        """Say what is stored of a scene and what was given, for a message that the two differ."""
+        stored = self._store.image(image_id)
+        if stored is None:
+            return ""
+        return f"Stored: {stored.describe(len(self._store.people_of(stored)))}; given: {given.describe(people)}"
 
     def _described(self) -> str:
         with self._store.snapshot():

@@ -10,21 +10,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery.gallery import Gallery
 from personsearch.gallery.meta import spec_of, without_revision
+from personsearch.gallery.reading import connect_reader
 from personsearch.gallery.rows import (
-    EMBEDDING,
     IMAGE_COLUMNS,
     PERSON_COLUMNS,
     ImageRow,
     PersonRow,
     content_digest,
-    stored_vectors,
+    stored_detections,
 )
-from personsearch.gallery.store import DATABASE, UNREADABLE
+from personsearch.gallery.store import BUSY_SECONDS, DATABASE, UNREADABLE
 from personsearch.results import Detections, RescueReport, Spec
 
 #: How many row numbers are tried one by one where a scan meets a broken page.
@@ -55,7 +53,7 @@ def rescue(damaged: Path, new: Path, spec: Spec | None = None) -> RescueReport:
         raise GalleryError(f"{new}: there is a gallery here already; name a new folder")
     saved = people = 0
     lost: list[str] = []
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db:
+    with closing(connect_reader(file, BUSY_SECONDS)[0]) as db:
         db.text_factory = lambda raw: raw.decode("utf-8", "replace")
         spec = _spec(db, file, spec)
         stored = _stored(db)
@@ -143,14 +141,8 @@ def _detections(scene: ImageRow, people: list[PersonRow], dim: int) -> Detection
     if not scene.intact:
         return None
     try:
-        vectors = stored_vectors([person.embedding for person in people], dim)
+        detections = stored_detections(scene, people, dim)
     except ValueError:
         return None
-    detections = Detections(
-        boxes=np.array([person.box for person in people], dtype=np.float32).reshape(-1, 4),
-        scores=np.array([person.score for person in people], dtype=np.float32),
-        embeddings=vectors.astype(EMBEDDING).astype(np.float32),
-        image_size=(scene.height, scene.width),
-    )
     intact = content_digest(detections, scene.camera, scene.time, scene.extra) == scene.digest
     return detections if intact else None

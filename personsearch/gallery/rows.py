@@ -9,7 +9,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,25 @@ class ImageRow:
         height, width = detections.image_size
         digest = content_digest(detections, camera, time, extra)
         return cls(0, image_id, camera, time, int(width), int(height), extra, digest)
+
+    def labelled(self, detections: Detections, camera: str | None, time: float | None) -> ImageRow:
+        """Return the row of this scene with another camera and time.
+
+        Args:
+            detections: the scene's people, as :func:`stored_detections` returns them.
+            camera: from now on.
+            time: from now on.
+        """
+        digest = content_digest(detections, camera, time, self.extra)
+        return replace(self, camera=camera, time=time, digest=digest)
+
+    def describe(self, people: int) -> str:
+        """Say in words what the scene is, given how many people it has."""
+        facts = [f"{self.width}x{self.height}", "1 person" if people == 1 else f"{people} people"]
+        facts += [f"camera {self.camera}"] if self.camera is not None else []
+        facts += [f"time {self.time:g}"] if self.time is not None else []
+        path = json.loads(self.extra).get("path")
+        return ", ".join(facts + ([f"from {path}"] if path else []))
 
     def values(self) -> tuple[Any, ...]:
         """Return the values to insert, all columns but the row number."""
@@ -140,6 +159,25 @@ def unit(stored: NDArray[np.float16]) -> Floats:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors /= np.maximum(norms, np.finfo(np.float32).tiny)
     return vectors
+
+
+def stored_detections(scene: ImageRow, people: Sequence[PersonRow], dim: int) -> Detections:
+    """Return the people of a scene with exactly the numbers that are stored: embeddings in half precision.
+
+    Args:
+        scene: as stored.
+        people: all of its N people, by rising id.
+        dim: the gallery's embedding size.
+
+    Raises:
+        ValueError: an embedding has another length than ``dim``.
+    """
+    return Detections(
+        boxes=np.array([person.box for person in people], dtype=np.float32).reshape(-1, 4),
+        scores=np.array([person.score for person in people], dtype=np.float32),
+        embeddings=stored_vectors([person.embedding for person in people], dim).astype(np.float32),
+        image_size=(scene.height, scene.width),
+    )
 
 
 def content_digest(detections: Detections, camera: str | None, time: float | None, extra: str) -> bytes:

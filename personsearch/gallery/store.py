@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from personsearch.errors import (
     GalleryMismatchError,
 )
 from personsearch.gallery.meta import FORMAT, meta_of, spec_of
+from personsearch.gallery.reading import Stamp, connect_reader, stamp_of
 from personsearch.gallery.rows import EMBEDDING, IMAGE_COLUMNS, PERSON_COLUMNS, ImageRow, PersonRow, stored_vectors
 from personsearch.results import Floats, Spec
 
@@ -29,6 +31,8 @@ Row = TypeVar("Row", ImageRow, PersonRow)
 DATABASE = "gallery.sqlite"
 BUSY_SECONDS = 10.0
 CHUNK = 20_000
+#: The meta key of State.labellings, which a gallery has from its first such change on.
+LABELLINGS = "labellings"
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -65,6 +69,7 @@ class State:
         images: number of scenes stored.
         people: number of people stored.
         deletions: how often scenes have been erased.
+        labellings: how often the camera or time of a scene has been changed.
         last_image: highest row number of a scene; 0 where there is none.
         last_person: highest detection_id; 0 where there is none.
         cache: the note of the cache that was written last; see ``cache.py``.
@@ -73,6 +78,7 @@ class State:
     images: int
     people: int
     deletions: int
+    labellings: int
     last_image: int
     last_person: int
     cache: str
@@ -98,10 +104,13 @@ class Store:
         """
         self.path = path
         self._closed = False
+        self._stamp: Stamp | None = None
         file = path / DATABASE
-        target = f"{file.absolute().as_uri()}?mode=ro" if readonly else file
         with self._translated():
-            self._db = sqlite3.connect(target, uri=readonly, timeout=BUSY_SECONDS, check_same_thread=False)
+            if readonly:
+                self._db, self._stamp = connect_reader(file, BUSY_SECONDS)
+            else:
+                self._db = sqlite3.connect(file, timeout=BUSY_SECONDS, check_same_thread=False)
         try:
             self._prepare(readonly, create)
         except BaseException:
@@ -129,6 +138,27 @@ class Store:
         except ValueError as error:
             raise GalleryCorruptError(damaged(self.path, str(error))) from None
         self.embedding_size = self.spec.embedding_size
+
+    @property
+    def unlocked(self) -> bool:
+        """Whether the database is read without locks, because nothing can be written beside it; see ``reading.py``."""
+        return self._stamp is not None
+
+    def _follow(self) -> None:
+        """Open a database that is read without locks again if somebody has changed it."""
+        if self._stamp is None or self._closed or self._db.in_transaction or not self._has_changed():
+            return
+        self._db.close()
+        self._db, self._stamp = connect_reader(self.path / DATABASE, BUSY_SECONDS)
+        self._db.isolation_level = None
+
+    def _has_changed(self) -> bool:
+        if self._stamp is None:
+            return False
+        try:
+            return stamp_of(self.path / DATABASE) != self._stamp
+        except OSError:
+            return True
 
     def close(self) -> None:
         """Close the database; whatever is called afterwards raises a GalleryError."""
@@ -167,6 +197,33 @@ class Store:
         with self._translated():
             row = self._db.execute("SELECT digest FROM image WHERE image_id = ?", (image_id,)).fetchone()
         return None if row is None else bytes(row[0])
+
+    def image(self, image_id: str) -> ImageRow | None:
+        """Return a stored scene; None where no scene has this id."""
+        with self._translated():
+            row = self._db.execute(
+                f"SELECT {', '.join(IMAGE_COLUMNS)} FROM image WHERE image_id = ?", (image_id,)
+            ).fetchone()
+        return None if row is None else self._checked(ImageRow(*row))
+
+    def people_of(self, image: ImageRow) -> list[PersonRow]:
+        """Return the people of a stored scene, by rising id."""
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT {', '.join(PERSON_COLUMNS)} FROM person WHERE image = ? ORDER BY id", (image.id,)
+            ).fetchall()
+        return [self._checked(PersonRow.of(row)) for row in rows]
+
+    def label(self, image: ImageRow) -> None:
+        """Store the camera and time of a scene that is stored already; call inside a transaction.
+
+        Args:
+            image: the scene's row as it is to be from now on.
+        """
+        columns = [f"{name} = ?" for name in IMAGE_COLUMNS[1:]]
+        self._db.execute(f"UPDATE image SET {', '.join(columns)} WHERE id = ?", (*image.values(), image.id))
+        self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, '0')", (LABELLINGS,))
+        self._count(labellings=1)
 
     def insert(self, image: ImageRow, boxes: Floats, scores: Floats, embeddings: Floats) -> None:
         """Store a scene and its people; call inside a transaction.
@@ -227,10 +284,15 @@ class Store:
             busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 
-    def image_ids(self) -> list[str]:
-        """Return the ids of all scenes, in the order they were added."""
+    def image_ids(self, prefix: str = "") -> list[str]:
+        """Return the ids of all scenes that begin so, in the order they were added."""
+        bounds: tuple[str, ...]
+        query, bounds = "SELECT image_id FROM image ORDER BY id", ()
+        if prefix:  # by the index of the ids, which are ordered as UTF-8 is
+            query = "SELECT image_id FROM image WHERE image_id >= ? AND image_id < ? ORDER BY id"
+            bounds = (prefix, prefix + chr(sys.maxunicode))
         with self._translated():
-            return [row[0] for row in self._db.execute("SELECT image_id FROM image ORDER BY id")]
+            return [row[0] for row in self._db.execute(query, bounds)]
 
     def state(self) -> State:
         """Return the counts and the cache's note as they are now."""
@@ -241,7 +303,8 @@ class Store:
             ).fetchone()
         try:
             images, people, deletions = (int(meta[key]) for key in ("images", "people", "deletions"))
-            return State(images, people, deletions, last_image or 0, last_person or 0, meta["cache"])
+            labellings = int(meta.get(LABELLINGS, 0))
+            return State(images, people, deletions, labellings, last_image or 0, last_person or 0, meta["cache"])
         except (KeyError, ValueError) as error:
             raise GalleryCorruptError(damaged(self.path, f"counts: {error}")) from None
 
@@ -325,21 +388,25 @@ class Store:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn SQLite's errors into the gallery's."""
+        """Turn SQLite's errors into the gallery's, and keep up with a database that is read without locks."""
         file = self.path / DATABASE
+        busy = f"{file}: another process is writing to it; try again later"
         try:
+            self._follow()
             yield
         except UNREADABLE as error:
             if self._closed:
                 raise GalleryError(f"{self.path}: the gallery is closed; open it again") from None
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise GalleryLockedError(f"{file}: another process is writing to it; try again later") from None
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or self._has_changed():
+                raise GalleryLockedError(busy) from None
             if code == sqlite3.SQLITE_FULL:
                 raise GalleryFullError(f"{file}: the disk is full; nothing acknowledged is lost") from None
             if code in _ENVIRONMENT:
                 raise GalleryError(f"{file}: {_ENVIRONMENT[code]} ({error})") from error
             raise GalleryCorruptError(damaged(self.path, str(error))) from None
+        if self._has_changed():  # what was read may be half of the state before and half of the one after
+            raise GalleryLockedError(busy)
 
 
 def damaged(gallery: Path, what: str) -> str:

@@ -34,6 +34,7 @@ class View:
         self.index: Index | None = None
         self.catalogue = Catalogue()
         self._deletions = 0
+        self._labellings = 0
 
     def start(self, loaded: Loaded) -> Index:
         """Forget everything and begin with a loaded index; :meth:`refresh` adds what it lacks."""
@@ -57,6 +58,9 @@ class View:
         if state.deletions != self._deletions:
             self._drop_erased(index)
             self._deletions = state.deletions
+        if state.labellings != self._labellings:
+            self.catalogue = self.catalogue.forget_scenes()  # which are read again, all of them
+            self._labellings = state.labellings
         if state.last_image > self.catalogue.last_image:
             for scene in self._store.images(self.catalogue.last_image):
                 self.catalogue.add(scene)
