@@ -24,13 +24,13 @@ def open_folder(folder: Path, *, write: bool, spec: Spec | None) -> tuple[Store,
         The database, and the writer's lock; None for a reader.
 
     Raises:
-        GalleryError: there is no gallery and no spec to make one, or the folder cannot be written to.
+        GalleryError: there is no gallery and no spec to make one, or the folder cannot be looked into or written to.
         GalleryLockedError: another process is writing.
         GalleryMismatchError: the gallery has another format.
         GalleryCorruptError: the database is damaged.
     """
     create = spec if write else None
-    if create is None and not (folder / DATABASE).exists():
+    if create is None and not _has_database(folder):
         raise GalleryError(f"{folder}: there is no gallery here; index some images into it first")
     if not write:
         return Store(folder, readonly=True, create=None), None
@@ -44,3 +44,12 @@ def open_folder(folder: Path, *, write: bool, spec: Spec | None) -> tuple[Store,
     except BaseException:
         lock.release()
         raise
+
+
+def _has_database(folder: Path) -> bool:
+    try:
+        return (folder / DATABASE).exists()
+    except OSError as error:  # the folder, or one above it, is closed to us
+        raise GalleryError(
+            f"{folder}: cannot be looked into ({error.strerror}); ask its owner for the right to"
+        ) from None

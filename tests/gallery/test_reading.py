@@ -5,6 +5,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -47,16 +49,14 @@ except GalleryError as error:
 
 
 @pytest.fixture
-def foreign(tmp_path: Path) -> Path:
-    """A gallery in a folder that everybody may read and nobody but root may write."""
-    folder = tmp_path / "g"
-    with Gallery.open(folder, spec()) as gallery:
-        gallery.add("a.jpg", people(3, 1), camera="door")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
-    assert (folder.stat().st_mode & 0o022) == 0
-    return folder
+def foreign() -> Iterator[Path]:
+    """A gallery that everybody may read and nobody but root may write. Folders of pytest are closed to others."""
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o755)
+        folder = Path(above) / "g"
+        with Gallery.open(folder, spec()) as gallery:
+            gallery.add("a.jpg", people(3, 1), camera="door")
+        yield folder
 
 
 def child(folder: Path, what: str) -> str:
@@ -77,6 +77,13 @@ def test_a_gallery_of_another_user_is_searched_without_writing(foreign: Path) ->
 def test_writing_without_the_right_to_is_refused_in_one_sentence(foreign: Path) -> None:
     said = child(foreign, "write")
     assert said.startswith(f"GalleryError {foreign}: cannot be written to (Permission denied); open the gallery with")
+
+
+@needs_root
+def test_a_folder_that_is_closed_is_named(foreign: Path) -> None:
+    foreign.chmod(0o700)
+    assert child(foreign, "search").startswith(f"GalleryError {foreign}: cannot be looked into (Permission denied)")
+    assert child(foreign, "write").startswith(f"GalleryError {foreign}: cannot be looked into (Permission denied)")
 
 
 @needs_root
