@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,6 +24,9 @@ from personsearch.results import Detections, Floats
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 Tag = TypeVar("Tag")
+
+#: (N, 4) boxes, or a function of the picture's (height, width) that returns them, and may refuse the picture instead.
+GivenBoxes = NDArray[Any] | Callable[[tuple[int, int]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -190,13 +193,14 @@ class Runner:
         return result
 
     def observe(
-        self, scenes: Iterable[tuple[ImageInput, NDArray[Any]]], order: ChannelOrder, settings: Settings
+        self, scenes: Iterable[tuple[ImageInput, GivenBoxes]], order: ChannelOrder, settings: Settings
     ) -> Iterator[tuple[Detections, Floats]]:
         """Yield the detections of each scene and the embeddings of its given boxes, from one pass over it."""
 
-        def prepare(scene: tuple[ImageInput, NDArray[Any]]) -> tuple[Ready, Floats]:
-            image, boxes = scene
+        def prepare(scene: tuple[ImageInput, GivenBoxes]) -> tuple[Ready, Floats]:
+            image, given = scene
             ready = self.ready(image, order)
+            boxes = given(ready.canvas.image_size) if callable(given) else given
             return ready, checked_boxes(boxes, ready.canvas.image_size, describe(image))
 
         def run(batch: list[tuple[Ready, Floats]]) -> list[tuple[Detections, Floats]]:

@@ -23,7 +23,7 @@ from personsearch.models import PersonSearchNetwork
 from personsearch.pictures.decode import ChannelOrder, ImageInput, describe
 from personsearch.progress import Progress
 from personsearch.results import Detections, Floats, IndexReport, Match, QueryPerson, Spec
-from personsearch.runner import Runner, Settings
+from personsearch.runner import GivenBoxes, Runner, Settings
 from personsearch.sources import Sources
 from personsearch.weights.files import fingerprint, save_folder
 from personsearch.weights.hub import HubOptions, publish
@@ -418,7 +418,7 @@ class PersonSearcher:
 
     def observe(
         self,
-        scenes: Iterable[tuple[ImageInput, NDArray[Any]]],
+        scenes: Iterable[tuple[ImageInput, GivenBoxes]],
         *,
         threshold: float | None = None,
         max_people: int | None = None,
@@ -428,7 +428,8 @@ class PersonSearcher:
         """Yield what :meth:`detect` and :meth:`embed_boxes` return of each scene, from one pass over it.
 
         Args:
-            scenes: (image, (N, 4) boxes to embed, xyxy pixels of the original image).
+            scenes: (image, (N, 4) boxes to embed, xyxy pixels of the original image). In place of boxes, a function of
+                the picture's (height, width) that returns them: it may refuse a picture before its boxes are used.
             threshold: lowest detector score, 0..1; default the weights' own.
             max_people: most people per image; default the weights' own.
             batch_size: images of one canvas size that go through the network together.

@@ -6,14 +6,16 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from personsearch.datasets.dataset import Dataset
-from personsearch.datasets.scene import require_images
+from personsearch.datasets.scene import Scene, check_size, require_images
 from personsearch.errors import DatasetError
 from personsearch.evaluation.observations import Observations, box_rows
 from personsearch.measure import cache
@@ -21,7 +23,7 @@ from personsearch.measure.baselines import colour_histogram
 from personsearch.models import build
 from personsearch.pictures.decode import load_image
 from personsearch.progress import Progress
-from personsearch.results import Floats
+from personsearch.results import Detections, Floats
 from personsearch.version import __version__
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ Embed = Callable[[Path, Floats], Floats]
 #: Detections are kept from this score on, so that each preset can set its own threshold. Non-maximum suppression works
 #: from the highest score down, so weaker detections change nothing about stronger ones.
 LOWEST_SCORE = 0.05
+#: Pictures of a set of crops that are held in memory at a time.
+CROPS_AT_A_TIME = 256
 
 
 def observe(
@@ -49,6 +53,8 @@ def observe(
 ) -> Observations:
     """Detect everybody in every scene, and embed the annotated boxes and the queries, in one pass.
 
+    In a set of crops every picture is one person: nobody is detected, and each is embedded as a whole.
+
     Training validates with it too: a set that holds a share of the scenes and the queries in them,
     ``annotated=False``, and the weights' own threshold as ``lowest_score``.
 
@@ -62,7 +68,8 @@ def observe(
         progress: None = a bar on a terminal, True = always a bar, False = silence.
 
     Returns:
-        Detections of every scene, and embeddings that are pooled from the whole scene.
+        Detections of every scene, and embeddings that are pooled from the whole scene; of crops, no detections, and
+        embeddings as :meth:`~personsearch.PersonSearcher.embed_crops` makes them.
 
     Raises:
         DatasetError: the set has no scenes; an image is missing or has another size than the annotations say; or a
@@ -75,13 +82,20 @@ def observe(
     key = _key(searcher, dataset, lowest_score)
     weights = searcher.spec.fingerprint
     observed = None if cache_dir is None else cache.load(cache_dir, key, weights)
-    if observed is None:
-        observed = _look(searcher, dataset, wanted, lowest_score, batch_size, progress)
-    elif not (missing := _missing(observed, wanted)):
-        logger.info("%s: taking what the network saw on an earlier run", dataset.name)
-        return observed
+    if observed is not None:
+        for scene in dataset.scenes:  # the annotations may say another size than on the earlier run
+            height, width = observed.detections[scene.image_id].image_size
+            check_size(scene, width, height)
+        missing = _missing(observed, wanted)
+        if not missing:
+            logger.info("%s: taking what the network saw on an earlier run", dataset.name)
+            return observed
+        embed = partial(_whole_picture, searcher) if dataset.crops else searcher.embed_boxes
+        observed = _with_more_boxes(observed, missing, _paths(dataset), embed, progress)
+    elif dataset.crops:
+        observed = _look_at_crops(searcher, dataset, wanted, progress)
     else:
-        observed = _with_more_boxes(observed, missing, _paths(dataset), searcher.embed_boxes, progress)
+        observed = _look(searcher, dataset, wanted, lowest_score, batch_size, progress)
     if cache_dir is not None:
         cache.save(cache_dir, key, observed)
     return observed
@@ -144,6 +158,8 @@ def _key(searcher: PersonSearcher, dataset: Dataset, lowest_score: float, embedd
         "version": __version__,
         "threshold": lowest_score,
     }
+    if dataset.crops:
+        made_with["pictures"] = "crops"
     if embedder is not None:
         made_with["embedder"] = embedder
     return cache.key_of(dataset.scenes, made_with)
@@ -190,16 +206,10 @@ def _look(
 ) -> Observations:
     started = time.perf_counter()
     detections, embeddings = {}, {}
-    inputs = ((str(scene.path), wanted[scene.image_id]) for scene in dataset.scenes)
+    inputs = ((str(scene.path), partial(_boxes_of, scene, wanted[scene.image_id])) for scene in dataset.scenes)
     with Progress(total=len(dataset.scenes), label="scenes", shown=progress) as bar:
         observed = searcher.observe(inputs, threshold=lowest_score, batch_size=batch_size)
         for scene, (people, embedded) in zip(dataset.scenes, observed, strict=True):
-            if people.image_size != (scene.height, scene.width):
-                height, width = people.image_size
-                raise DatasetError(
-                    f"{scene.path}: the image is {width}x{height}, but the annotations say "
-                    f"{scene.width}x{scene.height}; their boxes belong to another version of it"
-                )
             detections[scene.image_id] = replace(people, image_id=scene.image_id)
             embeddings[scene.image_id] = embedded
             bar.advance()
@@ -209,8 +219,62 @@ def _look(
         boxes=wanted,
         embeddings=embeddings,
         seconds=time.perf_counter() - started,
-        computed_on=f"{searcher.device.type} {str(searcher.dtype).removeprefix('torch.')}",
+        computed_on=_computed_on(searcher),
     )
+
+
+def _boxes_of(scene: Scene, boxes: Floats, image_size: tuple[int, int]) -> Floats:
+    """Return the boxes to embed, once the picture is known to be the annotated one."""
+    height, width = image_size
+    check_size(scene, width, height)
+    return boxes
+
+
+def _look_at_crops(
+    searcher: PersonSearcher, dataset: Dataset, wanted: Mapping[str, Floats], progress: bool | None
+) -> Observations:
+    """Embed every picture as a whole, as many at a time as fit into memory anywhere."""
+    started = time.perf_counter()
+    detections, embeddings = {}, {}
+    nobody = np.zeros((0, searcher.spec.embedding_size), np.float32)
+    with Progress(total=len(dataset.scenes), label="crops", shown=progress) as bar:
+        for begin in range(0, len(dataset.scenes), CROPS_AT_A_TIME):
+            scenes = dataset.scenes[begin : begin + CROPS_AT_A_TIME]
+            pictures = [_picture_of(scene) for scene in scenes]
+            for scene, row in zip(scenes, searcher.embed_crops(pictures, progress=False), strict=True):
+                detections[scene.image_id] = Detections(
+                    boxes=np.zeros((0, 4), np.float32),
+                    scores=np.zeros(0, np.float32),
+                    embeddings=nobody,
+                    image_size=(scene.height, scene.width),
+                    image_id=scene.image_id,
+                )
+                embeddings[scene.image_id] = np.tile(row, (len(wanted[scene.image_id]), 1))
+                bar.advance()
+    return Observations(
+        weights=searcher.spec.fingerprint,
+        detections=detections,
+        boxes=wanted,
+        embeddings=embeddings,
+        seconds=time.perf_counter() - started,
+        computed_on=_computed_on(searcher),
+    )
+
+
+def _whole_picture(searcher: PersonSearcher, path: Path, boxes: Floats) -> Floats:
+    """Return the embedding of a crop, for each of its boxes (N, 4)."""
+    return np.tile(searcher.embed_crops([path], progress=False), (len(boxes), 1))
+
+
+def _picture_of(scene: Scene) -> NDArray[np.uint8]:
+    """Return a crop as (H, W, 3) uint8 RGB, if it is the annotated one."""
+    picture = load_image(scene.path)
+    check_size(scene, picture.shape[1], picture.shape[0])
+    return picture
+
+
+def _computed_on(searcher: PersonSearcher) -> str:
+    return f"{searcher.device.type} {str(searcher.dtype).removeprefix('torch.')}"
 
 
 def _with_more_boxes(

@@ -13,7 +13,7 @@ from personsearch.errors import ConfigError, DatasetError
 from personsearch.measure.baselines import colour_histogram
 from personsearch.measure.observe import observe, observe_baselines
 from personsearch.pictures.decode import load_image
-from tests.support import toy_set
+from tests.support import toy_scene, toy_set
 
 
 @pytest.fixture(scope="session")
@@ -130,13 +130,69 @@ def test_what_cannot_be_observed_is_named(tiny_searcher: PersonSearcher, toy_dat
     with pytest.raises(DatasetError, match=r"query 0 is in other\.png, which is not a scene"):
         observe(tiny_searcher, elsewhere, progress=False)
     larger = replace(toy_data, scenes=(replace(toy_data.scenes[0], width=320), *toy_data.scenes[1:]))
-    with pytest.raises(DatasetError, match=r"000\.png: the image is 160x96, but the annotations say 320x96"):
+    with pytest.raises(DatasetError, match=r"000\.png: the picture is 160x96, the annotations say 320x96"):
         observe(tiny_searcher, larger, progress=False)
     gone = replace(toy_data, scenes=(replace(toy_data.scenes[0], path=tmp_path / "no.png"), *toy_data.scenes[1:]))
     with pytest.raises(DatasetError, match=r"no\.png: no such image"):
         observe(tiny_searcher, gone, progress=False)
     with pytest.raises(DatasetError, match="has no scenes"):
         observe(tiny_searcher, replace(toy_data, scenes=(), queries=()), progress=False)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_pictures_of_another_size_are_refused_before_a_box_is_used(
+    tiny_searcher: PersonSearcher, tmp_path: Path, factor: float
+) -> None:
+    """Exported at half the size, most boxes lie outside the pictures: the size is what is wrong, not the boxes."""
+    data = load_dataset(toy_set(tmp_path / "toy", num_scenes=2), split="train")
+    kept = tmp_path / "kept"
+    observe(tiny_searcher, data, cache_dir=kept, progress=False)
+    for scene in data.scenes:
+        picture = Image.open(scene.path)
+        picture.resize((int(picture.width * factor), int(picture.height * factor))).save(scene.path)
+    size = f"{int(160 * factor)}x{int(96 * factor)}"
+    with pytest.raises(DatasetError, match=rf"000\.png: the picture is {size}, the annotations say 160x96"):
+        observe(tiny_searcher, data, cache_dir=kept, progress=False)
+
+
+def test_another_annotated_size_is_refused_though_the_network_has_looked(
+    tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path
+) -> None:
+    observe(tiny_searcher, toy_data, cache_dir=tmp_path, progress=False)
+    larger = replace(toy_data, scenes=(replace(toy_data.scenes[0], height=192), *toy_data.scenes[1:]))
+    with pytest.raises(DatasetError, match=r"000\.png: the picture is 160x96, the annotations say 160x192"):
+        observe(tiny_searcher, larger, cache_dir=tmp_path, progress=False)
+
+
+def crops(folder: Path) -> Dataset:
+    """Three pictures of one person each, of different sizes."""
+    for name, size in (("query/0001_c1_0.png", (20, 50)), ("bounding_box_test/0001_c2_0.png", (30, 61))):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        toy_scene([(1, 0, 0)], *size).save(folder / name)
+    toy_scene([(2, 0, 0)], 20, 60).save(folder / "bounding_box_test/0002_c1_0.png")
+    return load_dataset(folder, "test")
+
+
+def test_crops_are_embedded_as_crops(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+    data, kept = crops(tmp_path / "set"), tmp_path / "kept"
+    assert data.crops
+    observed = observe(tiny_searcher, data, cache_dir=kept, progress=False)
+    assert all(len(people) == 0 for people in observed.detections.values())
+    expected = tiny_searcher.embed_crops([scene.path for scene in data.scenes], progress=False)
+    people = observed.people(data)
+    rows = np.concatenate([people[scene.image_id] for scene in data.scenes])
+    np.testing.assert_allclose(rows, expected, atol=1e-5)
+    again = observe(tiny_searcher, data, cache_dir=kept, progress=False)
+    np.testing.assert_array_equal(again.queries(data), observed.queries(data))
+    as_scenes = observe(tiny_searcher, replace(data, crops=False), cache_dir=kept, progress=False)
+    assert not np.allclose(as_scenes.queries(data), observed.queries(data), atol=1e-3)
+    box = data.queries[0].box * np.float32(0.5)
+    other = replace(data, queries=(replace(data.queries[0], box=box),))
+    later = observe(tiny_searcher, other, cache_dir=kept, progress=False)
+    np.testing.assert_allclose(later.queries(other), observed.queries(data), atol=1e-5)
+    wrong = replace(data, scenes=(replace(data.scenes[0], width=99), *data.scenes[1:]))
+    with pytest.raises(DatasetError, match=r"0001_c2_0\.png: the picture is 30x61, the annotations say 99x61"):
+        observe(tiny_searcher, wrong, progress=False)
 
 
 def test_baselines_embed_the_very_same_boxes(tiny_searcher: PersonSearcher, toy_data: Dataset, tmp_path: Path) -> None:
