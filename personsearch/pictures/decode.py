@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from personsearch.errors import ImageError
+from personsearch.pictures.formats import head, heif_format
+from personsearch.pictures.levels import to_shades
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +36,18 @@ URL_PIECE_BYTES = 2**16
 _ORIENTATION, _LEAST_TURNED = 0x0112, 5
 
 
+class Picture(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB, upright.
+        value_range: of an image of more than 256 levels, the values that became 0 and 255; else None.
+    """
+
+    pixels: NDArray[np.uint8]
+    value_range: tuple[float, float] | None
+
+
 class Header(NamedTuple):
     """What an image says of itself.
 
@@ -47,10 +61,7 @@ class Header(NamedTuple):
 
 
 def load_image(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> NDArray[np.uint8]:
-    """Decode any accepted input.
-
-    EXIF orientation of encoded and PIL images is applied: boxes are in the upright frame. The first frame of an
-    animation is used. Alpha is dropped; 16-bit and palette images are converted.
+    """Decode any accepted input, as :func:`load_picture` does.
 
     Args:
         source: see :data:`ImageInput`.
@@ -60,25 +71,43 @@ def load_image(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> ND
         (H, W, 3) uint8 RGB.
 
     Raises:
+        ImageError: names the input and what is wrong with it; a HEIC without the extra ``[heif]``, too.
+    """
+    return load_picture(source, channel_order=channel_order).pixels
+
+
+def load_picture(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> Picture:
+    """Decode any accepted input, and say how its values became shades.
+
+    EXIF orientation of encoded and PIL images is applied: boxes are in the upright frame. The first frame of an
+    animation is used, of a HEIC its primary image. Alpha is dropped, palettes are converted. Grey images of 16 or 32
+    bits or of floats are scaled from their robust minimum to their robust maximum
+    (:func:`personsearch.pictures.levels.to_shades`).
+
+    Args:
+        source: see :data:`ImageInput`.
+        channel_order: of arrays and tensors; encoded images and PIL images state their own.
+
+    Raises:
         ImageError: names the input and what is wrong with it.
     """
     if isinstance(source, np.ndarray):
-        return _reordered(_from_array(source), channel_order)
-    if _is_tensor(source):
-        return _reordered(_from_tensor(source), channel_order)
+        return Picture(_reordered(_from_array(source), channel_order), None)
+    if is_tensor(source):
+        return Picture(_reordered(_from_tensor(source), channel_order), None)
     if isinstance(source, Image.Image):
         return _from_pil(source, describe(source))
     name = describe(source)
-    with _image_errors(name):
+    with image_errors(name):
         if isinstance(source, bytes):
             file: Any = io.BytesIO(source)
         elif isinstance(source, str) and is_url(source):
-            file = io.BytesIO(_download(source))
+            file = io.BytesIO(download(source))
         elif isinstance(source, (str, os.PathLike)):
             file = os.fspath(source)
         else:
             raise ImageError(f"{name}: cannot be used as an image; give a path, URL, bytes, PIL image, array or tensor")
-        with Image.open(file) as image:
+        with open_image(file) as image:
             return _from_pil(image, name)
 
 
@@ -90,7 +119,7 @@ def image_header(path: str | os.PathLike[str]) -> Header:
     Raises:
         ImageError: names the file and what is wrong with it.
     """
-    with _image_errors(describe(path)), Image.open(path) as image:
+    with image_errors(describe(path)), open_image(path) as image:
         turned = image.format != "PNG" and _is_turned(image)
         return Header(image.size[::-1] if turned else image.size, turned)
 
@@ -124,10 +153,10 @@ def load_reduced(
         ImageError: names the input and what is wrong with it.
     """
     name = describe(source)
-    with _image_errors(name), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+    with image_errors(name), open_image(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
         size, turned = image.size, _is_turned(image)
         image.draft(mode, least[::-1] if turned else least)
-        return _upright(image, name, mode), Header(size[::-1] if turned else size, turned)
+        return _upright(image, name, mode)[0], Header(size[::-1] if turned else size, turned)
 
 
 def is_url(text: str) -> bool:
@@ -165,7 +194,7 @@ def _from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(array)
 
 
-def _is_tensor(source: object) -> TypeGuard[Tensor]:
+def is_tensor(source: object) -> TypeGuard[Tensor]:
     """Whether the input is a tensor. There is none unless torch is loaded already, so it is never loaded for this."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(source, torch.Tensor)
@@ -190,22 +219,51 @@ def _reordered(array: NDArray[np.uint8], order: ChannelOrder) -> NDArray[np.uint
     return np.ascontiguousarray(array[:, :, ::-1]) if order == "BGR" else array
 
 
-def _from_pil(image: Image.Image, name: str) -> NDArray[np.uint8]:
-    return np.array(_upright(image, name, "RGB"))
+def _from_pil(image: Image.Image, name: str) -> Picture:
+    upright, value_range = _upright(image, name, "RGB")
+    return Picture(np.array(upright), value_range)
 
 
-def _upright(image: Image.Image, name: str, mode: Literal["RGB", "L"]) -> Image.Image:
-    """Apply the EXIF orientation and convert."""
+def _upright(
+    image: Image.Image, name: str, mode: Literal["RGB", "L"]
+) -> tuple[Image.Image, tuple[float, float] | None]:
+    """Apply the EXIF orientation and convert; return the value range too."""
     if 0 in image.size:
         raise ImageError(f"{name}: is empty ({image.width}x{image.height})")
     try:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith(("I", "F")):  # 16-bit grey: Pillow would clip, not scale
-            values = np.asarray(upright, dtype=np.float32)
-            upright = Image.fromarray((values / max(float(values.max()), 1.0) * 255).round().astype(np.uint8))
-        return upright.convert(mode)
+        upright, value_range = ImageOps.exif_transpose(image), None
+        if upright.mode.startswith(("I", "F")):  # Pillow would clip, not scale
+            shades, value_range = to_shades(np.asarray(upright), name)
+            upright = Image.fromarray(shades)
+        return upright.convert(mode), value_range
+    except ImageError:
+        raise
     except Exception as error:
         raise ImageError(f"{name}: cannot be decoded ({error})") from None
+
+
+def open_image(file: Any) -> Image.Image:
+    """Open a path or file as Pillow does; readers of HEIC are added to Pillow when the first such picture comes.
+
+    Raises:
+        MissingExtraError: the file is a HEIC, and pillow-heif is not installed.
+    """
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        data = head(file)
+        if heif_format(data) is not None:
+            _read_heif(describe(file))
+            return Image.open(file)
+        raise
+
+
+def _read_heif(name: str) -> None:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise ImageError(f"{name}: HEIC pictures need pillow-heif: pip install 'personsearch[heif]'") from None
+    pillow_heif.register_heif_opener()
 
 
 def _is_turned(image: Image.Image) -> bool:
@@ -213,7 +271,7 @@ def _is_turned(image: Image.Image) -> bool:
 
 
 @contextmanager
-def _image_errors(name: str) -> Iterator[None]:
+def image_errors(name: str) -> Iterator[None]:
     """Turn whatever opening or decoding an image raises into an ImageError that names it."""
     try:
         yield
@@ -241,7 +299,12 @@ class _HttpRedirects(HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _download(url: str) -> bytes:
+def download(url: str) -> bytes:
+    """Fetch an http or https address, within :data:`URL_TIMEOUT_SECONDS` and :data:`URL_MAX_BYTES`.
+
+    Raises:
+        ImageError: it cannot be fetched, or not within these.
+    """
     request = Request(url, headers={"User-Agent": "personsearch"})  # noqa: S310  # http(s) only: see is_url
     data = bytearray()
     end = time.monotonic() + URL_TIMEOUT_SECONDS
