@@ -15,6 +15,9 @@ from personsearch.errors import ImageError
 
 Boxes = NDArray[np.floating[Any]]
 
+#: Pixels; no image reaches so far, and float32 holds it.
+_FARTHEST = 1e9
+
 
 def box_iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:
     """Return the (N, M) intersection over union of boxes (N, 4) and (M, 4); 0 where neither has an area."""
@@ -61,33 +64,75 @@ def look_normalised(boxes: Boxes) -> bool:
     return bool(len(boxes)) and bool((boxes >= 0).all() and (boxes <= 1).all() and (boxes[:, 2:] > boxes[:, :2]).all())
 
 
+def require_corners(boxes: Sequence[Sequence[float]] | NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Return boxes as (N, 4) float32, after all that can be said of them without their image.
+
+    Args:
+        boxes: x1, y1, x2, y2 each.
+        name: of the image or of the option they were given with, for messages.
+
+    Raises:
+        ImageError: a box is not four finite numbers, has no area, or lies above or left of every image.
+    """
+    try:
+        array = np.asarray(boxes, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {boxes!r}") from None
+    if array.ndim == 1 and array.size % 4 == 0:
+        array = array.reshape(-1, 4)
+    if array.ndim not in (1, 2) or array.shape[-1] != 4:
+        got = _written(np.atleast_2d(array)[0]) if array.ndim <= 2 and array.size else f"an array of {array.shape}"
+        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {got}")
+    for box in array:
+        x1, y1, x2, y2 = box
+        if not np.isfinite(box).all():
+            raise ImageError(f"{name}: box {_written(box)} is not finite; give x1, y1, x2, y2 in pixels")
+        if x2 <= x1 or y2 <= y1:
+            raise ImageError(
+                f"{name}: box {_written(box)} has no area: x2 must be more than x1 and y2 more than y1 (not width and "
+                "height)"
+            )
+        if x2 <= 0 or y2 <= 0:
+            raise ImageError(
+                f"{name}: box {_written(box)} is outside the image; give x1, y1, x2, y2 in pixels of the upright image"
+            )
+    return array.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
+
+
 def checked_boxes(
     boxes: Sequence[Sequence[float]] | NDArray[Any], image_size: tuple[int, int], name: str
 ) -> NDArray[np.float32]:
     """Return boxes as (N, 4) float32, clipped to the image.
 
+    Args:
+        boxes: x1, y1, x2, y2 each, pixels of the image.
+        image_size: (height, width).
+        name: of the image, for messages.
+
     Raises:
-        ImageError: names the image and the box that is not finite or has no area inside it.
+        ImageError: names the image and the box: see :func:`require_corners`; or it lies outside the image, or is given
+            in fractions of it.
     """
-    try:
-        array = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-    except (TypeError, ValueError):
-        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {boxes!r}") from None
+    array = require_corners(boxes, name)
     height, width = image_size
-    for box in array:
-        if look_normalised(box[None]) and max(image_size) > 1:
-            raise ImageError(
-                f"{name}: box {tuple(box.tolist())} looks like fractions of the image (0 to 1); give pixels: multiply x "
-                f"by {width} and y by {height}"
-            )
     clipped = array.clip(0, [width, height, width, height]).astype(np.float32)
-    for given, box in zip(array.tolist(), clipped, strict=True):
-        if not np.isfinite(given).all() or (box[2:] <= box[:2]).any():
+    for given, box in zip(array, clipped, strict=True):
+        if max(image_size) > 1 and look_normalised(given[None]):
             raise ImageError(
-                f"{name}: box {tuple(given)} has no area inside the {width}x{height} image; "
-                "give x1, y1, x2, y2 in pixels of the upright image"
+                f"{name}: box {_written(given)} looks like fractions of the image (0 to 1); give pixels: multiply x by "
+                f"{width} and y by {height}"
+            )
+        if (box[2:] <= box[:2]).any():
+            raise ImageError(
+                f"{name}: box {_written(given)} has no area inside the {width}x{height} image; give x1, y1, x2, y2 in "
+                "pixels of the upright image"
             )
     return clipped
+
+
+def _written(box: NDArray[Any]) -> str:
+    """Write a box as a user would: (10, 2.5, nan, 40)."""
+    return f"({', '.join(f'{value:.7g}' for value in box)})"
 
 
 def _area(boxes: Boxes) -> NDArray[np.float64]:

@@ -2,11 +2,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from personsearch.boxes import box_coverage, box_iou, checked_boxes, mutual_best, paired_iou
+from personsearch.boxes import box_coverage, box_iou, checked_boxes, mutual_best, paired_iou, require_corners
 from personsearch.errors import ImageError
 
 
@@ -68,9 +68,62 @@ def test_mutual_best_is_one_to_one_and_the_same_from_either_side(a: Any, b: Any)
 
 def test_boxes_that_a_caller_gives_are_clipped_and_checked() -> None:
     assert checked_boxes([(-5, 2, 20, 8)], (10, 16), "a.jpg").tolist() == [[0, 2, 16, 8]]
+    assert checked_boxes([(0, 0, 1e300, 8)], (10, 16), "a.jpg").tolist() == [[0, 0, 16, 8]]
     assert checked_boxes([], (10, 16), "a.jpg").shape == (0, 4)
-    for wrong in ([(3, 3, 3, 9)], [(20, 2, 30, 8)], [(0, 0, float("nan"), 5)]):
-        with pytest.raises(ImageError, match=r"a\.jpg: box .* has no area inside the 16x10 image"):
-            checked_boxes(wrong, (10, 16), "a.jpg")
-    with pytest.raises(ImageError, match=r"a\.jpg: a box is four numbers"):
-        checked_boxes([(1, 2, 3)], (10, 16), "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([(1, 2, 3)], r"a box is four numbers x1, y1, x2, y2, got \(1, 2, 3\)"),
+        ([(1, 2, 3, 4), (1, 2)], "a box is four numbers"),
+        ([("a", 2, 3, 4)], "a box is four numbers"),
+        ("box", "a box is four numbers"),
+        (None, "a box is four numbers"),
+        (7, r"a box is four numbers .* got \(7\)"),
+        ([[[1, 2, 3, 4]]], r"a box is four numbers .* got an array of \(1, 1, 4\)"),
+        ([(0, 0, 10**400, 5)], "a box is four numbers"),
+        ([(0, 0, float("nan"), 5)], r"box \(0, 0, nan, 5\) is not finite"),
+        ([(0, 0, float("inf"), 5)], r"box \(0, 0, inf, 5\) is not finite"),
+        ([(3, 3, 3, 9)], r"box \(3, 3, 3, 9\) has no area: x2 must be more than x1"),
+        ([(9, 3, 3, 9)], r"box \(9, 3, 3, 9\) has no area: x2 must be more than x1"),
+        ([(-9, 2, -1, 8)], r"box \(-9, 2, -1, 8\) is outside the image"),
+        ([(20, 2, 30, 8)], r"box \(20, 2, 30, 8\) has no area inside the 16x10 image"),
+        ([(1, 1, 5, 9), (0.1, 0, 0.5, 1)], r"box \(0.1, 0, 0.5, 1\) looks like fractions .* x by 16 and y by 10"),
+    ],
+)
+def test_what_is_wrong_with_a_box_is_said(wrong: Any, message: str) -> None:
+    with pytest.raises(ImageError, match=rf"^a\.jpg: {message}"):
+        checked_boxes(wrong, (10, 16), "a.jpg")
+
+
+def test_the_only_pixel_is_no_fraction() -> None:
+    assert checked_boxes([(0, 0, 1, 1)], (1, 1), "a.jpg").tolist() == [[0, 0, 1, 1]]
+
+
+def test_what_can_be_said_without_the_image_is_said_without_it() -> None:
+    assert require_corners([(-5, 2, 20, 8), (0.1, 0, 0.5, 1)], "a.jpg").shape == (2, 4)
+    for wrong in ([(1, 2, 3)], [(0, 0, float("nan"), 5)], [(3, 3, 3, 9)], [(1, -9, 3, 0)]):
+        with pytest.raises(ImageError, match=r"^a\.jpg: "):
+            require_corners(wrong, "a.jpg")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.binary(max_size=2),
+    lambda inner: st.lists(inner, max_size=5) | st.tuples(inner, inner, inner, inner),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ANYTHING)
+def test_anything_given_as_boxes_is_boxes_or_refused(given_boxes: Any) -> None:
+    try:
+        boxes = checked_boxes(given_boxes, (90, 160), "a.jpg")
+    except ImageError:
+        return
+    assert boxes.shape[1:] == (4,)
+    assert boxes.dtype == np.float32
+    assert (boxes >= 0).all()
+    assert (boxes <= [160, 90, 160, 90]).all()
+    assert (boxes[:, 2:] > boxes[:, :2]).all()

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+from personsearch.boxes import look_normalised, require_corners
 from personsearch.errors import ImageError
 from personsearch.plain import finite_or_none
 
@@ -41,13 +42,19 @@ def searcher_for(weights: str | None, device: str | None) -> Any:
 
 
 def parse_box(text: str, option: str = "--box") -> tuple[float, ...]:
-    """Read x1,y1,x2,y2, the value of an option."""
+    """Read x1,y1,x2,y2, the value of an option; what no image could make right is refused before one is read."""
+    name = f"{option} {text!r}"
     try:
         corners = tuple(float(part) for part in text.split(","))
     except ValueError:
         corners = ()
     if len(corners) != 4:
-        raise ImageError(f"{option} {text!r}: must be four numbers x1,y1,x2,y2 in pixels")
+        raise ImageError(f"{name}: must be four numbers x1,y1,x2,y2 in pixels")
+    if look_normalised(require_corners([corners], name)):
+        raise ImageError(
+            f"{name}: looks like fractions of the image (0 to 1); give pixels: multiply x by the image's width and "
+            "y by its height"
+        )
     return corners
 
 

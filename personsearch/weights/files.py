@@ -88,11 +88,12 @@ def read_config(folder: Path) -> ModelConfig:
     """
     path = folder / CONFIG_FILE
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError:
-        raise WeightsNotFoundError(
-            f"{folder}: no readable {CONFIG_FILE} in this folder; give one that save_pretrained or training wrote"
-        ) from None
+        inner, remedy = folder / "weights", "give one that save_pretrained or training wrote"
+        if (inner / CONFIG_FILE).is_file():
+            remedy = f"its weights are in {inner}"
+        raise WeightsNotFoundError(f"{folder}: no readable {CONFIG_FILE} in this folder; {remedy}") from None
     except ValueError as error:
         raise WeightsMismatchError(f"{path}: not valid JSON ({error}); copy or download the weights again") from None
     if not isinstance(data, dict):

@@ -4,17 +4,21 @@
 ``stl-mrfp-small``                        an entry of ``weights.toml``, the list that comes with the package
 ``package://stl-mrfp-small``              the same, even where a folder of that name exists
 ``./folder``, ``/folder``, ``~/folder``   a weights folder; a ``Path`` always means a folder or file
+``run/weights``, ``runs/a/weights``       the same, where the folder is there and weights are in it
 ``net.pth``, ``./net.safetensors``        a file of tensors: ``.pth``, ``.pt`` or ``.safetensors``
 ``org/repo``, ``org/repo@revision``       a repository on the Hugging Face Hub
 ``hf://org/repo[@revision][/file]``       the same, even where a folder of that name exists; or one file of it
 ========================================  ====================================================================
 
-A string means the same whatever lies on the disk. Where a folder or file has exactly the name of a packaged entry or of
-a repository, the string is refused, and the error gives both unambiguous spellings.
+A folder is a folder: where one with weights in it lies at exactly the path that a string spells, the string means it,
+whatever else has that name, and the log says so; ``package://`` and ``hf://`` mean the others. Where a file or a folder
+without weights lies there, the string is refused, and the error gives both unambiguous spellings. So what is here is
+never asked of the Hub.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -22,6 +26,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from personsearch.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 #: How names of files of tensors end.
 TENSOR_SUFFIXES = (".pth", ".pt", ".safetensors")
@@ -133,18 +139,21 @@ def _parse_text(text: str, revision: str | None) -> WeightsName:
     if Path(text).suffix.lower() in TENSOR_SUFFIXES:
         return _local(text)
     if "/" not in text:
-        packaged = _packaged(text, text)
-        _refuse_ambiguous(text, f"{_PACKAGE}{text} for the weights of that name in weights.toml")
-        return packaged
+        otherwise = f"{_PACKAGE}{text} for the weights of that name in weights.toml"
+        return _folder_here(text, otherwise) or _packaged(text, text)
     match = _REPO.fullmatch(text)
     if match is None:
+        if text.strip("/") and os.path.lexists(text):  # nothing else has such a name
+            return _local(text)
         raise ConfigError(
-            f"{text}: not a name of weights; write ./{text} for a folder or file, "
+            f"{text}: not a name of weights; write ./{text} for a folder or file (there is none here now), "
             f"or org/repo[@revision] for a repository on the Hub"
         )
-    if revision is None:  # only repositories have revisions
-        _refuse_ambiguous(text, f"{_HUB}{text} for the repository on the Hub")
-    return HubRepo(match["repo"], match["revision"])
+    if revision is not None:  # only repositories have revisions
+        return HubRepo(match["repo"], match["revision"])
+    return _folder_here(text, f"{_HUB}{text} for the repository on the Hub") or HubRepo(
+        match["repo"], match["revision"]
+    )
 
 
 def _packaged(text: str, name: str) -> Packaged:
@@ -174,10 +183,25 @@ def _local(text: str) -> Folder | TensorFile:
     return TensorFile(path) if is_file else Folder(path)
 
 
-def _refuse_ambiguous(text: str, otherwise: str) -> None:
-    if os.path.lexists(text):
-        kind = "folder" if os.path.isdir(text) else "file"
-        raise ConfigError(f"{text}: ambiguous, because a {kind} has this name; write ./{text} for it, or {otherwise}")
+def _folder_here(text: str, otherwise: str) -> Folder | None:
+    """Return the weights folder at a path that could mean something else, too; None where nothing is there."""
+    if not text or not os.path.lexists(text):
+        return None
+    path = Path(text)
+    if _holds_weights(path):
+        folder = Folder(path)
+        logger.info("weights %s: the folder %s is taken; write %s", text, folder, otherwise)
+        return folder
+    what = "folder without weights" if path.is_dir() else "file"
+    run = f" (its weights are in ./{text}/weights)" if _holds_weights(path / "weights") else ""
+    raise ConfigError(f"{text}: ambiguous, because a {what} has this name; write ./{text} for it{run}, or {otherwise}")
+
+
+def _holds_weights(path: Path) -> bool:
+    try:
+        return any(entry.suffix.lower() in TENSOR_SUFFIXES for entry in path.iterdir())
+    except OSError:  # a file, or a folder that may not be read
+        return False
 
 
 def _spelled(path: Path) -> str:

@@ -92,12 +92,65 @@ def test_a_name_that_also_exists_on_the_disk_is_refused_with_both_spellings(
         Path(name).mkdir()
     else:
         Path(name).touch()
-    message = f"{name}: ambiguous, because a {kind} has this name; write ./{name} for it, or {otherwise} for the "
+    what = "folder without weights" if kind == "folder" else "file"
+    message = f"{name}: ambiguous, because a {what} has this name; write ./{name} for it, or {otherwise} for the "
     with pytest.raises(ConfigError, match=re.escape(message)):
         parse_name(name)
     assert parse_name(otherwise) == without
     local = Folder(Path(name)) if kind == "folder" else TensorFile(Path(name))
     assert parse_name(f"./{name}") == parse_name(Path(name)) == local
+
+
+def weights_at(path: str | Path, file: str = "model.safetensors") -> None:
+    Path(path).mkdir(parents=True, exist_ok=True)
+    (Path(path) / file).touch()
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "backbone.safetensors", "net.PTH"])
+@pytest.mark.parametrize(
+    ("name", "otherwise"),
+    [("mine", "package://mine"), ("run-good/weights", "hf://run-good/weights"), ("org/repo@v1", "hf://org/repo@v1")],
+)
+def test_a_folder_with_weights_is_the_folder_and_the_log_says_so(
+    name: str, otherwise: str, file: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    without = parse_name(name)
+    weights_at(name, file)
+    with caplog.at_level("INFO", logger="personsearch"):
+        assert parse_name(name) == parse_name(f"./{name}") == Folder(Path(name))
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"weights {name}: the folder ./{name} is taken; write {otherwise} for the ")
+    assert parse_name(otherwise) == without
+
+
+@pytest.mark.parametrize(
+    "name", ["runs/ft/weights", "runs/ft/weights/", "run-good/weights/", "runs/new folder/weights"]
+)
+def test_a_folder_that_nothing_else_could_mean_is_the_folder(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"write ./{name} for a folder or file (there is none here now)")):
+        parse_name(name)
+    Path(name).mkdir(parents=True)
+    assert parse_name(name) == Folder(Path(name))  # with or without weights: what is missing is said when it is read
+    assert not caplog.records
+
+
+def test_a_run_s_folder_says_where_its_weights_are() -> None:
+    weights_at("run/weights")
+    weights_at("runs/a/weights")
+    for name in ("run", "runs/a"):
+        with pytest.raises(ConfigError, match=re.escape(f"for it (its weights are in ./{name}/weights), or ")):
+            parse_name(name)
+
+
+def test_a_folder_that_may_not_be_read_is_not_asked_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights_at("org/repo")
+
+    def refuse(_self: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ConfigError, match="ambiguous, because a folder without weights has this name"):
+        parse_name("org/repo")
 
 
 def test_what_lies_at_a_path_decides_between_folder_and_file() -> None:
@@ -118,7 +171,7 @@ def test_a_revision_beside_the_name() -> None:
 
 
 def test_a_revision_says_that_a_repository_is_meant() -> None:
-    Path("org/repo").mkdir(parents=True)
+    weights_at("org/repo")
     assert parse_name("org/repo", "v1") == HubRepo("org/repo", "v1")
 
 

@@ -66,8 +66,24 @@ def test_a_folder_is_named_so_that_its_name_loads_it_again(
     spec = PersonSearcher.from_pretrained(folder, device="cpu").spec
     assert spec.name == "./runs/mine/weights"
     assert PersonSearcher.from_pretrained(spec.name, device="cpu").spec == spec
-    with pytest.raises(ConfigError, match=r"write \./runs/mine/weights for a folder"):
-        PersonSearcher.from_pretrained("runs/mine/weights", device="cpu")
+    assert PersonSearcher.from_pretrained("runs/mine/weights", device="cpu").spec == spec  # as training prints it
+
+
+def test_a_folder_that_looks_like_a_repository_is_loaded_and_the_hub_is_not_asked(
+    tiny_searcher: PersonSearcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "fetch", lambda *_: pytest.fail("the Hub was asked"))
+    tiny_searcher.save_pretrained("run-good/weights")
+    loaded = PersonSearcher.from_pretrained("run-good/weights", device="cpu")
+    assert loaded.spec.name == "./run-good/weights"
+    assert loaded.spec.fingerprint == tiny_searcher.spec.fingerprint
+    for name in ("run-good", "./run-good"):
+        with pytest.raises((ConfigError, WeightsNotFoundError), match=r"weights are in (\./)?run-good/weights"):
+            PersonSearcher.from_pretrained(name, device="cpu")
+    Path("org/repo").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="a folder without weights has this name"):
+        PersonSearcher.from_pretrained("org/repo", device="cpu")
 
 
 @pytest.mark.parametrize(
