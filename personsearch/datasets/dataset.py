@@ -11,6 +11,9 @@ import numpy as np
 
 from personsearch.datasets.scene import Query, Scene
 
+#: The rule that leaves out the boxes of a scene that cannot be used; the scene itself is a problem.
+UNUSABLE = "image cannot be used"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
@@ -59,6 +62,24 @@ class Accounting:
         return lines + [f"skipped: {problem}" for problem in self.skipped]
 
 
+def why_empty(scenes: int, accounting: Accounting) -> str:
+    """Say why nothing of a set is left to work with; "" if something is, or if its scenes show nobody.
+
+    Args:
+        scenes: number of scenes.
+        accounting: what became of every row.
+    """
+    rules = {why: count for why, count in accounting.dropped.items() if why != UNUSABLE}
+    reasons = [f"{count:,} {why}" for why, count in rules.items()]
+    if not scenes:
+        if accounting.skipped:
+            reasons.append(f"{len(accounting.skipped):,} malformed, the first: {accounting.skipped[0]}")
+        return f"has no scene that can be used: {'; '.join(reasons) or 'it has no images'}"
+    if accounting.kept or not rules:
+        return ""
+    return f"all {sum(rules.values()):,} boxes were left out: {'; '.join(reasons)}"
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
     """One split of a set.
@@ -68,8 +89,8 @@ class Dataset:
         scenes: in a fixed order; the gallery of queries that have no list of their own.
         queries: people to search for; empty for a training split.
         accounting: what became of every row.
-        crops: whether each scene is a picture of one person, cut out beforehand (Market-1501), so that there is nobody to
-            detect.
+        crops: whether each scene is a picture of one person, cut out beforehand (Market-1501), so that there is nobody
+            to detect.
     """
 
     name: str

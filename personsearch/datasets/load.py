@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from personsearch.datasets.dataset import Dataset
+from personsearch.datasets.dataset import Dataset, why_empty
 from personsearch.datasets.formats.coco import load_coco
 from personsearch.datasets.formats.cuhk_sysu import load_cuhk_sysu
 from personsearch.datasets.formats.market import load_market
 from personsearch.datasets.formats.mot import is_mot, load_mot
 from personsearch.datasets.formats.options import SPLITS, ReadOptions
 from personsearch.datasets.formats.prw import load_prw
+from personsearch.datasets.formats.texts import children_of
 from personsearch.errors import DatasetError
 
 #: Reads one split of a set: its path, the split, the options.
@@ -53,7 +55,7 @@ FORMATS: Mapping[str, Format] = {
     ),
     "prw": Format("PRW (frame_train.mat or frame_test.mat)", _has_split(_PRW), load_prw, _PRW),
     "cuhk-sysu": Format("CUHK-SYSU (annotation/Images.mat)", _has_split(_CUHK_SYSU), load_cuhk_sysu, _CUHK_SYSU),
-    "mot": Format("MOTChallenge (seqinfo.ini)", is_mot, load_mot, "{}"),
+    "mot": Format("MOTChallenge (seqinfo.ini or gt/gt.txt)", is_mot, load_mot, "{}"),
     "mot-shared": Format(
         "MOTChallenge whose track ids mean the same person in all sequences (only when asked for)",
         lambda path: False,
@@ -79,6 +81,8 @@ def load_dataset(
     skip_bad: bool = False,
     check_counts: bool = True,
     require_images: bool = True,
+    people: Sequence[str] | None = None,
+    allow_empty: bool = False,
 ) -> Dataset:
     """Read a split of a set in any of :data:`FORMATS`.
 
@@ -96,16 +100,31 @@ def load_dataset(
             reads it as it is and says so in the set's name.
         require_images: False reads COCO-style annotations whose images are missing; other formats take the sizes from
             the images.
+        people: names of the categories that are people (coco; mot: names or numbers of classes); others are left out.
+            Default: those called person, pedestrian, people or human, or else the only one in use.
+        allow_empty: return a set without a usable scene, or one whose boxes the rules of the format leave out to the
+            last, with the reasons in its accounting. Otherwise it is an error.
 
     Raises:
-        DatasetError: there is no such set, its format is unclear, or it cannot be used.
+        DatasetError: there is no such set, its format is unclear, it cannot be used, or nothing is left of it.
         MissingExtraError: PRW and CUHK-SYSU need scipy.
     """
     path = Path(source)
     options = ReadOptions(
-        images=images, queries=queries, skip_bad=skip_bad, check_counts=check_counts, require_images=require_images
+        images=images,
+        queries=queries,
+        skip_bad=skip_bad,
+        check_counts=check_counts,
+        require_images=require_images,
+        people=(people,) if isinstance(people, str) else tuple(people or ()) or None,
     )
-    return FORMATS[_format_of(path, format)].load(path, split, options)
+    dataset = FORMATS[_format_of(path, format)].load(path, split, options)
+    trouble = why_empty(len(dataset.scenes), dataset.accounting)
+    if trouble and not allow_empty:
+        chosen = any(why.startswith(("class", "category")) for why in dataset.accounting.dropped)
+        advice = "; say which categories are people with people (--people NAME)" if chosen and dataset.scenes else ""
+        raise DatasetError(f"{path}{f' ({split})' if path.is_dir() else ''}: {trouble}{advice}")
+    return dataset
 
 
 def splits_of(source: str | Path, *, format: str | None = None) -> tuple[str, ...]:
@@ -124,7 +143,7 @@ def splits_of(source: str | Path, *, format: str | None = None) -> tuple[str, ..
 
 
 def _format_of(path: Path, wanted: str | None) -> str:
-    if not path.exists():
+    if not os.path.exists(path):
         raise DatasetError(f"{path}: no such file or folder")
     if wanted is not None:
         if wanted not in FORMATS:
@@ -135,5 +154,11 @@ def _format_of(path: Path, wanted: str | None) -> str:
         return names[0]
     if names:
         raise DatasetError(f"{path}: looks like {' and '.join(names)}; say which with format (--format)")
+    tables = [child.name for child in children_of(path) if child.suffix == ".json"]
+    if tables:
+        raise DatasetError(
+            f"{path}: is not a set in a known format, but holds {', '.join(tables[:3])}; give the json file of the "
+            "annotations instead of the folder"
+        )
     formats = "; ".join(one.what for one in FORMATS.values())
     raise DatasetError(f"{path}: is not a set in a known format. The known formats: {formats}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def require_images(scenes: Sequence[Scene]) -> None:
     Raises:
         DatasetError: names the first missing image, and says how many there are.
     """
-    missing = [scene.path for scene in scenes if not scene.path.is_file()]
+    missing = [scene.path for scene in scenes if not os.path.isfile(scene.path)]
     if missing:
         raise DatasetError(
             f"{missing[0]}: no such image; {len(missing)} of {len(scenes)} are missing. "

@@ -53,7 +53,9 @@ def test_two_formats_in_one_folder_need_a_choice(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"looks like coco and prw; say which with format \(--format\)"):
         load_dataset(root)
     assert len(load_dataset(root, format="prw").scenes) == 2
-    assert load_dataset(root, format="coco").scenes == ()
+    with pytest.raises(DatasetError, match=r"both \(test\): has no scene that can be used: it has no images"):
+        load_dataset(root, format="coco")
+    assert load_dataset(root, format="coco", allow_empty=True).scenes == ()
 
 
 def test_rendered_sets_in_prw_layout_can_be_read(tmp_path: Path) -> None:
@@ -114,7 +116,11 @@ def test_missing_images_name_their_row(tmp_path: Path) -> None:
     (tmp_path / "a.png").rename(tmp_path / "b.png")
     with pytest.raises(DatasetError, match=r"test\.json: image 1: no such image: .*a\.png"):
         load_dataset(path)
-    dataset = load_dataset(path, skip_bad=True)
+    with pytest.raises(
+        DatasetError, match=r"test\.json: has no scene that can be used: 1 malformed, the first: .*a\.png"
+    ):
+        load_dataset(path, skip_bad=True)
+    dataset = load_dataset(path, skip_bad=True, allow_empty=True)
     assert dataset.accounting.dropped == {"image cannot be used": 2}
     assert balanced(dataset)
     (tmp_path / "below").mkdir()
@@ -156,10 +162,10 @@ def test_what_label_studio_exports(tmp_path: Path) -> None:
         ),
         (
             {
-                "annotations": [row(1, category_id=1)],
-                "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}],
+                "annotations": [row(1, category_id=1), row(2, category_id=1), row(3, category_id=2)],
+                "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}, {"id": 3, "name": "person"}],
             },
-            "none of the categories dog, cat is called person",
+            r"none of the categories in use is called person: dog \(2\), cat \(1\), person \(0\); say which .*--people",
         ),
         ({"annotations": [row(1, category_id=1)], "categories": [{"name": "x"}]}, r"categories\[0\] needs an id"),
         ({"annotations": [row(1, person_id="bob")]}, r"annotation 1 of a\.png: person_id must be a whole number"),

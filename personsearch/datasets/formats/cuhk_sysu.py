@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from personsearch.datasets.dataset import Dataset
+from personsearch.datasets.dataset import UNUSABLE, Dataset
 from personsearch.datasets.formats.cuhk_protocols import Entry, Protocol, protocol_file, queries_of, read_protocol
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
 from personsearch.datasets.formats.matlab import box_of, read_mat, text_of
-from personsearch.datasets.formats.options import ReadOptions, check_split
+from personsearch.datasets.formats.options import ReadOptions, check_split, refuse_people
 from personsearch.datasets.formats.people import people_of, scene_size
 from personsearch.datasets.formats.published import PUBLISHED, checked_name
 from personsearch.datasets.scene import Query, Scene
@@ -57,6 +57,7 @@ def load_cuhk_sysu(source: Path, split: str, options: ReadOptions) -> Dataset:
     """
     root, ledger = source, Ledger()
     check_split(root, split, options)
+    refuse_people(root, options)
     file = root / _IMAGES
     table = _images(file, ledger)
     names = _split_names(root / "annotation" / "pool.mat", table, split, ledger)
@@ -218,7 +219,7 @@ def _scene(
     try:
         size = scene_size(folder / name)
     except ProblemError as error:
-        ledger.drop("image cannot be used", len(listed.cells))
+        ledger.drop(UNUSABLE, len(listed.cells))
         ledger.note(error.problem)
         return None
     boxes, rows = [], []

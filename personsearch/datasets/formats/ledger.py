@@ -10,6 +10,8 @@ from personsearch.datasets.dataset import Accounting, Problem
 from personsearch.datasets.scene import Scene
 from personsearch.errors import DatasetError
 
+#: What a box is called whose numbers all lie within 0 and 1.
+FRACTIONS = "looks like fractions of the image (0 to 1)"
 #: How many problems an error's message lists; the rest are counted.
 SHOWN = 5
 
@@ -78,6 +80,11 @@ class Ledger:
 def _message(problems: Sequence[Problem]) -> str:
     if len(problems) == 1:
         return f"{problems[0]}. Correct it, or skip it with skip_bad (--skip-bad)"
+    if all(FRACTIONS in one.what for one in problems):
+        return (
+            f"{problems[0].file}: {len(problems):,} boxes look like fractions of the image (0 to 1), the first in "
+            f"{problems[0].row}. Give pixels: multiply x and width by the image's width, y and height by its height"
+        )
     lines = [f"{len(problems)} rows or files cannot be used:"]
     lines += [f"  {problem}" for problem in problems[:SHOWN]]
     if len(problems) > SHOWN:

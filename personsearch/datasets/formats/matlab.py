@@ -28,6 +28,8 @@ def read_mat(path: Path, keys: Sequence[str]) -> NDArray[Any]:
             contents = _loadmat(path, file)
     except FileNotFoundError:
         raise ProblemError(path, "no such file") from None
+    except OSError as error:
+        raise ProblemError(path, f"cannot be read ({error.strerror})") from None
     for key in keys:
         if key in contents:
             return np.asarray(contents[key])

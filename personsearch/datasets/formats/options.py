@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class ReadOptions:
         skip_bad: skip malformed rows and files and list them in the accounting; otherwise they are an error.
         check_counts: hold what looks like an official set to its published counts.
         require_images: treat a missing image as malformed, where the annotations could be read without it.
+        people: names of the categories that are people; None = those called person, or the only one in use.
     """
 
     images: str | Path | None = None
@@ -27,6 +29,17 @@ class ReadOptions:
     skip_bad: bool = False
     check_counts: bool = True
     require_images: bool = True
+    people: Sequence[str] | None = None
+
+
+def refuse_people(root: Path, options: ReadOptions) -> None:
+    """Refuse to choose categories in a format that has none.
+
+    Raises:
+        DatasetError: categories were chosen.
+    """
+    if options.people is not None:
+        raise DatasetError(f"{root}: the format has no categories to choose people from; leave people (--people) out")
 
 
 def check_split(root: Path, split: str, options: ReadOptions) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from personsearch.datasets.formats.ledger import Ledger, ProblemError
+from personsearch.datasets.formats.ledger import FRACTIONS, Ledger, ProblemError
 from personsearch.errors import ImageError
 
 People = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]
@@ -39,16 +39,17 @@ def people_of(
         Boxes (M, 4) float32 xyxy, computed in float64 and then clipped to the image; identities (M,); ignore (M,). If
         an identity occurs twice, the first box keeps it and the others stay as people without a label.
     """
-    corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
     limits = np.array([*size, *size], dtype=np.float64)
     finite = np.isfinite(xywh).all(axis=1)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
         boxes = corners.clip(0, limits)
-        usable = finite & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        usable = finite & (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & ~_fractions(xywh, size)
     for row in np.flatnonzero(~usable).tolist():
         ledger.bad_row(file, row_name(row), _complaint(xywh[row], size))
     ledger.change("clipped to the image", int((boxes != corners).any(axis=1)[usable].sum()))
     boxes, ignore = boxes[usable], ignore[usable]
+    ledger.change("ignored, kept without its label", int((ignore & (identities[usable] >= 0)).sum()))
     identities = np.where(ignore, -1, identities[usable]).astype(np.int64)
     labelled = np.flatnonzero(identities >= 0)
     first = np.unique(identities[labelled], return_index=True)[1]
@@ -58,10 +59,19 @@ def people_of(
     return boxes.astype(np.float32), identities, ignore
 
 
+def _fractions(xywh: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return (N,) whether a box is written as fractions of the image: as pixels it would be one pixel in its corner."""
+    with np.errstate(invalid="ignore"):
+        small = (xywh >= 0).all(axis=1) & (xywh <= 1).all(axis=1) & (xywh[:, 2:] > 0).all(axis=1)
+    return np.asarray(small & (max(size) > 1))
+
+
 def _complaint(xywh: NDArray[np.float64], size: tuple[int, int]) -> str:
     box = [float(value) for value in xywh]
     if not np.isfinite(xywh).all():
         return f"bbox must be four finite numbers [x, y, width, height], got {box}"
+    if _fractions(xywh[None], size)[0]:
+        return f"bbox {box} {FRACTIONS}; give pixels: multiply x and width by {size[0]}, y and height by {size[1]}"
     return f"bbox {box} has no area inside the {size[0]}x{size[1]} image"
 
 
@@ -69,11 +79,13 @@ def corners_in(xywh: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]
     """Return a box (4,) float32 xyxy clipped to the image of ``size`` (width, height).
 
     Raises:
-        ValueError: the box is not finite or has no area there; the message is that of :func:`people_of`.
+        ValueError: the box is not finite, has no area there or looks like fractions; the message is that of
+            :func:`people_of`.
     """
     box = np.asarray(xywh, dtype=np.float64)
-    corners = np.concatenate([box[:2], box[:2] + box[2:]]).clip(0, [*size, *size])
-    if not (np.isfinite(box).all() and (corners[2:] > corners[:2]).all()):
+    with np.errstate(invalid="ignore", over="ignore"):
+        corners = np.concatenate([box[:2], box[:2] + box[2:]]).clip(0, [*size, *size])
+    if not (np.isfinite(box).all() and (corners[2:] > corners[:2]).all()) or _fractions(box[None], size)[0]:
         raise ValueError(_complaint(box, size))
     return corners.astype(np.float32)
 

@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from personsearch.datasets.dataset import Dataset
+from personsearch.datasets.dataset import UNUSABLE, Dataset
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
 from personsearch.datasets.formats.matlab import read_mat, text_of
-from personsearch.datasets.formats.options import ReadOptions, check_split
+from personsearch.datasets.formats.options import ReadOptions, check_split, refuse_people
 from personsearch.datasets.formats.people import corners_in, people_of, scene_size
 from personsearch.datasets.formats.published import checked_name
+from personsearch.datasets.formats.texts import is_file, text_of_file
+from personsearch.datasets.formats.values import float_of, whole
 from personsearch.datasets.scene import Query, Scene
 from personsearch.errors import DatasetError
 
@@ -48,6 +50,7 @@ def load_prw(source: Path, split: str, options: ReadOptions) -> Dataset:
     """
     ledger, queries = Ledger(), options.queries
     check_split(source, split, options)
+    refuse_people(source, options)
     people = _numbers(source, split)
     names = _frame_names(source / f"frame_{split}.mat", f"img_index_{split}")
     folder = source / "frames" if options.images is None else Path(options.images)
@@ -80,7 +83,8 @@ def _numbers(root: Path, split: str) -> dict[int, int]:
 
 def _ids(path: Path, keys: Sequence[str]) -> list[int]:
     values = read_mat(path, keys)
-    if values.dtype.kind not in "uif" or not np.array_equal(values, np.round(values)) or (values < 0).any():
+    whole = values.dtype.kind in "uif" and np.isfinite(values).all() and np.array_equal(values, np.round(values))
+    if not whole or (values < 0).any():
         raise ProblemError(path, f"{keys[0]} must hold ids: whole numbers, 0 or more")
     return sorted({int(value) for value in values.ravel()})
 
@@ -117,7 +121,7 @@ def _scene(
         if match is None:
             raise ProblemError(file, "the frame's name does not begin with its camera, as in c1s1_000151")
     except ProblemError as error:
-        ledger.drop("image cannot be used", len(rows))
+        ledger.drop(UNUSABLE, len(rows))
         ledger.note(error.problem)
         return None
     known = np.array([one == _UNLABELLED or one in people for one in ids.tolist()], dtype=bool)
@@ -161,7 +165,7 @@ def _rows(file: Path) -> NDArray[np.float64]:
 def _query_file(root: Path, queries: str | Path | None) -> Path:
     name = QUERY_LISTS.get("standard" if queries is None else str(queries))
     file = Path(str(queries)) if name is None else root / name
-    if not file.is_file():
+    if not is_file(file):
         protocols = ", ".join(QUERY_LISTS)
         raise DatasetError(f"{file}: no such query list; PRW has the protocols {protocols}; or give a file")
     return file
@@ -171,7 +175,10 @@ def _queries(file: Path, scenes: Sequence[Scene], people: Mapping[int, int], led
     """Read lines of ``id x y width height frame``; returns the usable queries, and the number of lines."""
     frames = {Path(scene.image_id).stem: scene for scene in scenes}
     # Lines of the official file end with CRLF, which splitting into words removes.
-    lines = [line.split() for line in file.read_bytes().decode("utf-8", errors="replace").splitlines()]
+    try:
+        lines = [line.split() for line in text_of_file(file).splitlines()]
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read ({error.strerror}); give the list of queries") from None
     queries = []
     for number, words in enumerate(lines, 1):
         if not words:
@@ -187,10 +194,12 @@ def _query(words: Sequence[str], frames: Mapping[str, Scene], people: Mapping[in
     if len(words) != 6:
         raise ValueError(f"expected id x y width height frame, got {len(words)} words")
     try:
-        person = int(words[0])
-        xywh = np.array([float(word) for word in words[1:5]])
+        person = whole(words[0])
+        xywh = np.array([float_of(word) for word in words[1:5]])
     except ValueError:
-        raise ValueError(f"expected numbers, got {' '.join(words[:5])}") from None
+        person = None
+    if person is None:
+        raise ValueError(f"expected numbers, got {' '.join(words[:5])}")
     scene = frames.get(words[5].removesuffix(".jpg"))
     if scene is None:
         raise ValueError(f"frame {words[5]} is not among the usable test frames")
