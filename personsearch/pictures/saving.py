@@ -1,0 +1,101 @@
+"""Where pictures are written: checked before the work that they are to show, and one file for each."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from personsearch.errors import ImageError
+from personsearch.pictures.decode import is_url
+
+
+def require_savable(path: Path, option: str = "--save") -> None:
+    """Refuse a file into which no picture can be written, and make the folder that it goes into.
+
+    Args:
+        path: the picture to be written.
+        option: for the message.
+
+    Raises:
+        ImageError: its suffix is that of no picture, it is a folder, or it cannot be written to.
+    """
+    suffixes = Image.registered_extensions()
+    if suffixes.get(path.suffix.lower()) not in Image.SAVE:
+        raise ImageError(
+            f"{option} {path}: does not end like a picture; name it {path.name or 'picture'}.png, for example"
+        )
+    if path.is_dir():
+        raise ImageError(f"{option} {path}: is a folder; name a picture in it, such as {path / 'matches.png'}")
+    _require_folder(path.parent, option)
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ImageError(f"{option} {path}: cannot be written to; name another place")
+
+
+def targets_of(names: Sequence[str], save: str, option: str = "--save") -> list[Path]:
+    """Return where the picture of each image goes, and make the folders.
+
+    One image goes into the file that was named; or into the folder, if there is one or the name ends with a slash.
+    Several go into the folder, under the names that they have below their common folder, so that pictures of the same
+    name stay apart. All are PNG there.
+
+    Args:
+        names: paths or URLs of the images; one that is named twice is drawn once.
+        save: a picture or a folder.
+        option: for messages.
+
+    Raises:
+        ImageError: a place cannot be written to.
+    """
+    path = Path(save)
+    if len(set(names)) == 1 and not (save.endswith(("/", os.sep)) or path.is_dir()):
+        require_savable(path, option)
+        return [path] * len(names)
+    _require_folder(path, option)
+    targets = {name: path / inner for name, inner in _inner_names(list(dict.fromkeys(names))).items()}
+    for target in targets.values():
+        require_savable(target, option)
+    return [targets[name] for name in names]
+
+
+def _inner_names(names: list[str]) -> dict[str, str]:
+    """Return a path below the folder for each of several different names, all of them different."""
+    parts = {name: _parts(name) for name in names}
+    folders = [inner[:-1] for inner in parts.values()]
+    differing = (depth for depth, names_there in enumerate(zip(*folders, strict=False)) if len(set(names_there)) > 1)
+    common = next(differing, min(map(len, folders)))
+    inner = {name: PurePosixPath(*one[common:]) for name, one in parts.items()}
+    png = {name: str(path.with_suffix(".png")) for name, path in inner.items()}
+    taken = Counter(png.values())
+    # a.jpg and a.png in one folder
+    named = {name: text if taken[text] == 1 else f"{inner[name]}.png" for name, text in png.items()}
+    taken = Counter(named.values())
+    return {
+        name: text if taken[text] == 1 else f"{number}-{PurePosixPath(text).name}"
+        for number, (name, text) in enumerate(named.items(), start=1)
+    }
+
+
+def _parts(name: str) -> list[str]:
+    """Return the parts of an absolute path, or of a URL's host, path and query, that can be names of files."""
+    text = name.partition("://")[2] if is_url(name) else Path(name).absolute().as_posix()
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    resolved: list[str] = []
+    for part in parts:
+        if part == "..":
+            del resolved[-1:]
+        else:
+            resolved.append(part.replace("?", "_").replace("&", "_"))
+    return resolved or ["picture"]
+
+
+def _require_folder(folder: Path, option: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(f"{option} {folder}: this folder cannot be made ({error.strerror}); name another") from None
+    if not os.access(folder, os.W_OK):
+        raise ImageError(f"{option} {folder}: cannot be written to; name another place")
