@@ -25,7 +25,7 @@ from rich.table import Table
 from personsearch import Gallery, Match, PersonSearcher
 from personsearch.evaluation import average_precision
 from personsearch.measure.baselines import colour_histogram
-from personsearch.pictures.video import video_frames
+from personsearch.pictures.video import Video as Footage
 from personsearch.results import Floats
 
 EVERY = 5
@@ -82,12 +82,12 @@ def measure(video: Video, searcher: PersonSearcher) -> dict[str, Any]:
     judged = {video.image_id(f): name for f, name in video.person_of.items() if f % EVERY == 0}
     indexed: dict[str, Image.Image] = {}
     pictures: dict[str, Image.Image] = {}
-    for number, (_, frame) in enumerate(video_frames(str(video.path))):
+    for number, frame in enumerate(Footage(video.path)):
         if video.image_id(number) in judged:
-            indexed[video.image_id(number)] = frame()
+            indexed[video.image_id(number)] = frame.image()
         for person, (at, _) in queries.items():
             if at == number:
-                pictures[person] = frame()
+                pictures[person] = frame.image()
     with tempfile.TemporaryDirectory() as folder, Gallery.open(folder, searcher.spec) as gallery:
         searcher.index(video.path, gallery, every=EVERY)
         matches = {

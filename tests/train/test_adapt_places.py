@@ -1,7 +1,6 @@
 """Pictures of an empty place: found, checked, turned upright, copied; and moments of videos."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -11,7 +10,6 @@ from PIL import Image
 
 from personsearch.errors import ImageError
 from personsearch.pictures.decode import image_size
-from personsearch.train.adaptation import moments
 from personsearch.train.adaptation.ground import GroundPlane
 from personsearch.train.adaptation.moments import best_moments, duration_text, parse_moments, spread_frames
 from personsearch.train.adaptation.places import (
@@ -192,28 +190,25 @@ def test_a_video_that_ends_before_the_range_is_refused(tmp_path: Path) -> None:
         best_moments(clip, parse_moments("0:10-0:20"), 50, 5)
 
 
-def broken_after(frames: int) -> Callable[..., Iterator[tuple[float, Callable[[], Image.Image]]]]:
-    """A video that can be read up to a frame."""
-
-    def read(path: str, every: int = 1) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
-        for number in range(frames):
-            grey = Image.new("RGB", (64, 48), (20 * number % 256,) * 3)
-            yield number / 10, lambda grey=grey: grey  # type: ignore[misc]
-        raise ImageError(f"{path}: cannot be read as a video (it breaks off)")
-
-    return read
+def cut_after(frames: int, path: Path) -> Path:
+    """A video of which so many frames were written when the power went."""
+    data = video(path, frames=40).read_bytes()
+    with av.open(str(path)) as container:
+        starts = [packet.pos for packet in container.demux(video=0) if packet.size]
+    path.write_bytes(data[: starts[frames]])
+    return path
 
 
-def test_a_video_that_breaks_off_is_used_up_to_there_if_that_is_enough(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_video_that_ends_early_is_used_up_to_there_if_that_is_enough(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(moments, "video_frames", broken_after(8))
-    assert len(best_moments(tmp_path / "clip.mp4", (), 50, 5)) == 8
-    assert "it breaks off); the 8 moments before that are used" in caplog.text
-    assert len(spread_frames(tmp_path / "clip.mp4", 4, lambda frame: frame)) == 4
-    monkeypatch.setattr(moments, "video_frames", broken_after(4))
-    with pytest.raises(ImageError, match="breaks off"):
-        best_moments(tmp_path / "clip.mp4", (), 50, 5)
+    clip = cut_after(8, tmp_path / "clip.mkv")
+    assert len(best_moments(clip, (), 50, 5)) == 8
+    assert "clip.mkv: ends early: damaged after 0.7 s; the 8 moments that can be read are used" in caplog.text
+    assert len(spread_frames(clip, 4, lambda frame: frame)) == 4
+    assert "damaged after 0.7 s; what can be read is used" in caplog.text
+    with pytest.raises(ImageError, match=r"clip\.mkv: ends early: damaged after 0\.3 s; only 4 moments are left"):
+        best_moments(cut_after(4, tmp_path / "clip.mkv"), (), 50, 5)
 
 
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageStat
 
 from personsearch.errors import ImageError
-from personsearch.pictures.video import frame_id, video_frames
+from personsearch.pictures.video import Video, frame_id
 
 logger = logging.getLogger(__name__)
 
@@ -113,9 +113,9 @@ def best_moments(path: Path, ranges: Sequence[Moments], most: int, enough: int) 
     candidates = [max((looks[i] for i in part), key=lambda look: look.sharpness) for part in stretches]
     chosen = {candidates[i].number for i in _most_different([look.thumb for look in candidates], enough)}
     pictures = []
-    for number, (seconds, frame) in enumerate(video_frames(str(path))):
+    for number, frame in enumerate(Video(path)):
         if number in chosen:
-            pictures.append((frame_id(path.name, seconds), frame()))
+            pictures.append((frame_id(path.name, frame.seconds, frame.repeat), frame.image()))
             if len(pictures) == len(chosen):
                 break
     return pictures
@@ -125,8 +125,10 @@ def _looks(path: Path, ranges: Sequence[Moments], enough: int) -> list[_Look]:
     looks: list[_Look] = []
     seen: set[str] = set()
     stride, counted, number, seconds = 1, 0, -1, 0.0
+    footage = Video(path)
     try:
-        for number, (seconds, frame) in enumerate(video_frames(str(path))):
+        for number, frame in enumerate(footage):
+            seconds = frame.seconds
             inside = [one.text for one in ranges if one.holds(number, seconds)]
             seen.update(inside)
             if ranges and all(one.is_over(number, seconds) for one in ranges):
@@ -134,7 +136,7 @@ def _looks(path: Path, ranges: Sequence[Moments], enough: int) -> list[_Look]:
             if ranges and not inside:
                 continue
             if counted % stride == 0:
-                looks.append(_look(number, frame()))
+                looks.append(_look(number, frame.image()))
                 if len(looks) == 2 * COMPARED:
                     looks, stride = looks[::2], 2 * stride
             counted += 1
@@ -142,6 +144,10 @@ def _looks(path: Path, ranges: Sequence[Moments], enough: int) -> list[_Look]:
         if len(looks) < enough:
             raise
         logger.warning("%s; the %d moments before that are used", error, len(looks))
+    if footage.damage is not None:
+        if footage.damage.truncated and len(looks) < enough:
+            raise ImageError(f"{path}: {footage.damage}; only {len(looks)} moments are left; give another video")
+        logger.warning("%s: %s; the %d moments that can be read are used", path, footage.damage, len(looks))
     missed = [one for one in ranges if one.text not in seen]
     if (missed and len(looks) < enough) or (missed and not looks):
         length = f"{number + 1} frames, {seconds:.1f} s"
@@ -186,29 +192,27 @@ def spread_frames(path: Path, count: int, convert: Callable[[Image.Image], Image
 
     Raises:
         MissingExtraError: PyAV is not installed.
-        ImageError: the video cannot be read. Where it breaks off, what is before that is returned.
+        ImageError: the video cannot be read. Where it is damaged, what can be read is returned.
     """
     kept: list[Image.Image] = []
     stride = 1
+    footage = Video(path)
     try:
-        for number, frame in _numbered(path):
+        for number, frame in enumerate(footage):
             if number % stride:
                 continue
-            kept.append(convert(frame()))
+            kept.append(convert(frame.image()))
             if len(kept) == 2 * count:
                 kept, stride = kept[::2], 2 * stride
     except ImageError as error:
         if not kept:
             raise
         logger.warning("%s; what is before that is used", error)
+    if footage.damage is not None:
+        logger.warning("%s: %s; what can be read is used", path, footage.damage)
     if not kept:
         raise ImageError(f"{path}: holds no frame; give another video")
     return kept
-
-
-def _numbered(path: Path) -> Iterator[tuple[int, Callable[[], Image.Image]]]:
-    for number, (_, frame) in enumerate(video_frames(str(path))):
-        yield number, frame
 
 
 def duration_text(seconds: float) -> str:

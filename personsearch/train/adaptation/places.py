@@ -19,7 +19,7 @@ from PIL import Image
 from personsearch.durable import write_durably
 from personsearch.errors import ImageError
 from personsearch.pictures.decode import load_image
-from personsearch.pictures.video import VIDEO_SUFFIXES
+from personsearch.pictures.formats import media_kind, sniffed_kind
 from personsearch.train.adaptation.ground import GroundPlane
 from personsearch.train.adaptation.moments import best_moments, parse_moments
 
@@ -69,10 +69,9 @@ def find_pictures(source: str | os.PathLike[str] | Sequence[str | os.PathLike[st
     if isinstance(source, (str, os.PathLike)):
         path = Path(source).expanduser()
         if path.is_dir():
-            known = Image.registered_extensions()
-            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in known and file.is_file())
+            found = sorted(file for file in path.rglob("*") if media_kind(file) == "image" and file.is_file())
             if not found:
-                videos = [file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES]
+                videos = [file for file in path.rglob("*") if media_kind(file) == "video"]
                 hint = f"; of a video give its path, {videos[0]}" if videos else ""
                 raise ImageError(
                     f"{path}: the folder holds no picture{hint}; give {ENOUGH} to {MOST} of the empty place"
@@ -80,20 +79,20 @@ def find_pictures(source: str | os.PathLike[str] | Sequence[str | os.PathLike[st
             return found
         if not path.is_file():
             raise ImageError(f"{path}: no such folder, picture or video")
-        return path if path.suffix.lower() in VIDEO_SUFFIXES else [path]
+        return path if _is_video(path) else [path]
     paths = [Path(one).expanduser() for one in source]
     for path in paths:
         if not path.is_file():
             raise ImageError(
                 f"{path}: {'is a folder; give one folder, or pictures' if path.is_dir() else 'no such file'}"
             )
-        if path.suffix.lower() in VIDEO_SUFFIXES:
+        if _is_video(path):
             raise ImageError(f"{path}: is a video among pictures; give the video alone")
     return paths
 
 
 def require_video(path: str | os.PathLike[str]) -> Path:
-    """Refuse what is no video by its name.
+    """Refuse what is no video.
 
     Raises:
         ImageError: there is no such file, or it is a picture.
@@ -101,11 +100,13 @@ def require_video(path: str | os.PathLike[str]) -> Path:
     video = Path(path).expanduser()
     if not video.is_file():
         raise ImageError(f"{video}: no such video")
-    if video.suffix.lower() not in VIDEO_SUFFIXES:
-        raise ImageError(
-            f"{video}: is no video ({', '.join(sorted(VIDEO_SUFFIXES))}); footage is a video of the camera"
-        )
+    if not _is_video(video):
+        raise ImageError(f"{video}: is no video; footage is a video of the camera, such as an .mp4 or .avi")
     return video
+
+
+def _is_video(path: Path) -> bool:
+    return (media_kind(path) or sniffed_kind(path)) == "video"
 
 
 def copy_pictures(source: Path | list[Path], empty: Sequence[str], folder: Path) -> None:
