@@ -23,9 +23,14 @@ class _SourceConfig(StrictModel):
         None, description="coco, prw, cuhk-sysu, mot, ...; default: the one whose files are in the folder"
     )
     skip_bad: bool | None = Field(
-        None, description="true: skip what is malformed or missing, and do not check the published counts"
+        None,
+        description="true: skip what is malformed, missing or damaged, even in the middle of a run, and do not check "
+        "the published counts",
     )
     holdout_places: tuple[str, ...] = Field((), description="places to validate on, kept out of training")
+    people: tuple[str, ...] = Field(
+        (), description="categories that are people; default: those called person, or else the only one in use"
+    )
 
 
 class SetConfig(_SourceConfig):
@@ -89,12 +94,14 @@ class RunConfig(StrictModel):
     """What both steps share: where the run goes, what it runs on, and how often it writes."""
 
     out: str = Field(min_length=1, description="folder of the run")
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, lt=2**32)
     device: str | None = Field(None, description="cuda, cpu, ...; default: cuda if there is a GPU, else cpu")
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the network under autocast; losses, boxes and distances are always float32"
+        "float32",
+        description="of the network's layers under autocast; what follows them (pooled features, logits, losses, "
+        "boxes, distances) is always float32",
     )
-    num_workers: int = Field(1, ge=0, description="processes that load and augment")
+    num_workers: int = Field(1, ge=0, le=512, description="processes that load and augment")
     log_every: int = Field(20, ge=1, description="steps between rows of metrics.jsonl")
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints; every epoch also ends with one")
     validate_every: int = Field(1, ge=1, description="epochs between validations on the held-out places")
@@ -178,8 +185,9 @@ class TrainConfig(StrictModel, ABC):
     distill: DistillConfig | None = Field(None, description="a trained network to learn from too; none in the paper")
     init: str | None = Field(
         None,
-        description="initial weights: a name of weights.toml; a weights folder (./folder); a file of ImageNet weights "
-        "(.pth, .safetensors); hf://org/repo[@revision][/file]; none = random, which the log says",
+        description="initial weights: a name of weights.toml; a weights folder (./folder); a run's checkpoint "
+        "(./run/last.pt); a file of ImageNet weights (.pth, .safetensors); hf://org/repo[@revision][/file]; "
+        "none = random, which the log says",
     )
 
     @property

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.boxes import box_iou
-from personsearch.datasets.dataset import Dataset
+from personsearch.datasets.dataset import Dataset, why_empty
 from personsearch.datasets.doctor.findings import EXAMPLES, Finding, findings_of
 from personsearch.datasets.doctor.statistics import cameras_of_identities, labels_of, people_per_scene
 from personsearch.datasets.formats.published import PUBLISHED, differences
@@ -25,6 +25,8 @@ SAME_BOX_IOU = 0.95
 QUERY_IOU = 0.5
 #: A scene is crowded beyond the upper quartile plus this many interquartile ranges (Tukey's "far out").
 FAR_OUT = 3.0
+#: More changes than this share of the boxes are hardly what the annotations mean.
+MANY = 0.2
 #: Identities that start at 0 or 1 and use at least this share of the numbers up to the highest are class numbers.
 DENSE = 0.9
 
@@ -33,9 +35,17 @@ def check_account(dataset: Dataset) -> list[Finding]:
     """Report the rows that the loader skipped, left out or changed, and counts that differ from the published ones."""
     account, part = dataset.accounting, dataset.name
     findings = findings_of("skipped-row", part, [str(problem) for problem in account.skipped])
-    findings += findings_of("no-scenes", part, [] if dataset.scenes else [part])
+    trouble = why_empty(len(dataset.scenes), account)
+    findings += findings_of("nothing-left" if dataset.scenes else "no-scenes", part, [trouble] if trouble else [])
     findings += findings_of("other-counts", part, _other_counts(dataset))
-    for kind, rows in (("dropped-row", account.dropped), ("changed-box", account.changed)):
+    changed = dict(account.changed)
+    for kind, what in (("many-clipped", "clipped"), ("many-repeated", "identity repeated")):
+        count = _changes(dataset, what)
+        if count > MANY * account.kept:
+            findings += findings_of(kind, part, [f"{count:,} of {account.kept:,} boxes"])
+            changed = {text: number for text, number in changed.items() if not text.startswith(what)}
+    dropped = {} if trouble else account.dropped
+    for kind, rows in (("dropped-row", dropped), ("changed-box", changed)):
         findings += findings_of(kind, part, [f"{count:,} {what}" for what, count in rows.items()], sum(rows.values()))
     return findings
 
@@ -68,6 +78,11 @@ def check_boxes(dataset: Dataset) -> list[Finding]:
 def check_people(dataset: Dataset) -> list[Finding]:
     """Find identities that are of little use, and scenes with nobody or unusually many people in them."""
     part, scenes = dataset.name, dataset.scenes
+    if not any(len(scene.boxes) for scene in scenes):
+        told = not scenes or why_empty(len(scenes), dataset.accounting)
+        return findings_of("no-people", part, [] if told else [f"{len(scenes):,} scenes without a box"])
+    if all(scene.ignore.all() for scene in scenes):
+        return findings_of("all-ignored", part, [f"{dataset.accounting.kept:,} ignored boxes"])
     repeated = []
     where: dict[int, list[Scene]] = defaultdict(list)
     for scene in scenes:
@@ -88,9 +103,17 @@ def check_people(dataset: Dataset) -> list[Finding]:
     one_box = [f"identity {i}, in {where[i][0].path}" for i in sorted(where) if len(where[i]) == 1]
     counts = people_per_scene(scenes)
     empty = [str(scene.path) for scene, count in zip(scenes, counts, strict=True) if not count]
-    findings = findings_of("repeated-identity", part, repeated) + findings_of("one-camera", part, one_camera)
+    few = {0: "no-identity", 1: "one-identity"}.get(len(where))
+    findings = findings_of(few, part, [_identity_text(where)]) if few else []
+    zero = dataset.crops and 0 in where
+    findings += findings_of("person-zero", part, [f"{len(where[0]):,} crops"] if zero else [])
+    findings += findings_of("repeated-identity", part, repeated) + findings_of("one-camera", part, one_camera)
     findings += findings_of("one-box", part, one_box) + findings_of("without-people", part, empty)
     return findings + findings_of("crowded", part, _crowded(scenes, counts))
+
+
+def _identity_text(where: Mapping[int, Sequence[Scene]]) -> str:
+    return f"identity {min(where)}" if where else "all people are without a label"
 
 
 def check_queries(dataset: Dataset) -> list[Finding]:
@@ -149,7 +172,7 @@ def _other_counts(dataset: Dataset) -> list[str]:
     if not part:
         return []
     account, labels = dataset.accounting, labels_of(dataset.scenes)
-    repeated = sum(count for what, count in account.changed.items() if what.startswith("identity repeated"))
+    repeated = _changes(dataset, "identity repeated")
     counts = {"images": len(dataset.scenes)}
     if PUBLISHED[part]["boxes"] not in (account.rows, account.kept, account.kept + sum(account.dropped.values())):
         counts["boxes"] = account.kept
@@ -158,6 +181,11 @@ def _other_counts(dataset: Dataset) -> list[str]:
     if marked:
         counts["queries"] = len(dataset.queries)
     return differences(part, counts) or ["the loader's counts differ from the published ones"] * bool(marked)
+
+
+def _changes(dataset: Dataset, what: str) -> int:
+    """Count the changes that the loader has made of a kind."""
+    return sum(count for text, count in dataset.accounting.changed.items() if text.startswith(what))
 
 
 def _labelled(scene: Scene) -> NDArray[np.bool_]:

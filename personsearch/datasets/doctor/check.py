@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -38,8 +39,9 @@ class Summary:
         labelled: boxes with an identity.
         ignored: boxes that count neither way.
         identities: different people.
-        boxes_per_identity: the median; 0 without identities.
-        head_share: share (0..1) of the labelled boxes that belong to the most frequent fifth of identities.
+        boxes_per_identity: the median; NaN without identities.
+        head_share: share (0..1) of the labelled boxes that belong to the most frequent fifth of identities; NaN without
+            identities.
         cameras: different known cameras.
         queries: people to search for.
         accounting: what became of every row.
@@ -64,7 +66,7 @@ class CheckReport:
 
     Attributes:
         splits: how large each is.
-        look: how closely images were examined: "decode", "headers" or "none".
+        look: how closely images were examined: "full", "decode", "headers" or "none".
         findings: errors first, then warnings, then notes.
     """
 
@@ -77,7 +79,7 @@ class CheckReport:
         return sum(finding.severity == severity for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything in JSON's types."""
+        """Return everything in JSON's types; a figure that counted nothing is None."""
         findings = [
             {
                 "severity": finding.severity,
@@ -91,7 +93,10 @@ class CheckReport:
             for finding in self.findings
         ]
         return {
-            "splits": [asdict(split) for split in self.splits],
+            "splits": [
+                {key: None if value != value else value for key, value in asdict(split).items()}
+                for split in self.splits
+            ],
             "images": self.look,
             **{f"{severity}s": self.count(severity) for severity in _ORDER},
             "findings": findings,
@@ -103,8 +108,8 @@ def check_dataset(*datasets: Dataset, look: Look = "decode", progress: bool | No
 
     Args:
         datasets: as loaded; people and images that they share are findings.
-        look: "decode" reads every image and looks for duplicates; "headers" reads sizes only; "none" leaves images
-            alone.
+        look: "decode" reads every image and looks for duplicates; "full" decodes them at their full size besides, as
+            training does; "headers" reads sizes only; "none" leaves images alone.
         progress: None = a bar on a terminal, silence elsewhere.
 
     Returns:
@@ -140,7 +145,7 @@ def _check_images(datasets: Sequence[Dataset], look: Look, progress: bool | None
     # One finding for all splits, because images are usually missing for one reason.
     parts = " + ".join(name for name, count in missing.items() if count)
     findings = findings_of("missing-image", parts, missing_paths) + findings
-    if look == "decode":
+    if look in ("decode", "full"):
         names = [dataset.name for dataset in datasets]
         findings += check_duplicates(names, scenes, split, pictures, alike=not _are_crops(scenes))
     return findings
@@ -170,8 +175,8 @@ def _summary(dataset: Dataset) -> Summary:
         labelled=len(labels),
         ignored=ignored,
         identities=len(counts),
-        boxes_per_identity=float(np.median(counts)) if len(counts) else 0.0,
-        head_share=head_share(counts) if len(counts) else 0.0,
+        boxes_per_identity=float(np.median(counts)) if len(counts) else math.nan,
+        head_share=head_share(counts) if len(counts) else math.nan,
         cameras=len({scene.camera for scene in dataset.scenes} - {None}),
         queries=len(dataset.queries),
         accounting=dataset.accounting,

@@ -24,7 +24,11 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "skipped-row": Kind("error", "rows or files that cannot be used", "correct them; they were skipped"),
     "other-counts": Kind("error", "counts that differ from the published ones", "its figures are not comparable"),
-    "no-scenes": Kind("error", "splits without a usable scene", "see what was skipped"),
+    "no-scenes": Kind("error", "splits without a usable scene", "see what was skipped or left out"),
+    "nothing-left": Kind(
+        "error", "splits of which every box is left out", "say which categories are people (--people), or see the rules"
+    ),
+    "all-ignored": Kind("error", "splits whose boxes are all ignored", "look at ignore, iscrowd or the flags of MOT"),
     "missing-image": Kind(
         "error", "missing images", "say where they are (--images), or remove them from the annotations"
     ),
@@ -44,6 +48,20 @@ KINDS: Mapping[str, Kind] = {
     "query-box": Kind("warning", "queries whose box is not a box of that person", "correct the query list"),
     "query-without-match": Kind(
         "warning", "queries whose person is nowhere else in the gallery", "they score 0 under every protocol"
+    ),
+    "no-people": Kind("warning", "splits that show nobody", "there is nothing to find in them"),
+    "no-identity": Kind(
+        "warning", "splits in which nobody has an identity", "detection can be learned and measured, search cannot"
+    ),
+    "one-identity": Kind("warning", "splits with a single identity", "there is nobody to tell the person from"),
+    "many-clipped": Kind(
+        "warning", "splits with many boxes beyond the image", "bbox must be x, y, width, height, not two corners"
+    ),
+    "many-repeated": Kind(
+        "warning", "splits in which many identities repeat in an image", "a default such as 0 may stand for nobody"
+    ),
+    "person-zero": Kind(
+        "warning", "splits of crops with a person 0000", "Market-1501 keeps 0000 for distractors; here it is a person"
     ),
     "shared-identity": Kind(
         "warning", "identities that are in two splits but not queried", "harmless distractors; never train on both"

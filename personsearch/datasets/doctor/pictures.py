@@ -17,11 +17,12 @@ from PIL import Image
 
 from personsearch.datasets.scene import Scene
 from personsearch.errors import ImageError
-from personsearch.pictures.decode import describe, image_header, load_reduced
+from personsearch.pictures.decode import describe, image_header, load_image, load_reduced
 from personsearch.progress import Progress
 
-#: decode = read every file in full; headers = sizes only, no search for duplicates; none = leave images alone.
-Look = Literal["decode", "headers", "none"]
+#: decode = read every file, large JPEGs at a reduced size; full = also decode each at its full size, as training does;
+#: headers = sizes only, no search for duplicates; none = leave images alone.
+Look = Literal["full", "decode", "headers", "none"]
 
 #: Width and height that an image is reduced to; neighbours are compared, so a row of 9 gives 8 bits.
 HASH_GRID = (9, 8)
@@ -61,7 +62,7 @@ def look_at(scenes: Sequence[Scene], look: Look, progress: bool | None = None) -
         look: how closely; must not be "none".
         progress: see :class:`personsearch.progress.Progress`.
     """
-    read = _decoded if look == "decode" else _header
+    read = {"full": _in_full, "decode": _decoded}.get(look, _header)
     pictures = []
     # Pillow warns about odd files. The filters are set here, because a thread's would apply to all threads.
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -90,11 +91,19 @@ def _header(path: Path) -> Picture:
     return Picture(size=header.size, turned=header.turned, look=_NO_LOOK)
 
 
+def _in_full(path: Path) -> Picture:
+    try:
+        load_image(path)
+    except ImageError as error:
+        return _unusable(path, path, error)
+    return _decoded(path)
+
+
 def _decoded(path: Path) -> Picture:
     try:
         data = path.read_bytes()
     except OSError as error:
-        return Picture(there=path.exists(), trouble=(error.strerror or "cannot be read").lower(), look=_NO_LOOK)
+        return Picture(there=os.path.exists(path), trouble=(error.strerror or "cannot be read").lower(), look=_NO_LOOK)
     try:
         image, header = load_reduced(data, DECODED_AT_LEAST, "L")
     except ImageError as error:
@@ -104,4 +113,4 @@ def _decoded(path: Path) -> Picture:
 
 
 def _unusable(path: Path, source: Path | bytes, error: ImageError) -> Picture:
-    return Picture(there=path.exists(), trouble=str(error).removeprefix(f"{describe(source)}: "), look=_NO_LOOK)
+    return Picture(there=os.path.exists(path), trouble=str(error).removeprefix(f"{describe(source)}: "), look=_NO_LOOK)

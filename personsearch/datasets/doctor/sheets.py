@@ -154,7 +154,7 @@ def _draw_pages(
         raise ConfigError(f"per_page and pages must be 1 or more, got {per_page} and {pages}")
     if not items:
         raise DatasetError(f"{dataset.name}: has no {what} to show")
-    if not any(scene.path.is_file() for scene in dataset.scenes):
+    if not any(os.path.isfile(scene.path) for scene in dataset.scenes):
         first = dataset.scenes[0].path
         raise DatasetError(f"{first}: no such image, like all others of {dataset.name}; say where they are (--images)")
     chosen = _spread(items, len(items) if pages is None else per_page * pages)

@@ -18,11 +18,10 @@ from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
 from personsearch.datasets.formats.options import ReadOptions, check_split, refuse_people
 from personsearch.datasets.formats.people import scene_size
-from personsearch.datasets.formats.texts import children_of
+from personsearch.datasets.formats.texts import children_of, is_picture
 from personsearch.datasets.formats.values import LARGEST
 from personsearch.datasets.scene import Query, Scene
 from personsearch.errors import DatasetError
-from personsearch.pictures.formats import media_kind
 
 #: Split -> folders. The second of the test split has the queries.
 FOLDERS = {"train": ("bounding_box_train",), "test": ("bounding_box_test", "query")}
@@ -83,7 +82,7 @@ def _numbered_from_zero(root: Path) -> bool:
     """Whether 0000 is a person: where Market has no distractors, there is a crop of that number."""
     for folder in ("bounding_box_train", "query"):
         for path in _files(root, folder):
-            if media_kind(path) != "image":
+            if not is_picture(path):
                 continue
             try:
                 if _person_and_camera(path, root / folder)[0] == _DISTRACTOR:
@@ -121,7 +120,7 @@ def _person_and_camera(path: Path, folder: Path) -> tuple[int, int | None]:
 def _scenes(root: Path, folder: str, from_zero: bool, ledger: Ledger) -> Iterator[Scene]:
     for path in _files(root, folder):
         ledger.read(1)
-        if media_kind(path) != "image":
+        if not is_picture(path):
             ledger.drop(f"not a picture ({path.suffix or path.name})")
             continue
         try:

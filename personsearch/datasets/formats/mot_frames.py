@@ -13,8 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from personsearch.datasets.formats.ledger import ProblemError
-from personsearch.datasets.formats.texts import children_of
-from personsearch.pictures.formats import media_kind
+from personsearch.datasets.formats.texts import children_of, is_picture
 
 #: The last number in a picture's name: ``frame_000012`` -> 12.
 _LAST_NUMBER = re.compile(r"([0-9]+)[^0-9]*$")
@@ -53,7 +52,7 @@ def image_folder(sequence: Path) -> str:
     for name in ("img1", "images"):
         if any(child.name == name for child in below):
             return name
-    with_pictures = [child.name for child in below if any(media_kind(file) == "image" for file in children_of(child))]
+    with_pictures = [child.name for child in below if any(is_picture(file) for file in children_of(child))]
     return with_pictures[0] if len(with_pictures) == 1 else "img1"
 
 
@@ -67,7 +66,7 @@ def pictures_in(folder: Path, suffix: str | None) -> Pictures:
     Raises:
         ProblemError: two pictures have the same number.
     """
-    files = [path for path in children_of(folder) if media_kind(path) == "image"]
+    files = [path for path in children_of(folder) if is_picture(path)]
     wanted = [path for path in files if suffix is not None and path.suffix.lower() == suffix.lower()] or files
     plain = [path for path in wanted if path.stem.isascii() and path.stem.isdigit()]
     chosen = plain or [path for path in wanted if _LAST_NUMBER.search(path.stem)]

@@ -1,4 +1,4 @@
-"""Text files as people and their tools write them: with or without a byte order mark, UTF-8 or UTF-16, any line end."""
+"""Files and folders as people and their tools leave them: any byte order mark, UTF-8 or UTF-16, names that cannot be."""
 
 from __future__ import annotations
 
@@ -73,3 +73,10 @@ def children_of(folder: Path) -> list[Path]:
 def is_file(path: Path) -> bool:
     """Whether there is such a file; False, too, for a name that no file can have."""
     return os.path.isfile(path)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture, by its suffix."""
+    from personsearch.pictures.formats import media_kind  # loads Pillow, which reading annotations can do without
+
+    return media_kind(path) == "image"

@@ -219,11 +219,43 @@ def _in_one_camera(sets: Sets, folder: Path) -> Sets:
     return _query(gallery=gallery)(sets, folder)
 
 
+def _val(*scenes: Scene, **changes: Any) -> Callable[[Sets, Path], Sets]:
+    """Add a split of scenes that have files, with changes to its account."""
+
+    def plant(sets: Sets, folder: Path) -> Sets:
+        paths = [folder / f"val{k}.png" for k in range(len(scenes))]
+        files = [scene(path, 200 + k, f"c{k % 2}") for k, path in enumerate(paths)]
+        one = dataset("val", [replace(s, path=f.path, camera=f.camera) for s, f in zip(scenes, files, strict=True)])
+        return [*sets, replace(one, accounting=replace(one.accounting, **changes))]
+
+    return plant
+
+
+def _shows(*identities: int, ignored: bool = False) -> Scene:
+    """A scene without a file of people with these identities."""
+    count = len(identities)
+    one = scene(Path("none.png"), None, boxes=np.array(BOXES, np.float32)[:count], identities=np.array(identities))
+    return replace(one, ignore=np.full(count, ignored))
+
+
+def _zero(sets: Sets, folder: Path) -> Sets:
+    """Number the people of a split of crops from 0."""
+    return put([renumbered(sets[0], -10), sets[1]], 0, crops=True)
+
+
 #: Kind of finding -> what plants that fault, and no other.
 PLANTED: dict[str, Callable[[Sets, Path], Sets]] = {
     "skipped-row": lambda sets, folder: account(sets, skipped=(Problem(file="a.json", row="row 3", what="no bbox"),)),
     "other-counts": lambda sets, folder: put(sets, 0, name="prw/train (other counts)"),
     "no-scenes": lambda sets, folder: [*sets, dataset("val", [])],
+    "nothing-left": _val(_shows(), rows=3, dropped={"class 3 (car)": 3}),
+    "all-ignored": _val(_shows(-1, -1, ignored=True)),
+    "no-people": _val(_shows(), _shows()),
+    "no-identity": _val(_shows(-1, -1)),
+    "one-identity": _val(_shows(30), _shows(30)),
+    "many-clipped": lambda sets, folder: account(sets, changed={"clipped to the image": 9}),
+    "many-repeated": lambda sets, folder: account(sets, changed={"identity repeated in one image": 9}),
+    "person-zero": _zero,
     "missing-image": _missing,
     "unreadable-image": _unreadable,
     "image-size": _other_size,

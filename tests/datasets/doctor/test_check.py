@@ -59,6 +59,13 @@ def test_each_fault_is_found_and_no_other(kind: str, tmp_path: Path) -> None:
         ("long-run", "run9.jpg: 10 frames, camera c0"),
         ("query-box", "query 0, identity 20 in test0.png"),
         ("skipped-row", "a.json: row 3: no bbox"),
+        ("no-scenes", "has no scene that can be used: it has no images"),
+        ("nothing-left", "all 3 boxes were left out: 3 class 3 (car)"),
+        ("all-ignored", "2 ignored boxes"),
+        ("no-people", "2 scenes without a box"),
+        ("one-identity", "identity 30"),
+        ("many-clipped", "9 of 18 boxes"),
+        ("person-zero", "4 crops"),
         ("dropped-row", "4 no person"),
         ("other-counts", "images: expected 5,704, found 6"),
     ],
@@ -143,7 +150,7 @@ def test_crops_are_not_reported_as_look_alikes(tmp_path: Path) -> None:
         picture(0).save(tmp_path / f"{k}.jpg", quality=80 + k)
         whole = np.array([[0, 0, *SIZE]], np.float32)
         crops.append(scene(tmp_path / f"{k}.jpg", None, camera, boxes=whole, identities=np.array([4])))
-    assert kinds(dataset("crops", crops)) == {}
+    assert kinds(dataset("crops", crops)) == {"one-identity": 1}
     assert "near-duplicate-cameras" in kinds(dataset("scenes", [*crops, scene(tmp_path / "x.png", 1, "c0")]))
 
 
@@ -175,6 +182,25 @@ def test_the_report_is_json(tmp_path: Path) -> None:
         "examples": ["a.json: row 3: no bbox"],
     }
     assert report["splits"][0]["accounting"]["skipped"] == [{"file": "a.json", "row": "row 3", "what": "no bbox"}]
+
+
+def test_figures_that_count_nothing_are_null(tmp_path: Path) -> None:
+    report = check_dataset(*PLANTED["no-identity"](clean_sets(tmp_path), tmp_path), look="none")
+    assert np.isnan([report.splits[2].boxes_per_identity, report.splits[2].head_share]).all()
+    train, _, val = json.loads(json.dumps(report.to_dict(), allow_nan=False))["splits"]
+    assert (train["boxes_per_identity"], val["boxes_per_identity"], val["head_share"]) == (4, None, None)
+
+
+def test_a_full_look_decodes_what_a_reduced_one_need_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = clean_sets(tmp_path)
+    assert kinds(*sets, look="full") == {}
+    for kind in ("missing-image", "unreadable-image", "image-size", "copied-image"):
+        assert kinds(*PLANTED[kind](clean_sets(tmp_path), tmp_path), look="full") == {kind: 1}
+    # A float picture that is no number anywhere: grey to a reduced look, refused by what training reads with.
+    nothing = Image.fromarray(np.full((SIZE[1], SIZE[0]), np.nan, np.float32))
+    nothing.save(tmp_path / "nan.tiff")
+    odd = replace(sets[0], scenes=(*sets[0].scenes, scene(tmp_path / "nan.tiff", None)))
+    assert kinds(odd, look="full") == {"unreadable-image": 1}
 
 
 def test_errors_come_first(tmp_path: Path) -> None:
