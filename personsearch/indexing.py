@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from personsearch.batching import map_ahead
-from personsearch.errors import ImageError
+from personsearch.errors import GalleryMismatchError, ImageError, MissingExtraError
 from personsearch.gallery import Gallery
-from personsearch.pictures.decode import ChannelOrder
+from personsearch.pictures.decode import ChannelOrder, download, is_url
+from personsearch.pictures.video import Damage
 from personsearch.progress import Progress
 from personsearch.results import IndexReport
 from personsearch.runner import Ready, Runner, Settings
-from personsearch.sources import Source, Sources
+from personsearch.same_content import Comparison, compare_stored, digest_of
+from personsearch.sources import Source, Sources, Wanted
 
 logger = logging.getLogger(__name__)
+
+#: What makes an input unusable, while the others are indexed.
+_UNUSABLE = (ImageError, MissingExtraError, GalleryMismatchError)
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A new scene, decoded, and what the gallery keeps beside it."""
+
+    source: Source
+    ready: Ready
+    extra: dict[str, Any]
 
 
 def index_sources(
@@ -25,6 +41,8 @@ def index_sources(
     channel_order: ChannelOrder,
     batch_size: int,
     progress: bool | None,
+    crops: bool = False,
+    replace: bool = False,
 ) -> IndexReport:
     """Detect everybody in the sources and store them; see ``PersonSearcher.index``.
 
@@ -35,60 +53,131 @@ def index_sources(
         channel_order: of arrays and tensors.
         batch_size: images of one canvas size that go through the network together.
         progress: None = a bar on a terminal.
+        crops: every picture is one person, so that there is nobody to detect.
+        replace: index again what is stored under the same name with other content.
     """
-    failed: list[tuple[str, str]] = []
-    added = skipped = people = 0
+    failed: list[tuple[str, str]] = list(sources.listing.unreadable)
+    damaged: list[tuple[str, str]] = []
+    added = skipped = labelled = unverified = people = 0
     seen: set[str] = set()
     stills_only = not any(entry.is_video for entry in sources.entries)
+    settings = Settings(batch_size=batch_size)
     with Progress(total=len(sources.entries) if stills_only else None, label="index", shown=progress) as bar:
 
-        def wanted(image_id: str) -> bool:
-            seen.add(image_id)
-            return image_id not in gallery
+        def refuse(name: str, reason: object) -> None:
+            failed.append((name, str(reason)))
+            bar.advance()
 
-        def new_scenes() -> Iterator[Source]:
-            nonlocal skipped
+        def new_scenes() -> Iterator[tuple[Source, str | None]]:
+            """Yield the scenes that are not stored, with the digest of their file's content where it is known."""
+            nonlocal skipped, labelled, unverified
             for entry in sources.entries:
                 seen.add(entry.image_id)
                 try:
-                    for source in sources.scenes(entry, wanted):
-                        if source is None:
-                            skipped += 1
-                            bar.advance()
-                        else:
-                            yield source
-                except ImageError as error:  # see Sources.scenes
-                    failed.append((entry.printable, str(error)))
-                    bar.advance()
+                    entry.require_name()
+                    comparison = compare_stored(gallery, entry, channel_order)
+                    if comparison.differs:
+                        if not replace:
+                            raise GalleryMismatchError(comparison.message)
+                        if entry.is_video:  # its frames need not have the same names; a still is replaced at once
+                            gallery.remove(comparison.stored)
+                    for item in sources.scenes(entry, _wanted(gallery, comparison)):
+                        if isinstance(item, Damage):
+                            damaged.append((entry.image_id, str(item)))
+                            continue
+                        seen.add(item.image_id)
+                        if isinstance(item, Source):
+                            yield item, comparison.digest
+                            continue
+                        skipped += 1
+                        unverified += comparison.unknown
+                        labelled += gallery.label(item.image_id, camera=item.camera, time=item.time)
+                        bar.advance()
+                except _UNUSABLE as error:
+                    refuse(entry.printable, error)
 
-        def prepare(source: Source) -> tuple[Source, Ready | ImageError]:
+        def prepare(item: tuple[Source, str | None]) -> _Prepared | tuple[Source, Exception]:
+            source, digest = item
             try:
-                return source, runner.ready(source.image, channel_order)
-            except ImageError as error:
+                image = source.image
+                if isinstance(image, str) and is_url(image):
+                    image = download(image)  # once, so that the digest is of the picture that is looked at
+                ready = runner.ready_crop(image, channel_order) if crops else runner.ready(image, channel_order)
+                return _Prepared(source, ready, _extra(source, ready, digest or digest_of(image, channel_order)))
+            except _UNUSABLE as error:
                 return source, error
 
-        def readable() -> Iterator[tuple[Source, Ready]]:
-            for source, ready in map_ahead(prepare, new_scenes(), ahead=batch_size):
-                if isinstance(ready, ImageError):
-                    failed.append((source.image_id, str(ready)))
-                    bar.advance()
+        def readable() -> Iterator[tuple[_Prepared, Ready]]:
+            for item in map_ahead(prepare, new_scenes(), ahead=batch_size):
+                if isinstance(item, _Prepared):
+                    yield item, item.ready
                 else:
-                    yield source, ready
+                    refuse(item[0].image_id, item[1])
 
-        for source, detections in runner.detect_tagged(readable(), Settings(batch_size=batch_size)):
-            if gallery.add(source.image_id, detections, camera=source.camera, time=source.time, extra=source.extra):
-                added += 1
-                people += len(detections)
+        detect = runner.embed_crops_tagged if crops else runner.detect_tagged
+        for item, detections in detect(readable(), settings):
+            source = item.source
+            try:
+                gallery.add(
+                    source.image_id,
+                    detections,
+                    camera=source.camera,
+                    time=source.time,
+                    extra=item.extra,
+                    replace=replace,
+                )
+            except GalleryMismatchError as error:
+                refuse(source.image_id, error)
+                continue
+            added += 1
+            people += len(detections)
             bar.advance()
-    for name, reason in failed:
+    report = IndexReport(
+        added=added,
+        skipped=skipped,
+        people=people,
+        failed=tuple(failed),
+        damaged=tuple(damaged),
+        unmatched=tuple(sorted((sources.cameras.keys() | sources.times.keys()) - seen)),
+        passed_over=dict(sources.listing.passed_over),
+        labelled=labelled,
+        unverified=unverified,
+    )
+    _log(report)
+    return report
+
+
+def _wanted(gallery: Gallery, comparison: Comparison) -> Wanted:
+    """Return what says of an image_id whether its scene is to be indexed."""
+    return lambda image_id: comparison.differs or image_id not in gallery
+
+
+def _extra(source: Source, ready: Ready, digest: str) -> dict[str, Any]:
+    """Return what a gallery keeps beside a scene: where its picture is, what tells it from others, how it was read."""
+    extra: dict[str, Any] = {"sha256": digest}
+    if source.file is not None:
+        extra["path"] = str(source.file.absolute())
+    if ready.value_range is not None:
+        extra["value_range"] = list(ready.value_range)
+    return extra
+
+
+def _log(report: IndexReport) -> None:
+    for name, reason in report.failed:
         named = reason.partition(": ")[0].endswith(name)  # by its path, which ends with the image_id
         logger.warning("not indexed: %s", reason if named else f"{name}: {reason}")
-    unmatched = tuple(sorted((sources.cameras.keys() | sources.times.keys()) - seen))
-    if unmatched:
+    for name, what in report.damaged:
+        logger.warning("%s: %s", name, what)
+    if report.unmatched:
         logger.warning(
             "%d of the image_ids given with a camera or a time match no image, the first is %r; an image_id is the "
             "path below the indexed folder",
-            len(unmatched),
-            unmatched[0],
+            len(report.unmatched),
+            report.unmatched[0],
         )
-    return IndexReport(added=added, skipped=skipped, people=people, failed=tuple(failed), unmatched=unmatched)
+    if report.unverified:
+        logger.warning(
+            "%d scenes were stored without a digest of their content, so that it could not be compared; they are taken "
+            "to be the same by their name",
+            report.unverified,
+        )

@@ -125,12 +125,15 @@ class QueryPerson:
     Attributes:
         box: x1, y1, x2, y2 in pixels of the query's scene, clipped to it.
         embedding: (D,) float32, unit length.
-        score: detector confidence 0..1 where the person was detected; None where the caller gave the box.
+        score: detector confidence 0..1 where the person was detected; None where the caller gave the box, or where the
+            picture is taken as the person.
+        whole_picture: whether the picture, given without a box, is taken as the person: cut out beforehand.
     """
 
     box: tuple[float, float, float, float]
     embedding: Floats
     score: float | None = None
+    whole_picture: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,3 @@
-import csv
 import os
 import sys
 from pathlib import Path
@@ -8,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from personsearch import Gallery, PersonSearcher, sources
+from personsearch import Gallery, PersonSearcher
 from personsearch.errors import ImageError
-from personsearch.sources import Sources, check_sources, read_sidecar
+from personsearch.sources import Known, Source, Sources
 from tests.support import video
 
 
@@ -25,58 +24,20 @@ def images(folder: Path, *names: str) -> None:
         Image.new("RGB", (8, 8)).save(path)
 
 
-def ids(sources: Sources) -> list[str]:
-    return [s.image_id for entry in sources.entries for s in sources.scenes(entry, wanted) if s is not None]
+def scenes(sources: Sources) -> list[Source]:
+    found = [scene for entry in sources.entries for scene in sources.scenes(entry, wanted)]
+    assert all(isinstance(scene, Source) for scene in found)
+    return found  # type: ignore[return-value]
 
 
-def test_a_folder_gives_paths_below_it_in_order(tmp_path: Path) -> None:
-    images(tmp_path, "b.jpg", "a/z.png", "a/k.jpg")
-    (tmp_path / "notes.txt").write_text("not an image")
-    assert ids(Sources.of(tmp_path)) == ["a/k.jpg", "a/z.png", "b.jpg"]
-    assert ids(Sources.of(str(tmp_path))) == ["a/k.jpg", "a/z.png", "b.jpg"]
-
-
-def test_a_glob_is_relative_to_its_fixed_part(tmp_path: Path) -> None:
-    images(tmp_path, "day1/a.jpg", "day2/a.jpg", "day2/b.png")
-    assert ids(Sources.of(f"{tmp_path}/*/a.jpg")) == ["day1/a.jpg", "day2/a.jpg"]
-    assert ids(Sources.of(f"{tmp_path}/**/*.png")) == ["day2/b.png"]
-
-
-def test_one_file_lists_and_mappings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images(tmp_path, "x/a.jpg", "x/b.jpg")
-    assert ids(Sources.of(tmp_path / "x" / "a.jpg")) == ["a.jpg"]
-    monkeypatch.chdir(tmp_path)
-    assert ids(Sources.of(["x/a.jpg", Path("x/b.jpg")])) == ["x/a.jpg", "x/b.jpg"]
-    assert ids(Sources.of({"one": np.zeros((4, 4, 3), np.uint8)})) == ["one"]
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ("/nowhere/at/all", "no such folder, file or glob"),
-        ("/nowhere/*.jpg", "matches no image or video"),
-        ([np.zeros((4, 4, 3), np.uint8)], "has no name; give a mapping"),
-        (["a.jpg", "a.jpg"], "'a.jpg' occurs twice"),
-    ],
-)
-def test_mistakes_are_named(given: object, message: str) -> None:
-    with pytest.raises(ImageError, match=message):
-        Sources.of(given)  # type: ignore[arg-type]
-
-
-def test_a_url_in_a_mapping_is_not_taken_for_a_file() -> None:
-    sources = Sources.of({"a": "https://example.org/a.jpg"})
-    [source] = [source for entry in sources.entries for source in sources.scenes(entry, wanted)]
-    assert source is not None
-    assert (source.image, source.file, source.extra) == ("https://example.org/a.jpg", None, {})
-
-
-def test_a_file_in_a_mapping_is_found_again(tmp_path: Path) -> None:
+def test_files_urls_and_pictures_in_memory_know_their_file(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg")
-    sources = Sources.of({"one": str(tmp_path / "a.jpg")})
-    [source] = [source for entry in sources.entries for source in sources.scenes(entry, wanted)]
-    assert source is not None
-    assert source.extra == {"path": str(tmp_path / "a.jpg")}
+    given = {"one": str(tmp_path / "a.jpg"), "two": "https://example.org/a.jpg", "three": np.zeros((4, 4, 3), np.uint8)}
+    assert [(scene.image_id, scene.file) for scene in scenes(Sources.of(given))] == [
+        ("one", tmp_path / "a.jpg"),
+        ("two", None),
+        ("three", None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,44 +57,26 @@ def test_cameras_and_times_that_cannot_be_stored_are_refused_at_once(
         Sources.of(tmp_path, **given)
 
 
-def test_an_empty_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="holds no image or video"):
-        Sources.of(tmp_path)
-    with pytest.raises(ImageError, match="holds no image or video"):
-        check_sources(str(tmp_path))
-
-
-@pytest.mark.parametrize("given", ["/nowhere/at/all", "/nowhere/*.jpg", ["a.jpg", "a.jpg"]])
-def test_the_check_refuses_in_the_same_words(given: str | list[str]) -> None:
-    with pytest.raises(ImageError) as expected:
-        Sources.of(given)
-    with pytest.raises(ImageError) as actual:
-        check_sources(given)
-    assert str(actual.value) == str(expected.value)
-
-
-def test_the_check_stops_at_the_first_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images(tmp_path, *(f"{n}.jpg" for n in range(20)))
-    looked_at: list[Path] = []
-    monkeypatch.setattr(sources, "is_media", lambda path: looked_at.append(path) is None)
-    for given in (str(tmp_path), f"{tmp_path}/*.jpg", str(tmp_path / "3.jpg"), "https://example.org/a.jpg"):
-        check_sources(given)
-    assert len(looked_at) == 2  # one in the folder, one of the glob
-    assert len(Sources.of(tmp_path).entries) == 20
-
-
 def test_video_frames_are_named_by_their_time(tmp_path: Path) -> None:
     path = video(tmp_path / "clip.mp4")
     sources = Sources.of(path, every=5, cameras={"clip.mp4": "door"}, times={"clip.mp4": 1000.0})
-    found = [s for entry in sources.entries for s in sources.scenes(entry, wanted)]
-    assert [s.image_id for s in found if s] == [f"clip.mp4#t={t:.3f}" for t in (0, 0.5, 1.0, 1.5)]
-    assert [(s.camera, s.time) for s in found if s] == [("door", 1000.0 + t) for t in (0, 0.5, 1.0, 1.5)]
+    found = scenes(sources)
+    assert [s.image_id for s in found] == [f"clip.mp4#t={t:.3f}" for t in (0, 0.5, 1.0, 1.5)]
+    assert [(s.camera, s.time) for s in found] == [("door", 1000.0 + t) for t in (0, 0.5, 1.0, 1.5)]
 
 
-def test_unwanted_frames_are_not_converted(tmp_path: Path) -> None:
-    sources = Sources.of(video(tmp_path / "clip.mp4"), every=10)
-    [entry] = sources.entries
-    assert list(sources.scenes(entry, lambda _: False)) == [None, None]
+def test_of_stored_scenes_only_what_is_given_now_is_told(tmp_path: Path) -> None:
+    path = video(tmp_path / "clip.mp4")
+    given = {"cameras": {"clip.mp4#t=1.000": "yard"}, "times": {"clip.mp4": 1000.0, "clip.mp4#t=0.000": 3.0}}
+    for labels, expected in (
+        ({}, [(None, None), (None, None)]),
+        (given, [(None, 3.0), ("yard", 1001.0)]),
+    ):
+        sources = Sources.of(path, every=10, **labels)  # type: ignore[arg-type]
+        [entry] = sources.entries
+        known = list(sources.scenes(entry, lambda _: False))
+        assert all(isinstance(one, Known) for one in known)
+        assert [(one.camera, one.time) for one in known if isinstance(one, Known)] == expected
 
 
 def test_a_video_that_breaks_in_the_middle_keeps_what_came_before(
@@ -169,16 +112,3 @@ def test_a_name_that_is_not_utf8_is_reported(tiny_searcher: PersonSearcher, tmp_
     [(name, reason)] = report.failed
     assert "\\udcff.png" in name or "xff.png" in name
     assert "is not valid UTF-8" in reason
-
-
-def test_sidecar(tmp_path: Path) -> None:
-    path = tmp_path / "sidecar.csv"
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("image_id", "camera", "time"), ("a.jpg", "c1", "2.5"), ("b.jpg", "", "")])
-    assert read_sidecar(path) == ({"a.jpg": "c1"}, {"a.jpg": 2.5})
-    path.write_text("image_id,camera,time\na.jpg,c1,noon\n")
-    with pytest.raises(ImageError, match="line 2: time 'noon'"):
-        read_sidecar(path)
-    path.write_text("a.jpg,c1,3\n")
-    with pytest.raises(ImageError, match="must name the columns"):
-        read_sidecar(path)

@@ -24,7 +24,7 @@ from personsearch.cli.common import (
 )
 from personsearch.errors import ConfigError, GalleryMismatchError, ImageError, WeightsError
 from personsearch.gallery import Gallery
-from personsearch.results import Match
+from personsearch.results import Detections, IndexReport, Match
 
 
 def demo(
@@ -35,7 +35,9 @@ def demo(
 ) -> None:
     """Look for three people in a dozen bundled scenes."""
     from personsearch.demo import run_demo
+    from personsearch.pictures.saving import require_savable
 
+    require_savable(picture, "--out")
     rows = run_demo(picture, searcher_for(weights, device), progress=False if as_json else None)
     if as_json:
         print_json([{"query": r.query, "rank": r.rank, "correct": r.correct, **asdict(r.match)} for r in rows])
@@ -60,39 +62,75 @@ def demo(
 
 
 def index(
-    images: Annotated[list[str], typer.Argument(help="A folder, a glob, images or videos; the gallery comes last.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Folders, globs, images, videos or URLs; the gallery's folder comes last.")
+    ],
     every: Annotated[int, typer.Option(min=1, help="Index one of this many frames of a video; 1 = all.")] = 1,
     sidecar: Annotated[Path | None, typer.Option(help="csv file with the columns image_id,camera,time.")] = None,
+    prefix: Annotated[str, typer.Option(help="Put this and a slash before every image_id.")] = "",
+    crops: Annotated[bool, typer.Option("--crops", help="Every picture is one person, cut out beforehand.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Index again what is stored under the same name with other content.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the network together.")] = 8,
     weights: Weights = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Store the people of images and videos in a gallery: personsearch index photos/ my-gallery/.
 
-    Scenes already in the gallery are skipped, so running the same command again continues an interrupted run.
+    Scenes already in the gallery are skipped, so running the same command again continues an interrupted run. One
+    folder gives its scenes the paths below it as names; of several folders the names begin with the folder, so that
+    equal names stay apart. The exit status is 1 if something was refused or damaged; the output says what.
     """
-    from personsearch.sources import check_sources, read_sidecar
+    from personsearch.listing import check_gallery, check_inputs
+    from personsearch.sidecar import read_sidecar
 
     if len(images) < 2:
         raise ImageError("give the images first and the gallery's folder last: personsearch index photos/ my-gallery/")
     *sources, gallery = images
-    cameras, times = read_sidecar(sidecar) if sidecar else ({}, {})
+    # A wrong path is reported before the network is loaded.
+    check_gallery(gallery)
     source = sources[0] if len(sources) == 1 else sources
-    check_sources(source)  # a wrong path is reported before the network is loaded
+    check_inputs(source)
+    labels = read_sidecar(sidecar) if sidecar else None
     report = searcher_for(weights, device).index(
         source,
         Path(gallery),
         every=every,
-        cameras=cameras,
-        times=times,
+        prefix=prefix,
+        crops=crops,
+        replace=replace,
+        batch_size=batch_size,
+        cameras=labels.cameras if labels else None,
+        times=labels.times if labels else None,
         progress=False if as_json else None,
     )
     if as_json:
-        print_json({**asdict(report), "gallery": gallery})
-        return
+        print_json({**asdict(report), "complete": report.complete, "gallery": gallery})
+    else:
+        _print_report(report)
+    if not report.complete:
+        raise typer.Exit(1)
+
+
+def _print_report(report: IndexReport) -> None:
+    """Print what became of everything that was given."""
+    from personsearch.listing import describe_counts
+
     out.print(f"{report.added} scenes added with {report.people} people, {report.skipped} were there already")
-    if report.failed:
-        err.print(f"[yellow]{len(report.failed)} could not be used; they are named above[/]")
+    if report.labelled:
+        out.print(f"{report.labelled} of those have another camera or time now")
+    if report.passed_over:
+        kinds = escape(describe_counts(report.passed_over))
+        out.print(f"passed over, neither picture nor video: {kinds}", soft_wrap=True)
+    for count, what in (
+        (len(report.failed), "refused"),
+        (len(report.damaged), "read in part, because damaged"),
+        (len(report.unmatched), "of the image_ids given with a camera or a time match no image"),
+    ):
+        if count:
+            err.print(f"[yellow]{count} {what}; named above[/]", soft_wrap=True)
 
 
 def search(
@@ -123,8 +161,11 @@ def search(
 ) -> None:
     """Find a person in a gallery."""
     from personsearch.pictures.decode import require_image
+    from personsearch.pictures.saving import require_savable
 
-    corners = parse_box(box) if box else None
+    corners = parse_box(box) if box is not None else None
+    if save is not None:
+        require_savable(save)
     with Gallery.open(gallery, mode="r") as opened:
         require_image(image)  # a wrong path is reported before the network is loaded
         searcher = _searcher_of(opened, weights, device)
@@ -142,19 +183,21 @@ def search(
             max_false_match_rate=max_false_match_rate,
             one_per_image=one_per_image,
         )
+    if as_json:
+        query = {"image": image, "box": person.box, "score": person.score, "whole_picture": person.whole_picture}
+        print_json({"query": query, "matches": [asdict(match) for match in matches]})
+    else:
+        if person.whole_picture:
+            out.print("the picture is taken as the person to look for; --box says otherwise", soft_wrap=True)
+        elif person.score is not None:
+            out.print(f"looking for the person at {box_text(person.box)} (score {person.score:.2f})", soft_wrap=True)
+        _print_matches(matches)
     if save is not None:
         from personsearch.pictures.matches import draw_matches
 
         draw_matches(image, person.box, matches).save(save)
-    if as_json:
-        query = {"image": image, "box": person.box, "score": person.score}
-        print_json({"query": query, "matches": [asdict(match) for match in matches]})
-        return
-    if person.score is not None:
-        out.print(f"looking for the person at {box_text(person.box)} (score {person.score:.2f})", soft_wrap=True)
-    _print_matches(matches)
-    if save is not None:
-        out.print(f"drawn into [bold]{escape(str(save))}[/]", soft_wrap=True)
+        if not as_json:
+            out.print(f"drawn into [bold]{escape(str(save))}[/]", soft_wrap=True)
 
 
 def _searcher_of(gallery: Gallery, weights: str | None, device: str | None) -> Any:
@@ -211,7 +254,9 @@ def detect(
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Lowest score; default: the weights' own.")
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Draw the boxes into a picture, or a folder of them.")] = None,
+    save: Annotated[
+        str | None, typer.Option(help="Draw the boxes into a picture; or, of several images, into a folder.")
+    ] = None,
     weights: Weights = None,
     device: Device = None,
     as_json: Json = False,
@@ -219,15 +264,21 @@ def detect(
     """Find the people in images."""
     from personsearch.pictures.decode import require_image
     from personsearch.pictures.drawing import draw
+    from personsearch.pictures.saving import targets_of
 
     for name in images:
         require_image(name)  # a wrong path is reported before the network is loaded
+    targets = targets_of(images, save) if save is not None else []
     results = searcher_for(weights, device).detect(images, threshold=threshold, progress=False if as_json else None)
-    if save is not None:
-        for name, detections in zip(images, results, strict=True):
-            target = save if len(images) == 1 else save / f"{Path(name).stem}.png"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            draw(name, detections).save(target)
+    _print_detections(images, results, as_json=as_json)
+    for name, detections, target in zip(images, results, targets, strict=False):
+        draw(name, detections).save(target)
+    if targets and not as_json:
+        drawn = targets[0] if len(set(targets)) == 1 else f"{len(set(targets))} pictures in {save}"
+        out.print(f"drawn into [bold]{escape(str(drawn))}[/]", soft_wrap=True)
+
+
+def _print_detections(images: list[str], results: list[Detections], *, as_json: bool) -> None:
     if as_json:
         print_json(
             [

@@ -11,7 +11,7 @@ import numpy as np
 
 from personsearch.calibration import Calibration
 from personsearch.errors import GalleryError, GalleryMismatchError
-from personsearch.gallery.rows import ImageRow
+from personsearch.gallery.rows import ImageRow, storable
 from personsearch.results import Detections, Floats, Spec, is_unit
 
 
@@ -47,7 +47,7 @@ def check_scene(image_id: str, detections: Detections, camera: str | None, dim: 
     """
     if not isinstance(image_id, str) or not image_id:
         raise GalleryError(f"image_id must be a string that is not empty, got {image_id!r}")
-    if not _storable(image_id):
+    if not storable(image_id):
         raise GalleryError(f"image_id {image_id!r} cannot be stored: it is not valid Unicode; use another name")
     check_camera(image_id, camera)
     check_vectors(f"image {image_id!r}", detections.embeddings, dim)
@@ -62,12 +62,8 @@ def check_camera(image_id: str, camera: str | None) -> None:
     Raises:
         GalleryError: it is neither a string of valid Unicode nor None.
     """
-    if camera is not None and not (isinstance(camera, str) and _storable(camera)):
+    if camera is not None and not (isinstance(camera, str) and storable(camera)):
         raise GalleryError(f"image {image_id!r}: camera must be a string of valid Unicode or None, got {camera!r}")
-
-
-def _storable(text: str) -> bool:
-    return text == text.encode("utf-8", "replace").decode()
 
 
 def check_vectors(name: str, vectors: Floats, dim: int) -> None:

@@ -24,6 +24,11 @@ IMAGE_COLUMNS = ("id", "image_id", "camera", "time", "width", "height", "extra",
 PERSON_COLUMNS = ("id", "image", "x1", "y1", "x2", "y2", "score", "embedding", "checksum")
 
 
+def storable(text: str) -> bool:
+    """Whether SQLite can store a text: lone surrogates, as names of files that are not UTF-8 have them, it cannot."""
+    return text == text.encode("utf-8", "replace").decode()
+
+
 @dataclass(frozen=True)
 class ImageRow:
     """A scene as stored.

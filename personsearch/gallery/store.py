@@ -23,7 +23,15 @@ from personsearch.errors import (
 )
 from personsearch.gallery.meta import FORMAT, meta_of, spec_of
 from personsearch.gallery.reading import Stamp, connect_reader, stamp_of
-from personsearch.gallery.rows import EMBEDDING, IMAGE_COLUMNS, PERSON_COLUMNS, ImageRow, PersonRow, stored_vectors
+from personsearch.gallery.rows import (
+    EMBEDDING,
+    IMAGE_COLUMNS,
+    PERSON_COLUMNS,
+    ImageRow,
+    PersonRow,
+    storable,
+    stored_vectors,
+)
 from personsearch.results import Floats, Spec
 
 Row = TypeVar("Row", ImageRow, PersonRow)
@@ -194,12 +202,16 @@ class Store:
 
     def digest(self, image_id: str) -> bytes | None:
         """Return the digest of a stored scene's content; None where no scene has this id."""
+        if not storable(image_id):
+            return None
         with self._translated():
             row = self._db.execute("SELECT digest FROM image WHERE image_id = ?", (image_id,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def image(self, image_id: str) -> ImageRow | None:
         """Return a stored scene; None where no scene has this id."""
+        if not storable(image_id):
+            return None
         with self._translated():
             row = self._db.execute(
                 f"SELECT {', '.join(IMAGE_COLUMNS)} FROM image WHERE image_id = ?", (image_id,)
@@ -287,6 +299,8 @@ class Store:
     def image_ids(self, prefix: str = "") -> list[str]:
         """Return the ids of all scenes that begin so, in the order they were added."""
         bounds: tuple[str, ...]
+        if not storable(prefix):
+            return []
         query, bounds = "SELECT image_id FROM image ORDER BY id", ()
         if prefix:  # by the index of the ids, which are ordered as UTF-8 is
             query = "SELECT image_id FROM image WHERE image_id >= ? AND image_id < ? ORDER BY id"

@@ -23,16 +23,25 @@ def test_index_then_search(run: Run, weights: Path, photos: Path, tmp_path: Path
     gallery, picture = tmp_path / "g", tmp_path / "matches.png"
     (photos / "broken.png").write_bytes(b"no")
     first = run("index", photos, gallery, "--weights", weights)
-    assert first.code == 0
+    assert first.code == 1
     assert "3 scenes added with 15 people, 0 were there already" in first.out
-    assert "1 could not be used" in first.err
+    assert "1 refused; named above" in first.err
     assert "broken.png: cannot be read" in first.err
     again = run("index", photos, gallery, "--weights", weights, "--json")
-    assert json.loads(again.out)["skipped"] == 3
+    assert again.code == 1
+    report = json.loads(again.out)
+    assert (report["skipped"], report["complete"]) == (3, False)
+    assert [name for name, _ in report["failed"]] == ["broken.png"]
+    (photos / "broken.png").unlink()
+    (photos / "notes.txt").write_text("x")
+    whole = run("index", photos, gallery, "--weights", weights)
+    assert whole.code == 0
+    assert "passed over, neither picture nor video: 1 .txt" in whole.out
 
     done = run("search", gallery, photos / "1.png", "--box", "10,10,30,70", "-k", 4, "--weights", weights, "--json")
     answer = json.loads(done.out)
-    assert answer["query"] == {"image": str(photos / "1.png"), "box": [10, 10, 30, 70], "score": None}
+    person = {"box": [10, 10, 30, 70], "score": None, "whole_picture": False}
+    assert answer["query"] == {"image": str(photos / "1.png"), **person}
     matches = answer["matches"]
     assert len(matches) == 4
     assert [m["similarity"] for m in matches] == sorted((m["similarity"] for m in matches), reverse=True)
@@ -83,7 +92,17 @@ def test_long_names_are_shown_whole_on_a_narrow_terminal(
         (("search", "G", "Q", "--box", "1,2,3"), "must be four numbers"),
         (("search", "nowhere", "Q"), "nowhere"),
         (("search", "G", "/nowhere.png"), "/nowhere.png: no such file"),
+        (("search", "G", "Q", "--save", "/proc/nothing/m.png"), "/proc/nothing: this folder cannot be made"),
+        (("search", "G", "Q", "--save", "matches"), "does not end like a picture; name it matches.png"),
         (("index", "/nowhere", "new"), "/nowhere: no such folder, file or glob"),
+        (("index", "P", "P"), "holds pictures (0.png) and no gallery; the gallery's folder comes last"),
+        (("index", "P", "Q"), "0.png: is a file, not a gallery"),
+        (("index", "P", "P/*.png"), "looks like a glob, not like a gallery"),
+        (("index", "P", "new", "--sidecar", "/nowhere.csv"), "/nowhere.csv: cannot be read"),
+        (("index", "P"), "give the images first and the gallery's folder last"),
+        (("detect", "Q", "--save", "boxes"), "does not end like a picture; name it boxes.png"),
+        (("detect", "Q", "/proc/version", "--save", "/proc/d"), "/proc/d: this folder cannot be made"),
+        (("demo", "--out", "/proc/nothing/demo.png"), "this folder cannot be made"),
         (("detect", "/nowhere.png"), "/nowhere.png: no such file"),
     ],
 )
@@ -93,7 +112,7 @@ def test_input_is_checked_before_the_network_is_loaded(
 ) -> None:  # fmt: skip
     run("index", photos, tmp_path / "g", "--weights", weights)
     monkeypatch.setattr(PersonSearcher, "from_pretrained", lambda *_, **__: pytest.fail("the network was loaded"))
-    given = {"G": tmp_path / "g", "Q": photos / "0.png"}
+    given = {"G": tmp_path / "g", "Q": photos / "0.png", "P": photos, "P/*.png": photos / "*.png"}
     done = run(*[given.get(argument, argument) for argument in arguments])
     assert done.code == 2
     assert message in done.err.replace("\n", " ")
@@ -119,12 +138,63 @@ def test_sidecar_and_filters(run: Run, weights: Path, photos: Path, tmp_path: Pa
     assert "0.png" not in {m["image_id"] for m in kept}
 
 
+def test_a_table_of_cameras_that_matches_in_part(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
+    sidecar = tmp_path / "side.csv"
+    sidecar.write_bytes("\ufeffimage_id;camera\r\n0.png;door\r\nphotos/1.png;yard\r\n".encode())
+    index = ("index", photos, tmp_path / "g", "--weights", weights)
+    assert run(*index).code == 0
+    done = run(*index, "--sidecar", sidecar)
+    assert done.code == 1
+    assert "1 of those have another camera or time now" in done.out
+    assert "1 of the image_ids given with a camera or a time match no image" in done.err.replace("\n", " ")
+    assert "photos/1.png" in done.err
+    sidecar.write_text("image_id,camera\n0.png,door\n1.png,yard\n")
+    assert run(*index, "--sidecar", sidecar).code == 0
+    query = ("search", tmp_path / "g", photos / "0.png", "--box", "10,10,30,70", "--weights", weights, "--json")
+    assert {m["image_id"] for m in json.loads(run(*query, "--camera", "yard").out)["matches"]} == {"1.png"}
+
+
+def test_folders_with_equal_names(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    toy_scene(PEOPLE, seed=9).save(other / "0.png")
+    one = run("index", photos, tmp_path / "g", "--weights", weights)
+    two = run("index", other, tmp_path / "g", "--weights", weights)
+    assert (one.code, two.code) == (0, 1)
+    said = two.err.replace("\n", " ")
+    assert f"{other / '0.png'}: the gallery holds other content under the name '0.png' already" in said
+    assert str(photos / "0.png") in said
+    assert run("index", other, tmp_path / "g", "--weights", weights, "--prefix", "other").code == 0
+    assert run("index", photos, other, tmp_path / "both", "--weights", weights).code == 0
+    info = json.loads(run("gallery", "info", tmp_path / "both", "--json").out)
+    assert info["images"] == 4
+    saved = run("detect", photos / "0.png", other / "0.png", "--weights", weights, "--save", tmp_path / "d")
+    assert saved.code == 0
+    assert (tmp_path / "d" / "photos" / "0.png").is_file()
+    assert (tmp_path / "d" / "other" / "0.png").is_file()
+    assert "2 pictures in" in saved.out
+
+
+def test_a_damaged_video_is_said_and_the_status_is_1(run: Run, weights: Path, tmp_path: Path) -> None:
+    clip = video(tmp_path / "clip.ts", frames=40)
+    data = bytearray(clip.read_bytes())
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    clip.write_bytes(data)
+    done = run("index", clip, tmp_path / "g", "--weights", weights, "--every", 4)
+    assert done.code == 1
+    assert "clip.ts: " in done.err
+    assert "damaged" in done.err
+    assert "1 read in part, because damaged" in done.err
+
+
 def test_detect(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
     done = run("detect", photos / "0.png", photos / "1.png", "--weights", weights, "--save", tmp_path / "d", "--json")
     rows = json.loads(done.out)
     assert len(rows) == 2
     assert len(rows[0]["boxes"][0]) == 4
     assert size_of(tmp_path / "d" / "0.png") == (160, 96)
+    one = run("detect", photos / "0.png", "--weights", weights, "--save", f"{tmp_path}/new/")
+    assert f"drawn into {tmp_path}/new/0.png" in one.out.replace("\n", "")
     assert "nobody detected" in run("detect", photos / "0.png", "--threshold", 1, "--weights", weights).out
 
 

@@ -1,0 +1,86 @@
+"""Is what a gallery holds under a name what is to be stored under it? Content is compared by its sha256."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from personsearch.gallery import Gallery
+from personsearch.listing import Entry
+from personsearch.pictures.content import content_digest
+from personsearch.pictures.decode import ChannelOrder, ImageInput, load_image
+from personsearch.pictures.video import frames_prefix
+from personsearch.results import StoredScene
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a gallery holds under the name of a still or a video.
+
+    Attributes:
+        stored: image_ids: of the still, or of the frames of the video.
+        digest: sha256 of the content to be stored, if it had to be read: always of a video, else of what is stored.
+        differs: whether other content is stored under the name.
+        unknown: whether nothing tells what was stored.
+        message: where the content differs, both and what to do.
+    """
+
+    stored: tuple[str, ...]
+    digest: str | None
+    differs: bool = False
+    unknown: bool = False
+    message: str = ""
+
+
+def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder) -> Comparison:
+    """Compare an input with what is stored under its name.
+
+    A video is compared by any one of its frames, as all of them carry the digest of the file.
+
+    Raises:
+        ImageError: the input cannot be read.
+    """
+    stored: tuple[str, ...] = ()
+    if entry.is_video:
+        stored = tuple(gallery.image_ids(frames_prefix(entry.image_id)))
+    elif entry.image_id in gallery:
+        stored = (entry.image_id,)
+    scene = gallery.scene(stored[0]) if stored else None
+    if scene is None:
+        return Comparison((), digest_of(entry.image, channel_order) if entry.is_video else None)
+    digest = digest_of(entry.image, channel_order)
+    known = _known_digest(scene, entry)
+    if known is None or known == digest:
+        return Comparison(stored, digest, unknown=known is None)
+    return Comparison(stored, digest, differs=True, message=_message(gallery, entry, scene))
+
+
+def digest_of(image: ImageInput, channel_order: ChannelOrder) -> str:
+    """Return the sha256 of an image's content, 64 hex digits; of arrays, of what they show."""
+    if channel_order != "RGB" and not isinstance(image, (str, bytes, Path, Image.Image)):
+        image = load_image(image, channel_order=channel_order)
+    return content_digest(image)
+
+
+def _known_digest(scene: StoredScene, entry: Entry) -> str | None:
+    """Return the digest of what was stored; of galleries that recorded none, that of the file it came from."""
+    digest = scene.extra.get("sha256")
+    if isinstance(digest, str):
+        return digest
+    path = scene.extra.get("path")
+    if not isinstance(path, str) or entry.file is None or Path(path) == entry.file.absolute():
+        return None
+    return content_digest(Path(path)) if Path(path).is_file() else None
+
+
+def _message(gallery: Gallery, entry: Entry, scene: StoredScene) -> str:
+    given = entry.printable if entry.file is None else str(entry.file)
+    path = scene.extra.get("path")
+    height, width = scene.image_size
+    origin = f"from {path}" if path and path != str(entry.file and entry.file.absolute()) else f"{width}x{height}"
+    return (
+        f"{given}: the gallery holds other content under the name {entry.image_id!r} already ({origin}); keep the two "
+        "apart with a prefix (--prefix), or replace what is stored (--replace)"
+    )
