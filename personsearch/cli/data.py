@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 from rich.markup import escape
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Check data sets before hours are spent on them.", no_args_is_help=True)
 
-Source = Annotated[Path, typer.Argument(help="The set's folder, or a COCO-style json file.", show_default=False)]
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="DATASET", help="The set's folder, or a COCO-style json file.", show_default=False),
+]
 Split = Annotated[
     Literal["train", "test"] | None, typer.Option("--split", help="Which part of the set; default: all there are.")
 ]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", help="Format of the set; default: recognised by its files.")
+    Format | None,
+    typer.Option("--format", metavar="NAME", help=f"{', '.join(get_args(Format))}; default: recognised by its files."),
 ]
 Images = Annotated[Path | None, typer.Option(help="Folder of the images; default: the set's own.")]
 Queries = Annotated[str | None, typer.Option(help="A file, or a protocol of the set: G50, mini ...")]

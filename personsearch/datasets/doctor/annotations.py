@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,15 @@ def check_account(dataset: Dataset) -> list[Finding]:
     account, part = dataset.accounting, dataset.name
     findings = findings_of("skipped-row", part, [str(problem) for problem in account.skipped])
     trouble = why_empty(len(dataset.scenes), account)
-    findings += findings_of("nothing-left" if dataset.scenes else "no-scenes", part, [trouble] if trouble else [])
+    lost = sum(account.dropped.values()) if dataset.scenes else 1
+    kind = "nothing-left" if dataset.scenes else "no-scenes"
+    findings += findings_of(kind, part, [trouble], lost) if trouble else []
     findings += findings_of("other-counts", part, _other_counts(dataset))
     changed = dict(account.changed)
     for kind, what in (("many-clipped", "clipped"), ("many-repeated", "identity repeated")):
         count = _changes(dataset, what)
-        if count > MANY * account.kept:
-            findings += findings_of(kind, part, [f"{count:,} of {account.kept:,} boxes"])
+        if count and count >= MANY * account.kept:
+            findings += findings_of(kind, part, [f"{count:,} of {account.kept:,} boxes"], count)
             changed = {text: number for text, number in changed.items() if not text.startswith(what)}
     dropped = {} if trouble else account.dropped
     for kind, rows in (("dropped-row", dropped), ("changed-box", changed)):
@@ -80,9 +82,10 @@ def check_people(dataset: Dataset) -> list[Finding]:
     part, scenes = dataset.name, dataset.scenes
     if not any(len(scene.boxes) for scene in scenes):
         told = not scenes or why_empty(len(scenes), dataset.accounting)
-        return findings_of("no-people", part, [] if told else [f"{len(scenes):,} scenes without a box"])
+        return [] if told else findings_of("no-people", part, [str(scene.path) for scene in scenes])
     if all(scene.ignore.all() for scene in scenes):
-        return findings_of("all-ignored", part, [f"{dataset.accounting.kept:,} ignored boxes"])
+        ignored = [f"{scene.path}: {len(scene.ignore)} ignored" for scene in scenes if len(scene.ignore)]
+        return findings_of("all-ignored", part, ignored, sum(len(scene.ignore) for scene in scenes))
     repeated = []
     where: dict[int, list[Scene]] = defaultdict(list)
     for scene in scenes:
@@ -103,17 +106,18 @@ def check_people(dataset: Dataset) -> list[Finding]:
     one_box = [f"identity {i}, in {where[i][0].path}" for i in sorted(where) if len(where[i]) == 1]
     counts = people_per_scene(scenes)
     empty = [str(scene.path) for scene, count in zip(scenes, counts, strict=True) if not count]
-    few = {0: "no-identity", 1: "one-identity"}.get(len(where))
-    findings = findings_of(few, part, [_identity_text(where)]) if few else []
-    zero = dataset.crops and 0 in where
-    findings += findings_of("person-zero", part, [f"{len(where[0]):,} crops"] if zero else [])
+    findings: list[Finding] = []
+    if not where:
+        people = [f"{scene.path}: {len(scene.boxes)} without a label" for scene in scenes if len(scene.boxes)]
+        findings = findings_of("no-identity", part, people, sum(len(scene.boxes) for scene in scenes))
+    elif len(where) == 1:
+        [(identity, own)] = where.items()
+        findings = findings_of("one-identity", part, [f"identity {identity}, first in {own[0].path}"], len(own))
+    if dataset.crops and 0 in where:
+        findings += findings_of("person-zero", part, [str(scene.path) for scene in where[0]])
     findings += findings_of("repeated-identity", part, repeated) + findings_of("one-camera", part, one_camera)
     findings += findings_of("one-box", part, one_box) + findings_of("without-people", part, empty)
     return findings + findings_of("crowded", part, _crowded(scenes, counts))
-
-
-def _identity_text(where: Mapping[int, Sequence[Scene]]) -> str:
-    return f"identity {min(where)}" if where else "all people are without a label"
 
 
 def check_queries(dataset: Dataset) -> list[Finding]:

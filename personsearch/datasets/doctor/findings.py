@@ -26,9 +26,9 @@ KINDS: Mapping[str, Kind] = {
     "other-counts": Kind("error", "counts that differ from the published ones", "its figures are not comparable"),
     "no-scenes": Kind("error", "splits without a usable scene", "see what was skipped or left out"),
     "nothing-left": Kind(
-        "error", "splits of which every box is left out", "say which categories are people (--people), or see the rules"
+        "error", "boxes, and all of them left out", "say which categories are people (--people), or see the rules"
     ),
-    "all-ignored": Kind("error", "splits whose boxes are all ignored", "look at ignore, iscrowd or the flags of MOT"),
+    "all-ignored": Kind("error", "boxes, and all of them ignored", "look at ignore, iscrowd, or the flags of MOT"),
     "missing-image": Kind(
         "error", "missing images", "say where they are (--images), or remove them from the annotations"
     ),
@@ -49,19 +49,19 @@ KINDS: Mapping[str, Kind] = {
     "query-without-match": Kind(
         "warning", "queries whose person is nowhere else in the gallery", "they score 0 under every protocol"
     ),
-    "no-people": Kind("warning", "splits that show nobody", "there is nothing to find in them"),
+    "no-people": Kind("warning", "scenes, and nobody in any of them", "there is nothing to find"),
     "no-identity": Kind(
-        "warning", "splits in which nobody has an identity", "detection can be learned and measured, search cannot"
+        "warning", "boxes, and none with an identity", "detection can be learned and measured, search cannot"
     ),
-    "one-identity": Kind("warning", "splits with a single identity", "there is nobody to tell the person from"),
+    "one-identity": Kind("warning", "labelled boxes, all of one identity", "there is nobody to tell the person from"),
     "many-clipped": Kind(
-        "warning", "splits with many boxes beyond the image", "bbox must be x, y, width, height, not two corners"
+        "warning", "boxes beyond the image, a fifth or more", "bbox must be x, y, width, height, not two corners"
     ),
     "many-repeated": Kind(
-        "warning", "splits in which many identities repeat in an image", "a default such as 0 may stand for nobody"
+        "warning", "labels repeated in their image, a fifth or more", "a default such as 0 may stand for nobody"
     ),
     "person-zero": Kind(
-        "warning", "splits of crops with a person 0000", "Market-1501 keeps 0000 for distractors; here it is a person"
+        "warning", "crops of a person 0000", "Market-1501 has 0000 for distractors; here it is a person"
     ),
     "shared-identity": Kind(
         "warning", "identities that are in two splits but not queried", "harmless distractors; never train on both"
@@ -94,7 +94,7 @@ KINDS: Mapping[str, Kind] = {
     "without-people": Kind("note", "scenes without people", "useful as negatives"),
     "crowded": Kind("note", "scenes with far more people than usual here", "check that they are right"),
     "dropped-row": Kind("note", "rows that the format's rules leave out", "check that the rules fit"),
-    "changed-box": Kind("note", "changes made to boxes while reading", "check that they are expected"),
+    "changed-box": Kind("note", "changes made to boxes and labels while reading", "check that they are expected"),
 }
 
 

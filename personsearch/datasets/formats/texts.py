@@ -1,4 +1,4 @@
-"""Files and folders as people and their tools leave them: any byte order mark, UTF-8 or UTF-16, names that cannot be."""
+"""Files and folders as people and their tools leave them: byte order marks, UTF-16, names that no file can have."""
 
 from __future__ import annotations
 

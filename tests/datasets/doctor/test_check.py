@@ -61,11 +61,12 @@ def test_each_fault_is_found_and_no_other(kind: str, tmp_path: Path) -> None:
         ("skipped-row", "a.json: row 3: no bbox"),
         ("no-scenes", "has no scene that can be used: it has no images"),
         ("nothing-left", "all 3 boxes were left out: 3 class 3 (car)"),
-        ("all-ignored", "2 ignored boxes"),
-        ("no-people", "2 scenes without a box"),
-        ("one-identity", "identity 30"),
+        ("all-ignored", "val0.png: 2 ignored"),
+        ("no-people", "val0.png"),
+        ("no-identity", "val0.png: 2 without a label"),
+        ("one-identity", "identity 30, first in "),
         ("many-clipped", "9 of 18 boxes"),
-        ("person-zero", "4 crops"),
+        ("person-zero", "train0.png"),
         ("dropped-row", "4 no person"),
         ("other-counts", "images: expected 5,704, found 6"),
     ],
@@ -150,7 +151,7 @@ def test_crops_are_not_reported_as_look_alikes(tmp_path: Path) -> None:
         picture(0).save(tmp_path / f"{k}.jpg", quality=80 + k)
         whole = np.array([[0, 0, *SIZE]], np.float32)
         crops.append(scene(tmp_path / f"{k}.jpg", None, camera, boxes=whole, identities=np.array([4])))
-    assert kinds(dataset("crops", crops)) == {"one-identity": 1}
+    assert kinds(dataset("crops", crops)) == {"one-identity": 2}
     assert "near-duplicate-cameras" in kinds(dataset("scenes", [*crops, scene(tmp_path / "x.png", 1, "c0")]))
 
 
