@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
+import sys
 
 import numpy as np
 from PIL import Image
 
 from personsearch.errors import ImageError
-from personsearch.pictures.decode import ImageInput, describe, download, image_errors, is_tensor, is_url
+from personsearch.pictures.decode import ORIENTATION, ImageInput, describe, download, image_errors, is_tensor, is_url
 
 
 def content_digest(source: ImageInput) -> str:
@@ -22,7 +22,7 @@ def content_digest(source: ImageInput) -> str:
     Returns:
         sha256 in hexadecimal: of the bytes of a file, of what a URL gives now, or of encoded bytes, so that the three
         agree; of shape, dtype and values of an array or tensor (a tensor on another device has the same digest); of
-        mode, size, palette and pixels of a PIL image. An array and a file that decodes to it differ.
+        mode, size, orientation, palette and pixels of a PIL image. An array and a file that decodes to it differ.
 
     Raises:
         ImageError: the file or URL cannot be read, or the input is none of these.
@@ -35,15 +35,17 @@ def content_digest(source: ImageInput) -> str:
             with open(source, "rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         if isinstance(source, bytes):
-            return hashlib.file_digest(io.BytesIO(source), "sha256").hexdigest()
+            return hashlib.sha256(source).hexdigest()
         if isinstance(source, Image.Image):
             palette = source.palette.tobytes() if source.palette is not None else b""
-            head = f"PIL {source.mode} {source.size} {len(palette)} ".encode()
+            turned = source.getexif().get(ORIENTATION, 1)
+            head = f"PIL {source.mode} {source.size} {turned} {len(palette)} ".encode()
             return hashlib.sha256(head + palette + source.tobytes()).hexdigest()
-        kind = "tensor" if is_tensor(source) else "array"
-        array = source.detach().cpu().numpy() if is_tensor(source) else source
-        if isinstance(array, np.ndarray):
-            digest = hashlib.sha256(f"{kind} {array.shape} {array.dtype.str} ".encode())
-            digest.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
-            return digest.hexdigest()
+        if is_tensor(source):
+            data = source.detach().cpu().contiguous().reshape(-1).view(sys.modules["torch"].uint8).numpy()
+            return hashlib.sha256(f"tensor {tuple(source.shape)} {source.dtype} ".encode() + data.tobytes()).hexdigest()
+        if isinstance(source, np.ndarray):
+            data = np.ascontiguousarray(source).reshape(-1).view(np.uint8)
+            head = f"array {source.shape} {source.dtype.str} ".encode()
+            return hashlib.sha256(head + data.tobytes()).hexdigest()
     raise ImageError(f"{name}: cannot be used as an image; give a path, URL, bytes, PIL image, array or tensor")

@@ -14,11 +14,11 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from personsearch.errors import ImageError
-from personsearch.pictures.formats import head, heif_format
-from personsearch.pictures.levels import to_shades
+from personsearch.pictures.formats import RENAME, head, heif_format, video_format
+from personsearch.pictures.levels import stretched, to_shades
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ URL_PIECE_BYTES = 2**16
 
 
 #: The EXIF tag of the orientation, and the lowest of its values that swap width and height.
-_ORIENTATION, _LEAST_TURNED = 0x0112, 5
+ORIENTATION, _LEAST_TURNED = 0x0112, 5
 
 
 class Picture(NamedTuple):
@@ -82,7 +82,8 @@ def load_picture(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> 
     EXIF orientation of encoded and PIL images is applied: boxes are in the upright frame. The first frame of an
     animation is used, of a HEIC its primary image. Alpha is dropped, palettes are converted. Grey images of 16 or 32
     bits or of floats are scaled from their robust minimum to their robust maximum
-    (:func:`personsearch.pictures.levels.to_shades`).
+    (:func:`personsearch.pictures.levels.to_shades`); of colours of 16 bits the upper eight are used, scaled so where
+    they hardly differ.
 
     Args:
         source: see :data:`ImageInput`.
@@ -107,7 +108,7 @@ def load_picture(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> 
             file = os.fspath(source)
         else:
             raise ImageError(f"{name}: cannot be used as an image; give a path, URL, bytes, PIL image, array or tensor")
-        with open_image(file) as image:
+        with open_image(file, name) as image:
             return _from_pil(image, name)
 
 
@@ -119,7 +120,7 @@ def image_header(path: str | os.PathLike[str]) -> Header:
     Raises:
         ImageError: names the file and what is wrong with it.
     """
-    with image_errors(describe(path)), open_image(path) as image:
+    with image_errors(describe(path)), open_image(path, describe(path)) as image:
         turned = image.format != "PNG" and _is_turned(image)
         return Header(image.size[::-1] if turned else image.size, turned)
 
@@ -153,7 +154,7 @@ def load_reduced(
         ImageError: names the input and what is wrong with it.
     """
     name = describe(source)
-    with image_errors(name), open_image(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+    with image_errors(name), open_image(io.BytesIO(source) if isinstance(source, bytes) else source, name) as image:
         size, turned = image.size, _is_turned(image)
         image.draft(mode, least[::-1] if turned else least)
         return _upright(image, name, mode)[0], Header(size[::-1] if turned else size, turned)
@@ -190,8 +191,25 @@ def describe(source: object) -> str:
 
 def _from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or 0 in array.shape:
-        raise ImageError(f"array must be (H, W, 3) uint8 RGB and not empty, got {array.shape} {array.dtype}")
+        raise ImageError(
+            f"array must be (H, W, 3) uint8 RGB and not empty, got {array.shape} {array.dtype}{_advice(array)}"
+        )
     return np.ascontiguousarray(array)
+
+
+def _advice(array: NDArray[Any]) -> str:
+    """What to do with an array that is nearly right."""
+    if array.ndim == 2 and array.dtype != np.uint8:
+        return "; give PIL.Image.fromarray(array), whose values are scaled"
+    if array.dtype != np.uint8:
+        return "; scale its values to 0..255 and convert it"
+    if array.ndim == 2:
+        return "; give numpy.stack([array] * 3, axis=2)"
+    if array.ndim == 3 and array.shape[2] == 1:
+        return "; give numpy.repeat(array, 3, axis=2)"
+    if array.ndim == 3 and array.shape[2] == 4:
+        return "; give array[:, :, :3]"
+    return ""
 
 
 def is_tensor(source: object) -> TypeGuard[Tensor]:
@@ -231,9 +249,13 @@ def _upright(
     if 0 in image.size:
         raise ImageError(f"{name}: is empty ({image.width}x{image.height})")
     try:
+        deep_colour = _has_deep_colour(image)
         upright, value_range = ImageOps.exif_transpose(image), None
         if upright.mode.startswith(("I", "F")):  # Pillow would clip, not scale
             shades, value_range = to_shades(np.asarray(upright), name)
+            upright = Image.fromarray(shades)
+        elif deep_colour:
+            shades, value_range = stretched(np.asarray(upright.convert("RGB")))
             upright = Image.fromarray(shades)
         return upright.convert(mode), value_range
     except ImageError:
@@ -242,23 +264,41 @@ def _upright(
         raise ImageError(f"{name}: cannot be decoded ({error})") from None
 
 
-def open_image(file: Any) -> Image.Image:
-    """Open a path or file as Pillow does; readers of HEIC are added to Pillow when the first such picture comes.
+def _has_deep_colour(image: Image.Image) -> bool:
+    """Whether an image that is not loaded yet has 16 bits for each channel, of which Pillow keeps the upper eight."""
+    return ";16" in str(getattr(image, "tile", "")) and image.mode in ("RGB", "RGBA", "LA")
+
+
+def open_image(file: Any, name: str) -> Image.Image:
+    """Open a path or file as Pillow does; the reader of HEIC is added to Pillow when the first such picture comes.
+
+    Args:
+        file: path, or file with binary content.
+        name: of it, in messages.
 
     Raises:
-        MissingExtraError: the file is a HEIC, and pillow-heif is not installed.
+        ImageError: the file is a HEIC or AVIF whose reader is not installed, or a video.
     """
     try:
-        return Image.open(file)
+        image = Image.open(file)
     except UnidentifiedImageError:
         data = head(file)
         if heif_format(data) is not None:
-            _read_heif(describe(file))
+            _add_reader_of(heif_format(data), name)
             return Image.open(file)
+        if video_format(data) is not None:
+            raise ImageError(f"{name}: is no picture but a video, {video_format(data)}; {RENAME}") from None
         raise
+    if image.format == "MPEG":
+        raise ImageError(f"{name}: is no picture but a video, MPEG; {RENAME}")
+    return image
 
 
-def _read_heif(name: str) -> None:
+def _add_reader_of(form: str | None, name: str) -> None:
+    if form == "AVIF":
+        if not features.check("avif"):
+            raise ImageError(f"{name}: AVIF pictures need Pillow 11.3 or later: pip install --upgrade pillow")
+        return
     try:
         import pillow_heif
     except ImportError:
@@ -267,7 +307,7 @@ def _read_heif(name: str) -> None:
 
 
 def _is_turned(image: Image.Image) -> bool:
-    return bool(image.getexif().get(_ORIENTATION, 1) >= _LEAST_TURNED)
+    return bool(image.getexif().get(ORIENTATION, 1) >= _LEAST_TURNED)
 
 
 @contextmanager

@@ -30,6 +30,8 @@ AVIF_SUFFIXES = frozenset({".avif", ".avifs"})
 _STUBS = {"BUFR", "GRIB", "HDF5", "MPEG"} | (set() if sys.platform == "win32" else {"WMF"})
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
+#: What to do about a file whose suffix is another format's.
+RENAME = "give its name the suffix of what it is"
 #: How many bytes of a file tell what it is.
 HEAD_BYTES = 400
 

@@ -12,6 +12,8 @@ from personsearch.errors import ImageError
 #: Share of the pixels at each end of the values that may be lost in black or white. A person of so few pixels, 8 x 16
 #: of a 960 x 640 picture, is too small to be found; a lamp of so few does not darken everybody else.
 LEFT_OUT = 0.0002
+#: Shades of 256 between the darkest and the brightest. A picture with fewer was never meant to be shown as it is.
+FEWEST = 16
 #: The shade of a picture that has one value only: darkness and dazzle are what networks take for people.
 UNIFORM = 128
 
@@ -42,6 +44,23 @@ def to_shades(values: NDArray[Any], name: str) -> tuple[NDArray[np.uint8], tuple
         return np.full(values.shape, UNIFORM, np.uint8), (low, high)
     shades = (values.astype(np.float64) - low) * (255 / (high - low))
     return np.clip(shades, 0, 255).round().astype(np.uint8), (low, high)
+
+
+def stretched(colours: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
+    """Scale the upper eight of 16 bits where fewer than :data:`FEWEST` of their values are used: 12 bits, for example.
+
+    Args:
+        colours: (H, W, 3).
+
+    Returns:
+        The scaled colours, and the 16-bit values that became 0 and 255; or the colours as they are, and None.
+    """
+    ends = [robust_range(colours[:, :, channel]) for channel in range(colours.shape[2])]
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+    if low >= high or high - low >= FEWEST:
+        return colours, None
+    scaled = np.clip((colours.astype(np.float32) - low) * (255 / (high - low)), 0, 255).round().astype(np.uint8)
+    return scaled, (low * 256, high * 256 + 255)
 
 
 def robust_range(values: NDArray[Any]) -> tuple[float, float]:

@@ -10,7 +10,8 @@ from PIL import Image
 from personsearch.errors import ImageError
 from personsearch.pictures.decode import ChannelOrder, ImageInput, describe, load_image
 from personsearch.pictures.drawing import FAINT, NOTHING, QUERY, Tile, match_rows, wrapped
-from personsearch.pictures.video import VIDEO_SUFFIXES, frame_at, frame_time
+from personsearch.pictures.formats import media_kind, sniffed_kind
+from personsearch.pictures.video import frame_at, frame_of
 from personsearch.results import Match
 
 
@@ -62,5 +63,7 @@ def load_scene(match: Match) -> Image.Image:
     path = match.extra.get("path")
     if not isinstance(path, str):
         raise ImageError(f"{match.image_id}: was not indexed from a file")
-    seconds = frame_time(match.image_id) if Path(path).suffix.lower() in VIDEO_SUFFIXES else None
-    return Image.fromarray(load_image(path)) if seconds is None else frame_at(path, seconds)
+    frame = frame_of(match.image_id)
+    if frame is None or (media_kind(Path(path)) or sniffed_kind(path)) != "video":
+        return Image.fromarray(load_image(path))
+    return frame_at(path, *frame)

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from personsearch.errors import ImageError, MissingExtraError
-from personsearch.pictures.formats import head, picture_format, video_format
+from personsearch.pictures.formats import RENAME, head, heif_format, picture_format, video_format
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -29,9 +29,9 @@ _KNOW_THEIR_LENGTH = {"mov", "matroska", "avi", "asf", "flv"}
 _WITHOUT_SHOWN_TIMES = {"avi"}
 #: Codecs of which some packets are never shown, by design.
 _WITH_HIDDEN_FRAMES = {"vp8"}
-#: What libraries take for a container, though it is a text that may name other files.
+#: What libraries take for a container, though it is a text that may name other files; and how some begin.
 _TEXTS = {"tty", "concat", "hls", "dash", "sdp", "imf"}
-_RENAME = "give its name the suffix of what it is"
+_LISTS = (b"ffconcat", b"#EXTM3U")
 
 
 @contextmanager
@@ -48,9 +48,16 @@ def opened(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise MissingExtraError("videos need PyAV: pip install 'personsearch[video]'") from None
     if not os.path.isfile(path):
         raise ImageError(f"{path}: is a folder, not a video" if os.path.isdir(path) else f"{path}: no such file")
+    data = head(path)
+    if heif_format(data):  # it has the container of an MP4
+        raise ImageError(f"{path}: is no video but a picture, {heif_format(data)}; {RENAME}")
+    if data.startswith(_LISTS):
+        raise ImageError(f"{path}: is no video but a list of others; give those")
     try:
         # An absolute path, because "12:30.mp4" would be an address; and a title in another encoding is no damage.
-        with av.open(os.path.abspath(path), metadata_errors="replace") as container:
+        # No file may have others fetched.
+        options = {"protocol_whitelist": "file"}
+        with av.open(os.path.abspath(path), metadata_errors="replace", container_options=options) as container:
             stream = _best_stream(path, container)
             # Several threads would hide which packet is damaged, and some of the damage.
             stream.thread_type = "NONE"
@@ -67,9 +74,9 @@ def _best_stream(path: str, container: InputContainer) -> VideoStream:
 
     form = container.format.name.split(",")[0]
     if form in _TEXTS:
-        raise ImageError(f"{path}: is no video but a text; {_RENAME}")
+        raise ImageError(f"{path}: is no video but a text; {RENAME}")
     if form == "image2" or form.endswith("_pipe"):
-        raise ImageError(f"{path}: is no video but a picture, {picture_format(path) or form}; {_RENAME}")
+        raise ImageError(f"{path}: is no video but a picture, {picture_format(path) or form}; {RENAME}")
     films = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not films:
         held = "sound and a cover picture" if container.streams.video else "sound" if container.streams.audio else ""
@@ -87,7 +94,7 @@ def _reason(path: str, error: Exception) -> str:
         return "it is empty"
     form = picture_format(path)
     if form is not None:
-        return f"it is a picture, {form}; {_RENAME}"
+        return f"it is a picture, {form}; {RENAME}"
     if video_format(data) == "MP4 or MOV":
         return "its index is missing or damaged: the file is incomplete, or the recording was cut off"
     return getattr(error, "strerror", None) or str(error)

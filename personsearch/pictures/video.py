@@ -181,12 +181,6 @@ def has_video(path: str | os.PathLike[str]) -> bool:
         return True
 
 
-def video_frames(path: str, every: int = 1) -> Iterator[tuple[float, Callable[[], Image.Image]]]:
-    """Yield (seconds from the start, function that converts the frame) for every ``every``-th frame."""
-    for frame in Video(path, every):
-        yield frame.seconds, frame.image
-
-
 def _picture_of(path: str, frame: Any, seconds: float, shape: Fraction | None) -> Callable[[], Image.Image]:
     def picture() -> Image.Image:
         try:
