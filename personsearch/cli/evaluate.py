@@ -6,7 +6,7 @@ import math
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 from rich.markup import escape
@@ -15,7 +15,14 @@ from personsearch.cli.common import Device, Json, err, out, print_json, searcher
 from personsearch.errors import ConfigError
 
 if TYPE_CHECKING:
+    from personsearch.calibration import Calibration
+    from personsearch.datasets import Dataset
     from personsearch.measure.run import Evaluation
+
+#: Groups of options in --help.
+THE_SET, MEASURED, WRITTEN = "The set", "What is measured", "What is written"
+#: Lines of a set's accounting that are printed.
+SHOWN = 10
 
 # The values are written out, so that --help lists them without loading the registries; a test compares the two.
 Rerank = Literal["context", "context-mean", "k-reciprocal", "expansion", "alpha-expansion", "companions"]
@@ -35,36 +42,120 @@ class Preset(StrEnum):
 
 
 def evaluate(
-    weights: Annotated[str, typer.Argument(help="Name of weights, org/repo, or a folder (./folder).")],
-    dataset: Annotated[str, typer.Argument(help="Folder of the set, or a COCO-style json file.")],
-    queries: Annotated[str | None, typer.Option(help="A file, or a protocol of the set: G50, mini ...")] = None,
-    split: Annotated[str, typer.Option(help="Part of the set.")] = "test",
-    format: Annotated[Format | None, typer.Option(help="Format of the set; default: recognised by its files.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of the images; default: the set's own.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip malformed rows and files, and list them.")] = False,
-    any_counts: Annotated[
-        bool, typer.Option("--any-counts", help="Accept an official set whose counts are not the published ones.")
+    weights: Annotated[
+        str, typer.Argument(metavar="WEIGHTS", help="Name of weights, org/repo, or a folder (./folder).")
+    ],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder of the set, or a COCO-style json file.")],
+    queries: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A file, or a protocol of the set: G50, mini ...", rich_help_panel=THE_SET),
+    ] = None,
+    split: Annotated[str, typer.Option(metavar="NAME", help="Part of the set.", rich_help_panel=THE_SET)] = "test",
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"{', '.join(get_args(Format))}; default: recognised by its files.",
+            rich_help_panel=THE_SET,
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder of the images; default: the set's own.", rich_help_panel=THE_SET),
+    ] = None,
+    people: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--people",
+            metavar="NAME",
+            help="A category that is people; repeatable. Default: by its name.",
+            rich_help_panel=THE_SET,
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Skip malformed rows and files, and list them.", rich_help_panel=THE_SET),
     ] = False,
-    preset: Annotated[list[Preset] | None, typer.Option(help="Protocol; repeatable. Default: standard.")] = None,
-    rerank: Annotated[Rerank | None, typer.Option(help="Add a row with this re-ranking method.")] = None,
+    any_counts: Annotated[
+        bool,
+        typer.Option(
+            "--any-counts",
+            help="Accept an official set whose counts are not the published ones.",
+            rich_help_panel=THE_SET,
+        ),
+    ] = False,
+    preset: Annotated[
+        list[Preset] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Protocol; repeatable. {', '.join(Preset)}. Default: standard.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None,
+    rerank: Annotated[
+        Rerank | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Add a row with a re-ranking method: {', '.join(get_args(Rerank))}.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = None,
     baselines: Annotated[
-        bool, typer.Option("--baselines", help="Add rows of an untrained network and of colour histograms.")
+        bool,
+        typer.Option(
+            "--baselines",
+            help="Add rows of an untrained network and of colour histograms.",
+            rich_help_panel=MEASURED,
+        ),
     ] = False,
     truth: Annotated[
-        bool, typer.Option("--truth", help="Add a row with the annotated boxes in place of detections.")
+        bool,
+        typer.Option(
+            "--truth", help="Add a row with the annotated boxes in place of detections.", rich_help_panel=MEASURED
+        ),
     ] = False,
-    reid: Annotated[bool, typer.Option("--reid", help="Also measure re-identification on annotated boxes.")] = False,
-    coco: Annotated[bool, typer.Option("--coco", help="Also measure COCO's average precision of detections.")] = False,
+    reid: Annotated[
+        bool,
+        typer.Option(
+            "--reid",
+            help="Also measure re-identification on annotated boxes. Sets of crops allow only this.",
+            rich_help_panel=MEASURED,
+        ),
+    ] = False,
+    coco: Annotated[
+        bool,
+        typer.Option("--coco", help="Also measure COCO's average precision of detections.", rich_help_panel=MEASURED),
+    ] = False,
     gallery_sizes: Annotated[
-        str | None, typer.Option(help="Also measure mAP in galleries of these sizes, e.g. 50,100,500.")
+        str | None,
+        typer.Option(
+            metavar="SIZES",
+            help="Also measure mAP in galleries of these sizes, e.g. 50,100,500.",
+            rich_help_panel=MEASURED,
+        ),
     ] = None,
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Fit what a similarity means, and store it in the weights' folder.")
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Fit what a similarity means, and store it in the weights' folder.",
+            rich_help_panel=WRITTEN,
+        ),
     ] = False,
     calibrate_out: Annotated[
-        Path | None, typer.Option(help="Store the calibration in this folder instead; implies --calibrate.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Store the calibration in this folder instead; implies --calibrate.",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write results.json and report.html into this folder.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write results.json and report.html into this folder.", rich_help_panel=WRITTEN
+        ),
+    ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Run the network again, and keep nothing of what it sees.")
     ] = False,
@@ -73,7 +164,11 @@ def evaluate(
 ) -> None:
     """Measure weights on an annotated set: detection AP and recall, search mAP and top-1/5/10.
 
+    Of a set of crops (Market-1501) re-identification is measured instead.
+
     What the network saw is kept, so that another protocol takes seconds.
+
+    The exit status is 1 if something could not be measured; the output says what.
     """
     from personsearch.datasets import load_dataset
     from personsearch.evaluation.gallery_sizes import usual_sizes
@@ -94,7 +189,10 @@ def evaluate(
         queries=queries,
         skip_bad=skip_bad,
         check_counts=not any_counts,
+        people=people,
     )
+    _print_accounting(loaded)
+    with_report = report is not None and not loaded.crops
     plan = Plan(
         presets=tuple(one.value for one in preset or [Preset.STANDARD]),
         rerank=rerank,
@@ -102,11 +200,16 @@ def evaluate(
         truth=truth,
         reid=reid,
         coco=coco,
-        gallery_sizes=sizes or (usual_sizes(loaded) if report is not None else ()),
+        gallery_sizes=sizes or (usual_sizes(loaded) if with_report else ()),
         calibrate=calibration_folder is not None,
-        open_set=report is not None and bool(loaded.queries),
+        open_set=with_report and bool(loaded.queries),
     )
     plan.check(loaded)
+    if loaded.crops:
+        err.print(
+            f"{escape(loaded.name)}: every picture is one person, so detection and search in scenes cannot be "
+            "measured; re-identification is"
+        )
     for option, folder in (("--calibrate-out", calibrate_out), ("--report", report)):
         if folder is not None:
             _require_folder(option, folder)
@@ -120,38 +223,70 @@ def evaluate(
     if calibration_folder is not None and evaluation.calibration is not None:
         path = evaluation.calibration.save(calibration_folder)
         err.print(f"calibration: {escape(str(path))}", soft_wrap=True)
+        _print_rates_without_threshold(evaluation.calibration)
     if report is not None:
         err.print(f"report: {escape(str(write_report(report, evaluation)))}", soft_wrap=True)
     if as_json:
         print_json(evaluation.to_dict())
     else:
         _print(evaluation)
+    for sentence in evaluation.missing:
+        err.print(f"[yellow]{escape(sentence)}[/]")
+    if evaluation.missing:
+        raise typer.Exit(1)
+
+
+def _print_accounting(dataset: Dataset) -> None:
+    """Say what of the set's files is not in the figures as it stands there."""
+    lines = dataset.accounting.lines()
+    for line in lines[:SHOWN]:
+        err.print(f"[yellow]{escape(dataset.name)}:[/] {escape(line)}")
+    if len(lines) > SHOWN:
+        err.print(f"[yellow]{escape(dataset.name)}:[/] and {len(lines) - SHOWN:,} more; --json has them all")
+
+
+def _print_rates_without_threshold(calibration: Calibration) -> None:
+    for one in calibration.thresholds:
+        if one.similarity is None:
+            err.print(f"false-match rate {one.rate:g} has no threshold: {calibration.lack_of(one.rate)}")
 
 
 def _print(evaluation: Evaluation) -> None:
-    main = evaluation.main
-    for label in dict.fromkeys(one.label for one in evaluation.reports):
+    from personsearch.measure.countable import counted_text
+
+    for first in evaluation.firsts:
         table = table_of()
-        table.add_column(label, overflow="fold")
-        for name in main.figures():
+        table.add_column(first.label, overflow="fold")
+        for name in first.figures():
             table.add_column(name, justify="right", no_wrap=True, min_width=5)
         for one in evaluation.reports:
-            if one.label == label:
+            if one.label == first.label:
                 table.add_row(escape(one.name), *(_percent(value) for value in one.figures().values()))
         out.print(table)
     for size in sorted({point.size for point in evaluation.sizes}):
         points = [point for point in evaluation.sizes if point.size == size]
         figures = ", ".join(f"{escape(point.name)} {_percent(point.mean_average_precision)}" for point in points)
-        out.print(f"mAP in galleries of {size} images, {main.label}: {figures}")
+        out.print(f"mAP in galleries of {size} images, {evaluation.main.label}: {figures}")
     for rule, result in evaluation.reid.items():
         figures = f"mAP {_percent(result.mean_average_precision)}, top-1 {_percent(result.top1)}"
-        out.print(f"re-identification on annotated boxes, {rule}: {figures} over {result.queries} queries")
+        where = "" if evaluation.dataset.crops else " on annotated boxes"
+        out.print(f"re-identification{where}, {rule}: {figures}; {counted_text(result.queries, result.left_out)}")
     if evaluation.coco:
         out.print("COCO: " + ", ".join(f"{name} {_percent(value)}" for name, value in evaluation.coco.items()))
-    counted = f"{main.queries} queries" if main.search is not None else "no queries"
-    out.print(f"per cent; {escape(main.dataset)}: {main.scenes} scenes, {counted}")
-    for problem in evaluation.dataset.accounting.skipped:
-        err.print(f"[yellow]skipped:[/] {escape(str(problem))}")
+    out.print(f"per cent; {escape(evaluation.dataset.name)}: {_size_text(evaluation)}")
+    for first in evaluation.firsts:
+        if first.search is not None and first.search.left_out:
+            out.print(f"{first.label}: {counted_text(first.search.queries, first.search.left_out)}")
+
+
+def _size_text(evaluation: Evaluation) -> str:
+    dataset = evaluation.dataset
+    if dataset.crops:
+        return f"{len(dataset.scenes):,} crops, {len(dataset.queries):,} queries"
+    people = sum(int((~scene.ignore).sum()) for scene in dataset.scenes)
+    queries = f"{len(dataset.queries):,} queries" if dataset.queries else "no queries, so that search is not measured"
+    detections = "" if people else f"{evaluation.main.detection.detections:,} detections, "
+    return f"{len(dataset.scenes):,} scenes, {people:,} people, {detections}{queries}"
 
 
 def _percent(value: float) -> str:

@@ -178,7 +178,7 @@ def _isotonic(same: Ints, different: Ints) -> tuple[tuple[float, ...], tuple[flo
     weight = pairs[used].astype(np.float64)
     fitted = IsotonicRegression().fit_transform(centres, same[used] / weight, sample_weight=weight)
     step = np.cumsum(np.diff(fitted, prepend=fitted[0]) > 1e-12)
-    total = np.bincount(step, weights=weight)
+    total = np.bincount(step, weights=weight).astype(np.float64)
     knots = np.bincount(step, weights=weight * centres) / total
     probability = np.bincount(step, weights=same[used]) / total
     return tuple(knots.tolist()), tuple(_never_certain(probability, total).tolist())

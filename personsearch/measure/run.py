@@ -24,13 +24,17 @@ from personsearch.evaluation.open_set import OpenSetResult, open_set
 from personsearch.evaluation.reid import ReidResult, reid_of
 from personsearch.evaluation.rerank import Searched, reranker_of
 from personsearch.evaluation.rules import Rules, rules_of
+from personsearch.measure.countable import counted_text, require_people, require_searchable
 from personsearch.measure.observe import observe, observe_baselines
+from personsearch.plain import finite_or_none
 from personsearch.version import __version__
 
 if TYPE_CHECKING:
     from personsearch.searcher import PersonSearcher
 
 TRUTH = "annotated boxes as detections"
+#: Re-ranking methods that need scipy.
+NEED_SCIPY = ("context", "context-mean", "k-reciprocal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,8 @@ class Plan:
         rerank: name of a re-ranking method, which gets a row of its own.
         baselines: also rows of re-identifiers that learnt nothing, on the same detections.
         truth: also a row of the annotated boxes as detections: the upper bound of a perfect detector.
-        reid: also rank the annotated people as re-identification does, without a detector.
+        reid: also rank the annotated people as re-identification does, without a detector. A set of crops allows
+            nothing else, so that it is always done there.
         coco: also COCO's average precision of the detections.
         gallery_sizes: also search galleries of this many images.
         calibrate: also fit what a similarity means.
@@ -63,8 +68,10 @@ class Plan:
         """Refuse a plan that a set, or a missing library, would stop after the network has run.
 
         Raises:
-            ConfigError: there is no such preset or re-ranking method, or no preset at all.
-            DatasetError: the set has no queries where the plan needs them, or too few images for a gallery size.
+            ConfigError: there is no such preset or re-ranking method, or no preset at all; or the plan needs scenes and
+                the set is one of crops.
+            DatasetError: the set has nobody or no queries where the plan needs them, every annotated box is left out,
+                a preset cannot search for a query, or there are too few images for a gallery size.
             MissingExtraError: a library of the extra ``[evaluate]`` is not installed.
         """
         if not self.presets:
@@ -76,12 +83,41 @@ class Plan:
         for wanted, what, module in (
             (self.coco, "COCO AP", "faster_coco_eval"),
             (self.calibrate, "a calibration", "sklearn"),
+            (self.rerank in NEED_SCIPY, f"re-ranking by {self.rerank}", "scipy"),
         ):
             if wanted and find_spec(module) is None:
                 raise MissingExtraError(f"{what} needs {module}: pip install 'personsearch[evaluate]'")
+        need_people = {
+            "re-identification": self.reid or dataset.crops,
+            "COCO's AP": self.coco,
+            "a calibration": self.calibrate,
+        }
+        require_people(dataset, next((what for what, wanted in need_people.items() if wanted), ""))
+        if dataset.crops:
+            self._require_no_scenes(dataset)
+            return
         if not dataset.queries and (self.baselines or self.gallery_sizes or self.rerank or self.open_set):
             raise DatasetError(f"{dataset.name}: has no queries, so search cannot be measured; give a list of queries")
+        for name in self.presets:
+            require_searchable(dataset, rules_of(name))
         require_sizes(dataset, self.gallery_sizes)
+
+    def _require_no_scenes(self, dataset: Dataset) -> None:
+        asked = {
+            f"preset {', '.join(self.presets)}": self.presets != Plan.presets,
+            "re-ranking": self.rerank is not None,
+            "baselines": self.baselines,
+            "annotated boxes as detections": self.truth,
+            "COCO's AP": self.coco,
+            "gallery sizes": bool(self.gallery_sizes),
+            "a calibration": self.calibrate,
+            "an open-set test": self.open_set,
+        }
+        if any(asked.values()):
+            what = "; ".join(name for name, wanted in asked.items() if wanted)
+            raise ConfigError(
+                f"{dataset.name} is a set of crops, in which only re-identification can be measured; leave out: {what}"
+            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -92,11 +128,12 @@ class Evaluation:
         weights: name of the weights.
         dataset: the set.
         observed: by name of the row, the searcher's first.
-        reports: the rows of each preset, the first preset's first.
+        reports: the rows of each preset, the first preset's first; none of a set of crops.
         sizes: by rising gallery size, rows in order.
         reid: camera rule -> figures; empty where not asked for.
         coco: figure -> fraction; empty where not asked for.
         calibration: what a similarity means, if asked for.
+        uncalibrated: why there is no calibration though it was asked for; "" = it was not, or there is one.
         open_set: what becomes of queries whose person is not in the gallery, if asked for.
         seconds: how long the protocols took, without the network.
         date: when, ISO 8601, UTC.
@@ -110,35 +147,80 @@ class Evaluation:
     reid: Mapping[str, ReidResult] = field(default_factory=dict)
     coco: Mapping[str, float] = field(default_factory=dict)
     calibration: Calibration | None = None
+    uncalibrated: str = ""
     open_set: OpenSetResult | None = None
     seconds: float
     date: str
 
     @property
     def main(self) -> Report:
-        """The searcher's own row under the first preset."""
+        """The searcher's own row under the first preset; a set of crops has none."""
         return self.reports[0]
+
+    @property
+    def firsts(self) -> tuple[Report, ...]:
+        """The first row of each preset: all of its rows count the same people and queries."""
+        rows: dict[str, Report] = {}
+        for one in self.reports:
+            rows.setdefault(one.label, one)
+        return tuple(rows.values())
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """A sentence for everything that was to be measured and could not be, because nothing of it counts."""
+        sentences = []
+        annotated = any((~scene.ignore).any() for scene in self.dataset.scenes)
+        for one in self.firsts:
+            if not one.detection.people:
+                why = (
+                    f"nothing was detected, and {one.label} leaves out scenes without detections"
+                    if annotated
+                    else f"nobody is annotated in {self.dataset.name}"
+                )
+                sentences.append(f"Detection was not measured: {why}.")
+            if one.search is not None and not one.search.queries:
+                why = counted_text(0, one.search.left_out)
+                sentences.append(f"Search was not measured under {one.label}: {why}.")
+        if self.reid and not any(result.queries for result in self.reid.values()):
+            last = list(self.reid.values())[-1]
+            why = counted_text(0, last.left_out) if last.asked else "there are neither queries nor labelled people"
+            sentences.append(f"Re-identification was not measured: {why}.")
+        if self.uncalibrated:
+            sentences.append(f"There is no calibration: {self.uncalibrated}.")
+        return tuple(dict.fromkeys(sentences))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what results.json holds; a figure that counted nothing is None."""
+        plain: dict[str, Any] = finite_or_none(self._plain())
+        return plain
+
+    def _plain(self) -> dict[str, Any]:
         return {
             "date": self.date,
             "versions": versions(),
-            "weights": {"name": self.weights, "fingerprint": self.main.weights},
-            "dataset": {"name": self.dataset.name, "digest": self.dataset.digest},
+            "weights": {"name": self.weights, "fingerprint": self.observed[self.weights].weights},
+            "dataset": {
+                "name": self.dataset.name,
+                "digest": self.dataset.digest,
+                "crops": self.dataset.crops,
+                "accounting": _accounting(self.dataset),
+            },
+            "missing": list(self.missing),
             "reports": [report.to_dict() for report in self.reports],
             "gallery_sizes": [
                 {"name": p.name, "size": p.size, "mAP": p.mean_average_precision, "top1": p.top1} for p in self.sizes
             ],
             "reid": {
                 rule: {
-                    "mAP": _or_none(result.mean_average_precision),
-                    "top1": _or_none(result.top1),
+                    "mAP": result.mean_average_precision,
+                    "top1": result.top1,
                     "queries": result.queries,
+                    "queries_given": result.asked,
+                    "queries_left_out": dict(result.left_out),
                 }
                 for rule, result in self.reid.items()
             },
-            "coco": {name: _or_none(value) for name, value in self.coco.items()},
+            "coco": dict(self.coco),
             "calibration": None if self.calibration is None else asdict(self.calibration),
             "open_set": [] if self.open_set is None else [asdict(point) for point in self.open_set.points],
             "timing": self.timing(),
@@ -165,6 +247,8 @@ def run_evaluation(
 ) -> Evaluation:
     """Observe a set and measure what a plan asks for.
 
+    Of a set of crops only re-identification is measured.
+
     Args:
         searcher: the weights in question.
         dataset: the set; its images must exist.
@@ -179,19 +263,21 @@ def run_evaluation(
     """
     plan = plan or Plan()
     plan.check(dataset)
-    protocols = [rules_of(name) for name in plan.presets]
+    protocols = [] if dataset.crops else [rules_of(name) for name in plan.presets]
     observed = _rows(searcher, dataset, plan.baselines, cache_dir, progress)
     own = observed[searcher.spec.name]
     started = time.perf_counter()
+    calibration, uncalibrated = _calibrated(own, dataset) if plan.calibrate else (None, "")
     return Evaluation(
         weights=searcher.spec.name,
         dataset=dataset,
         observed=observed,
         reports=tuple(report for rules in protocols for report in _reports(observed, dataset, plan, rules)),
-        sizes=gallery_curve(observed, dataset, plan.gallery_sizes, protocols[0]),
-        reid=reid_of(own, dataset) if plan.reid else {},
+        sizes=gallery_curve(observed, dataset, plan.gallery_sizes, protocols[0]) if plan.gallery_sizes else (),
+        reid=reid_of(own, dataset) if plan.reid or dataset.crops else {},
         coco=_coco(own, dataset) if plan.coco else {},
-        calibration=fit_calibration(own, dataset) if plan.calibrate else None,
+        calibration=calibration,
+        uncalibrated=uncalibrated,
         open_set=open_set(own.detections, dataset, own.queries(dataset), protocols[0]) if plan.open_set else None,
         seconds=time.perf_counter() - started,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -252,6 +338,13 @@ def _coco(observed: Observations, dataset: Dataset) -> dict[str, float]:
     return coco_average_precision(observed.detections, dataset.scenes)
 
 
-def _or_none(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if np.isnan(value) else value
+def _calibrated(observed: Observations, dataset: Dataset) -> tuple[Calibration | None, str]:
+    """Return the calibration, or why there is none: whether there are pairs is known once the network has looked."""
+    try:
+        return fit_calibration(observed, dataset), ""
+    except DatasetError as error:
+        return None, str(error)
+
+
+def _accounting(dataset: Dataset) -> dict[str, Any]:
+    return {**asdict(dataset.accounting), "skipped": [str(problem) for problem in dataset.accounting.skipped]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -99,10 +100,11 @@ class Details:
     """All that the report shows beside the figures, under the first preset.
 
     Attributes:
-        cumulative: row -> shares of queries whose person is among the first 1, 2, ... matches (CMC).
-        curve: (recall, precision) of detection, from the highest score down.
-        at_threshold: (recall, precision) at the preset's score threshold.
-        lowest_score: lowest score of the detections in the curve.
+        cumulative: row -> shares of queries whose person is among the first 1, 2, ... matches (CMC); no row where no
+            query counts.
+        curve: (recall, precision) of detection, from the highest score down; empty where nobody is annotated.
+        at_threshold: (recall, precision) at the preset's score threshold; NaN = counted nothing.
+        lowest_score: lowest score of the detections in the curve; NaN where there are none.
         similarities: of pairs of people; None without queries.
         best: the queries of highest AP.
         worst: the queries of lowest AP.
@@ -164,10 +166,14 @@ def details_of(evaluation: Evaluation, *, best: int, worst: int, scenes: int) ->
     under_main = [one for one in evaluation.reports if one.rules == main.rules and one.name in evaluation.observed]
     hits = scene_hits(own, dataset.scenes, main.rules)
     return Details(
-        cumulative={one.name: cumulative_matches(one.search).tolist() for one in under_main if one.search is not None},
+        cumulative={
+            one.name: cumulative_matches(one.search).tolist()
+            for one in under_main
+            if one.search is not None and one.search.queries
+        },
         curve=precision_recall(own, dataset, main.rules),
         at_threshold=(main.detection.recall, precision_at_threshold(main.detection)),
-        lowest_score=min((float(one.scores.min()) for one in own.detections.values() if len(one)), default=0.0),
+        lowest_score=min((float(one.scores.min()) for one in own.detections.values() if len(one)), default=math.nan),
         similarities=similarities(own, dataset) if dataset.queries else None,
         best=extreme_queries(main, dataset, best, worst=False),
         worst=extreme_queries(main, dataset, worst, worst=True),
@@ -179,22 +185,31 @@ def details_of(evaluation: Evaluation, *, best: int, worst: int, scenes: int) ->
 
 
 def cumulative_matches(search: SearchResult) -> NDArray[np.float64]:
-    """Return the (50,) shares of queries whose person is among the first 1, 2, ... 50 detections (CMC)."""
+    """Return the (50,) shares of queries whose person is among the first 1, 2, ... 50 detections (CMC).
+
+    NaN where no query counts.
+    """
     ranks = search.first_ranks[~np.isnan(search.first_ranks)]
-    return np.array([float((ranks < k).mean()) if len(ranks) else 0.0 for k in range(1, RANKS + 1)])
+    return np.array([float((ranks < k).mean()) if len(ranks) else math.nan for k in range(1, RANKS + 1)])
 
 
 def precision_recall(observed: Observations, dataset: Dataset, rules: Rules) -> list[tuple[float, float]]:
-    """Return (recall, precision) of detection at each score, even below the preset's threshold; thinned for drawing."""
+    """Return (recall, precision) of detection at each score, even below the preset's threshold; thinned for drawing.
+
+    Empty where nobody is annotated.
+    """
     everything = rules.changed(detection_score_threshold=0.0)
-    recall, precision = evaluate_detection(observed.detections, dataset.scenes, everything).curve()
+    measured = evaluate_detection(observed.detections, dataset.scenes, everything)
+    if not measured.people:
+        return []
+    recall, precision = measured.curve()
     chosen = np.unique(np.linspace(0, len(recall) - 1, min(POINTS, len(recall))).round().astype(int))
     return list(zip(recall[chosen].tolist(), precision[chosen].tolist(), strict=True))
 
 
 def precision_at_threshold(detection: DetectionResult) -> float:
-    """Return which share of the detections that count found somebody."""
-    return float(detection.hits.mean()) if len(detection.hits) else 0.0
+    """Return which share of the detections that count found somebody; NaN where none counts."""
+    return float(detection.hits.mean()) if len(detection.hits) else math.nan
 
 
 def similarities(observed: Observations, dataset: Dataset) -> Similarities:

@@ -13,12 +13,14 @@ from personsearch.datasets.scene import Scene
 from personsearch.durable import write_durably
 from personsearch.errors import MissingExtraError
 from personsearch.evaluation.rules import PRESETS
+from personsearch.measure.countable import counted_text
 from personsearch.measure.report import charts, pictures
 from personsearch.measure.report.charts import Series
 from personsearch.measure.report.contents import Details, SceneHits, ShownQuery, details_of
 from personsearch.measure.report.pictures import Frames
 from personsearch.measure.run import Evaluation
 from personsearch.pictures.drawing import MATCH, QUERY, RIGHT, WRONG
+from personsearch.plain import finite_or_none
 
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
@@ -67,14 +69,16 @@ def write_report(folder: str | Path, evaluation: Evaluation) -> Path:
     require_libraries()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    details = details_of(evaluation, best=BEST, worst=WORST, scenes=SCENES)
-    results = {**evaluation.to_dict(), "details": details.to_dict()}
+    details = None  # of a set of crops there is no more than the figures
+    if evaluation.reports:
+        details = details_of(evaluation, best=BEST, worst=WORST, scenes=SCENES)
+    results = {**evaluation.to_dict(), "details": None if details is None else finite_or_none(details.to_dict())}
     write_durably(folder / RESULTS_FILE, (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
     write_durably(folder / REPORT_FILE, _page(evaluation, details).encode())
     return folder / REPORT_FILE
 
 
-def _page(evaluation: Evaluation, details: Details) -> str:
+def _page(evaluation: Evaluation, details: Details | None) -> str:
     import jinja2
 
     here = files("personsearch.measure.report")
@@ -88,20 +92,21 @@ def _page(evaluation: Evaluation, details: Details) -> str:
     environment.filters["percent"] = _percent
     environment.filters["thousands"] = lambda value: f"{value:,}"
     scenes = {scene.image_id: scene for scene in evaluation.dataset.scenes}
-    main = evaluation.main
+    main = evaluation.main if evaluation.reports else None
     return environment.get_template("report.html.j2").render(
         style=(here / "style.css").read_text(encoding="utf-8"),
         evaluation=evaluation,
         main=main,
         details=details,
-        figures={key: name for key, name in FIGURES.items() if key in main.figures()},
+        figures={key: name for key, name in FIGURES.items() if main is not None and key in main.figures()},
+        counted_text=counted_text,
         results=evaluation.to_dict(),
         switches=_changed_switches(evaluation),
         rows=list(evaluation.observed),
-        charts=_charts(evaluation, details),
-        worst=[_shown(one, scenes) for one in details.worst],
-        best=[_shown(one, scenes) for one in details.best],
-        scenes=[_scene(one) for one in details.scenes],
+        charts={} if details is None else _charts(evaluation, details),
+        worst=[] if details is None else [_shown(one, scenes) for one in details.worst],
+        best=[] if details is None else [_shown(one, scenes) for one in details.best],
+        scenes=[] if details is None else [_scene(one) for one in details.scenes],
     )
 
 
@@ -124,7 +129,7 @@ def _charts(evaluation: Evaluation, details: Details) -> dict[str, str]:
             x_ticks=CMC_TICKS,
         )
     sizes = sorted({point.size for point in evaluation.sizes})
-    if len(sizes) > 1:
+    if len(sizes) > 1 and not all(math.isnan(point.mean_average_precision) for point in evaluation.sizes):
         drawn["sizes"] = charts.line_chart(
             [
                 Series(
@@ -150,9 +155,9 @@ def _charts(evaluation: Evaluation, details: Details) -> dict[str, str]:
             y_label="precision, %",
             title="Detection: precision against recall",
             x_limits=(0, 101),
-            mark=(100 * threshold[0], 100 * threshold[1]),
+            mark=None if math.isnan(threshold[1]) else (100 * threshold[0], 100 * threshold[1]),
         )
-    if evaluation.open_set is not None and len(evaluation.open_set.impostor):
+    if evaluation.open_set is not None and len(evaluation.open_set.impostor) and len(evaluation.open_set.genuine):
         rates, identified = evaluation.open_set.curve()
         drawn["open_set"] = charts.line_chart(
             [Series(row=0, x=100 * rates, y=identified)],

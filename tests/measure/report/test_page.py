@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from personsearch.datasets import Dataset
+from personsearch.datasets import Dataset, Scene
 from personsearch.errors import MissingExtraError
-from personsearch.evaluation import PRESETS, ReidResult
+from personsearch.evaluation import PRESETS, ReidResult, evaluate_observations
 from personsearch.measure.report import page, require_libraries, write_report
+from personsearch.measure.run import Evaluation
 from tests.measure.toy_evaluation import NAME, toy_evaluation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">&$x_1$"
+
+
+def without_people(scene: Scene) -> Scene:
+    """Return a scene in which nobody is annotated."""
+    return replace(scene, boxes=scene.boxes[:0], identities=scene.identities[:0], ignore=scene.ignore[:0])
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +126,50 @@ def test_figures_that_counted_nothing_are_a_dash(data: Dataset, tmp_path: Path) 
     nothing = ReidResult(mean_average_precision=float("nan"), top1=float("nan"), queries=0)
     evaluation = replace(toy_evaluation(data), reid={"other cameras": nothing})
     html = write_report(tmp_path, evaluation).read_text()
-    assert re.search(r'<th scope="row">other cameras</th><td>-</td><td>-</td><td>0</td>', html)
+    assert re.search(r'<th scope="row">other cameras</th><td>-</td><td>-</td><td>0 of 0</td>', html)
+
+
+def test_a_page_says_what_was_not_measured(data: Dataset, tmp_path: Path) -> None:
+    """Nobody is annotated and no query counts: dashes, sentences, and JSON without NaN."""
+    nobody = replace(data, scenes=tuple(without_people(scene) for scene in data.scenes))
+    observed = toy_evaluation(data).observed[NAME]
+    reports = (evaluate_observations(replace(observed), nobody, "strict", name=NAME),)
+    evaluation = Evaluation(
+        weights=NAME,
+        dataset=nobody,
+        observed={NAME: observed},
+        reports=reports,
+        seconds=0.1,
+        date="2026-01-02T03:04:05",
+    )
+    html = write_report(tmp_path, evaluation).read_text()
+    assert html.count("<dd data-figure=") == html.count(">-</dd>") == 4
+    assert "0 of 2 queries count (2 left out: the person is in no scene of the set)" in html
+    assert "Detection was not measured: nobody is annotated in" in html
+    assert "people were not found" not in html
+    results = json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
+    assert set(results["reports"][0]["figures"].values()) == {None}
+    assert results["details"]["detection_at_threshold"] == [None, 0.0]
+    assert (results["details"]["cmc"], results["details"]["detection_curve"]) == ({}, [])
+    assert len(results["missing"]) == 2
+
+
+def test_a_page_of_crops(data: Dataset, tmp_path: Path) -> None:
+    evaluation = toy_evaluation(data)
+    crops = Evaluation(
+        weights=NAME,
+        dataset=replace(data, crops=True),
+        observed={NAME: evaluation.observed[NAME]},
+        reports=(),
+        reid=evaluation.reid,
+        seconds=0.1,
+        date="2026-01-02T03:04:05",
+    )
+    html = write_report(tmp_path, crops).read_text()
+    assert "Detection and search in scenes cannot be measured" in html
+    assert 'id="figures"' not in html
+    assert '<th scope="row">all cameras</th>' in html
+    assert json.loads((tmp_path / "results.json").read_text())["details"] is None
 
 
 def test_a_missing_library_is_reported_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
