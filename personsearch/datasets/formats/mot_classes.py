@@ -94,7 +94,7 @@ def classes_of(rows: Sequence[list[float]], labels: Sequence[str] | None, wanted
     names = {kind: str(kind) for kind in used}
     if labels is not None:
         names |= {kind: labels[kind - 1] for kind in used if 1 <= kind <= len(labels)}
-    elif all(kind in CLASSES for kind in used):
+    elif _is_own(rows, (8, 9)):
         names = {kind: CLASSES[kind] for kind in used}
     if wanted is not None:
         these = {plain(name) for name in wanted}
@@ -103,7 +103,7 @@ def classes_of(rows: Sequence[list[float]], labels: Sequence[str] | None, wanted
     if labels is not None:
         people_names = chosen_people(Classes(kinds, names, frozenset()).counts(), None)
         return Classes(kinds, names, frozenset(kind for kind in used if names[kind] in people_names))
-    if _is_own(rows):
+    if _is_own(rows, (9,)):
         return Classes(kinds, names, frozenset({PEDESTRIAN}))
     if len(used) < 2:
         note = f"class {used[0]} taken for people: no row has another" if used and used[0] not in (-1, 1) else ""
@@ -115,6 +115,9 @@ def classes_of(rows: Sequence[list[float]], labels: Sequence[str] | None, wanted
     return Classes(kinds, names, frozenset(person))
 
 
-def _is_own(rows: Sequence[list[float]]) -> bool:
-    """Whether rows are in the form of MOTChallenge's own ground truth."""
-    return all(len(row) == 9 and row[6] in (0, 1) and row[7] in CLASSES and 0 <= row[8] <= 1 for row in rows)
+def _is_own(rows: Sequence[list[float]], columns: tuple[int, ...]) -> bool:
+    """Whether rows are in the form of MOTChallenge's own ground truth, with one of these numbers of columns."""
+    return all(
+        len(row) in columns and row[6] in (0, 1) and row[7] in CLASSES and all(0 <= value <= 1 for value in row[8:])
+        for row in rows
+    )

@@ -134,3 +134,171 @@ def test_missing_files(tmp_path: Path) -> None:
         load_dataset(folder, queries="standard")
     with pytest.raises(DatasetError, match=r"seqinfo\.ini says where the frames of a MOT folder are"):
         load_dataset(folder, images=tmp_path)
+
+
+def test_people_without_a_track_have_no_label(tmp_path: Path) -> None:
+    dataset = load_dataset(write_mot(tmp_path / "walk", ["1,-1,10,20,30,40,1,1,1", "1,-1.0,50,20,30,40,1,1,1"]))
+    assert dataset.scenes[0].identities.tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("end", ["0.87,0,-1", "1,-1,-1", "1,-1,-1,-1", "0.5,7,-1", "1"])
+def test_one_class_in_all_rows_is_people(tmp_path: Path, end: str) -> None:
+    lines = [f"{frame},5,10,20,30,40,{end}" for frame in (1, 2, 3)]
+    dataset = load_dataset(write_mot(tmp_path / "walk", lines))
+    assert [scene.identities.tolist() for scene in dataset.scenes] == [[5], [5], [5]]
+    assert (dataset.accounting.kept, dataset.accounting.dropped) == (3, {})
+
+
+def test_a_set_of_cars_is_an_error_that_counts_them(tmp_path: Path) -> None:
+    folder = write_mot(tmp_path / "cars", [f"{frame},5,10,20,30,40,1,3,1" for frame in (1, 2, 3)])
+    with pytest.raises(DatasetError, match=r"cars \(test\): all 3 boxes were left out: 3 class 3 \(car\); say which"):
+        load_dataset(folder)
+    for name in ("Car", "3"):
+        assert load_dataset(folder, people=[name]).accounting.kept == 3
+    with pytest.raises(DatasetError, match=r"cars: has no category dog; it has car \(3\)"):
+        load_dataset(folder, people=["dog"])
+
+
+def test_an_unclear_class_is_an_error_of_the_file(tmp_path: Path) -> None:
+    folder = write_mot(tmp_path / "set" / "a", ["1,5,10,20,30,40,0.5,2,-1", "2,5,10,20,30,40,0.5,4,-1"])
+    write_mot(tmp_path / "set" / "b", LINES)
+    with pytest.raises(DatasetError, match=r"gt\.txt: it is unclear which class is people: 2 \(1\), 4 \(1\); say it"):
+        load_dataset(tmp_path / "set")
+    dataset = load_dataset(tmp_path / "set", skip_bad=True)
+    assert {scene.camera for scene in dataset.scenes} == {"b"}
+    assert dataset.accounting.dropped["image cannot be used"] == 2
+    assert balanced(dataset)
+    assert len(load_dataset(folder, people=["2"]).scenes) == 3
+
+
+def renamed(folder: Path, name: str, first: int) -> Path:
+    """Rename the frames of a sequence."""
+    images = folder / "img1"
+    for number, path in enumerate(sorted(images.iterdir())):
+        path.rename(images / name.format(number + first))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "frames"),
+    [
+        ("{:08d}.jpg", 1, (1, 2, 3)),  # DanceTrack
+        ("{:08d}.jpg", 0, (0, 1, 2)),
+        ("frame_{:06d}.PNG", 0, (1, 2, 3)),
+        ("{:06d}.webp", 0, (1, 2, 3)),
+        ("cam3_{}.jpeg", 7, (7, 8, 9)),
+    ],
+)
+@pytest.mark.parametrize("seqinfo", [True, False])
+def test_frames_of_any_name(tmp_path: Path, name: str, first: int, frames: tuple[int, ...], seqinfo: bool) -> None:
+    lines = [f"{frame},{place},10,20,30,40,1,1,1" for place, frame in enumerate(frames)]
+    folder = renamed(write_mot(tmp_path / "walk", lines), name, first)
+    if not seqinfo:
+        (folder / "seqinfo.ini").unlink()
+    dataset = load_dataset(folder)
+    assert [scene.path.name for scene in dataset.scenes] == [name.format(first + place) for place in range(3)]
+    assert [scene.identities.tolist() for scene in dataset.scenes] == [[0], [1], [2]]
+    assert [scene.time for scene in dataset.scenes] == ([0.0, 0.1, 0.2] if seqinfo else [None] * 3)
+    assert {(scene.width, scene.height) for scene in dataset.scenes} == {(200, 100)}
+    assert balanced(dataset)
+
+
+def test_what_cvat_exports(tmp_path: Path) -> None:
+    # The last frame shows nobody, so that numbers alone could not tell which picture is frame 1.
+    folder = renamed(
+        write_mot(tmp_path / "task", ["1,3,10,20,30,40,1,2,1.0", "2,3,10,20,30,40,1,1,1.0"]), "frame_{:06d}.PNG", 0
+    )
+    (folder / "seqinfo.ini").unlink()
+    with pytest.raises(
+        DatasetError, match=r"frames 1 to 2 may be the numbers of the pictures, 0 to 2, or count .*firstFrame=0"
+    ):
+        load_dataset(folder)
+    (folder / "gt" / "labels.txt").write_text("bag\r\nperson\r\n")
+    dataset = load_dataset(folder)
+    assert [(scene.path.name, scene.identities.tolist()) for scene in dataset.scenes] == [
+        ("frame_000000.PNG", [3]),
+        ("frame_000001.PNG", []),
+        ("frame_000002.PNG", []),
+    ]
+    assert (dataset.name, dataset.accounting.dropped) == ("mot/task", {"class 1 (bag)": 1})
+    assert load_dataset(folder, people=["bag"]).scenes[1].identities.tolist() == [3]
+
+
+def test_seqinfo_may_say_which_frame_is_first(tmp_path: Path) -> None:
+    folder = renamed(write_mot(tmp_path / "walk", ["1,3,10,20,30,40,1,1,1"]), "{:06d}.jpg", 0)
+    with pytest.raises(DatasetError, match="may be the numbers of the pictures"):
+        load_dataset(folder)
+    for first, place in ((0, 1), (1, 0)):
+        (folder / "seqinfo.ini").write_text(SEQINFO.format(name="walk", length=3) + f"firstFrame={first}\n")
+        dataset = load_dataset(folder)
+        assert [len(scene.boxes) for scene in dataset.scenes] == [int(number == place) for number in range(3)]
+
+
+def test_odd_but_clear_files(tmp_path: Path) -> None:
+    info = SEQINFO.format(name="walk", length=3).replace("Sequence", "sequence").replace(".jpg", "jpg")
+    line = "1,5,10,20,30,40,1,1,1"
+    for number, (text, encoding) in enumerate(
+        [
+            (line, "utf-8-sig"),
+            (f"{line},\r\n", "utf-16"),
+            (line.replace(",", " "), "utf-8"),
+            (line.replace(",", ";"), "utf-8"),
+        ]
+    ):
+        folder = write_mot(tmp_path / str(number), [])
+        (folder / "gt" / "gt.txt").write_bytes(text.encode(encoding))
+        (folder / "seqinfo.ini").write_bytes(info.encode("utf-8-sig"))
+        assert load_dataset(folder).scenes[0].identities.tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1,9223372036854775808,10,20,30,40,1,1,1", "track id 9223372036854775808 is too large; number people from 0"),
+        ("1,5,10,20,30,40,1,1.5,1", r"line 1: class 1\.5 must be a whole number"),
+        ("1,1_0,10,20,30,40,1,1,1", "line 1: expected numbers, got"),
+        ("1,5,0.1,0.2,0.3,0.4,1,1,1", "line 1: bbox .* looks like fractions of the image"),
+        ("-1,5,10,20,30,40,1,1,1", "line 1: frame -1 must be a whole number, 0 or more"),
+        ("1e300,5,10,20,30,40,1,1,1", r"line 1: frame 1e300 must be"),
+        ("1;5;10,5;20;30;40;1;1;1", "line 1: expected 7 to 10 numbers, got 2"),
+    ],
+)
+def test_numbers_that_cannot_be_name_their_line(tmp_path: Path, line: str, message: str) -> None:
+    folder = write_mot(tmp_path / "walk", [line, *LINES[:2]])
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(folder)
+    dataset = load_dataset(folder, skip_bad=True)
+    assert (dataset.accounting.kept, len(dataset.accounting.skipped)) == (2, 1)
+    assert balanced(dataset)
+
+
+def test_identities_of_later_sequences_must_fit_too(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_mot(tmp_path / name, ["1,9223372036854775807,10,20,30,40,1,1,1"])
+    with pytest.raises(DatasetError, match=r"b/gt/gt\.txt: line 1: track id 9223372036854775807 is too large"):
+        load_dataset(tmp_path)
+    assert load_dataset(tmp_path / "a").scenes[0].identities.tolist() == [2**63 - 1]
+
+
+def test_missing_pictures_of_a_sequence(tmp_path: Path) -> None:
+    folder = write_mot(tmp_path / "walk", LINES)
+    for path in (folder / "img1").iterdir():
+        path.unlink()
+    (folder / "img1" / "cover.jpg").touch()
+    with pytest.raises(DatasetError, match="img1: no pictures with a number in their name"):
+        load_dataset(folder)
+    with pytest.raises(
+        DatasetError, match=r"walk \(test\): has no scene that can be used: 1 malformed, the first: .*img1"
+    ):
+        load_dataset(folder, skip_bad=True)
+    dataset = load_dataset(folder, skip_bad=True, allow_empty=True)
+    assert dataset.accounting.dropped == {"image cannot be used": 6}
+    assert balanced(dataset)
+
+
+def test_pictures_that_are_no_frames_are_counted(tmp_path: Path) -> None:
+    folder = write_mot(tmp_path / "walk", LINES)
+    (folder / "img1" / "cover.jpg").touch()
+    dataset = load_dataset(folder)
+    assert dataset.accounting.dropped["picture without a frame's number in its name"] == 1
+    assert balanced(dataset)
