@@ -42,7 +42,7 @@ def to_shades(values: NDArray[Any], name: str) -> tuple[NDArray[np.uint8], tuple
     low, high = robust_range(values)
     if low >= high:
         return np.full(values.shape, UNIFORM, np.uint8), (low, high)
-    shades = (values.astype(np.float64) - low) * (255 / (high - low))
+    shades = (values.astype(np.float64) - low) * 255 / (high - low)
     return np.clip(shades, 0, 255).round().astype(np.uint8), (low, high)
 
 
@@ -81,10 +81,11 @@ def robust_range(values: NDArray[Any]) -> tuple[float, float]:
 
 
 def _median_of_three(values: NDArray[Any], axis: int) -> NDArray[Any]:
-    """Replace each value by the median of itself and its two neighbours along an axis, mirrored at the edges."""
-    if values.shape[axis] < 3:
+    """Replace each value by the median of itself and its two neighbours along an axis; at an edge, the nearest two."""
+    size = values.shape[axis]
+    if size < 3:
         return values
-    before = np.take(values, [1, *range(values.shape[axis] - 1)], axis)
-    after = np.take(values, [*range(1, values.shape[axis]), values.shape[axis] - 2], axis)
+    before = np.take(values, [2, *range(size - 1)], axis)
+    after = np.take(values, [*range(1, size), size - 3], axis)
     middle: NDArray[Any] = np.maximum(np.minimum(before, after), np.minimum(np.maximum(before, after), values))
     return middle
