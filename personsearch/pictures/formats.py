@@ -51,7 +51,8 @@ def media_kind(path: Path) -> Literal["image", "video"] | None:
 def _picture_suffixes() -> frozenset[str]:
     """The suffixes of what Pillow itself opens; it also registers those of formats that it can only write."""
     suffixes = Image.registered_extensions()
-    return frozenset(suffix for suffix, form in suffixes.items() if form in Image.OPEN and form not in _STUBS)
+    readable = {*Image.OPEN, "MPO"} - _STUBS  # an MPO is opened as the JPEG that it begins with
+    return frozenset(suffix for suffix, form in suffixes.items() if form in readable)
 
 
 def sniffed_kind(path: str | os.PathLike[str]) -> Literal["image", "video"] | None:
