@@ -4,15 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from personsearch import PersonSearcher
 from personsearch.datasets import Accounting, Dataset, Scene, load_dataset
 from personsearch.errors import ConfigError, DatasetError, MissingExtraError
 from personsearch.evaluation import PRESETS, evaluate_observations
 from personsearch.measure import run
-from personsearch.measure.countable import counted_text
 from personsearch.measure.run import TRUTH, Plan, run_evaluation
 from tests.measure.toy_evaluation import NAME, toy_dataset, toy_evaluation, toy_observations
 from tests.support import toy_scene
@@ -198,12 +195,3 @@ def test_of_crops_only_re_identification_is_measured(tiny_searcher: PersonSearch
     assert results["dataset"]["crops"] is True
     with pytest.raises(ConfigError, match="leave out: preset strict; COCO's AP; a calibration"):
         Plan(presets=("strict",), coco=True, calibrate=True).check(data)
-
-
-@given(st.dictionaries(st.sampled_from("abc"), st.integers(1, 9)), st.integers(0, 9))
-def test_counts_in_words_add_up(left_out: dict[str, int], counted: int) -> None:
-    text = counted_text(counted, left_out)
-    first, _, given_ = text.split()[:3]
-    assert int(first) == counted
-    assert int(given_) == counted + sum(left_out.values())
-    assert all(f"{count} left out: {why}" in text for why, count in left_out.items())
