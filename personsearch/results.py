@@ -226,6 +226,8 @@ class GalleryInfo:
         fingerprint: of those weights.
         embedding_size: length of an embedding.
         index: how it is searched, in words.
+        cameras: camera -> how many scenes it took; scenes of unknown cameras are not among them.
+        timed: how many scenes have a time; ``since`` and ``until`` leave out the others.
     """
 
     images: int
@@ -235,6 +237,8 @@ class GalleryInfo:
     fingerprint: str
     embedding_size: int
     index: str
+    cameras: Mapping[str, int]
+    timed: int
 
 
 @dataclass(frozen=True, kw_only=True)

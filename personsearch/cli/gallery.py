@@ -10,10 +10,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import Json, err, out, print_json, searcher_for, table_of
+from personsearch.cli.common import Json, counted, err, out, print_json, searcher_for, table_of
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery import Gallery, rescue
 from personsearch.gallery.index import IndexKind
+from personsearch.pictures.video import frames_prefix
+from personsearch.results import RescueReport
 
 app = typer.Typer(help="Look after a gallery.", no_args_is_help=True)
 
@@ -29,6 +31,8 @@ def info(gallery: Folder, as_json: Json = False) -> None:
         print_json(facts)
         return
     table = table_of("", "value")
+    facts["cameras"] = ", ".join(f"{camera} ({count})" for camera, count in facts["cameras"].items()) or "none known"
+    facts["scenes with a time"] = facts.pop("timed")
     for key, value in facts.items():
         if value is not None:
             table.add_row(key.replace("_", " "), escape(str(value)))
@@ -54,22 +58,43 @@ def check(gallery: Folder, as_json: Json = False) -> None:
 @app.command()
 def remove(
     gallery: Folder,
-    image_ids: Annotated[list[str] | None, typer.Argument(help="Scenes to erase.")] = None,
+    image_ids: Annotated[
+        list[str] | None, typer.Argument(help="Scenes to erase; a video's own name stands for all its frames.")
+    ] = None,
     before: Annotated[float | None, typer.Option(help="Erase all scenes with a time (seconds) below this.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Erase scenes with their people, overwriting them in the file."""
+    """Erase scenes with their people, overwriting them in the file.
+
+    The exit status is 1 if a scene that was named is not there.
+    """
     if not image_ids and before is None:
         raise GalleryError(
             f"{gallery}: nothing to erase; name image_ids, or give --before SECONDS; to erase everything, delete the "
             "folder"
         )
     with Gallery.open(gallery) as opened:
-        count = opened.remove(image_ids or None, before=before)
+        named, missing = _stored(opened, image_ids or [])
+        count = opened.remove(named if image_ids else None, before=before)
     if as_json:
-        print_json({"erased": count})
+        print_json({"erased": count, "missing": missing})
     else:
-        out.print(f"{_scenes(count)} erased")
+        out.print(f"{counted(count, 'scene')} erased")
+        for name in missing:
+            err.print(f"[yellow]not there:[/] {escape(name)}", soft_wrap=True)
+    if missing:
+        raise typer.Exit(1)
+
+
+def _stored(gallery: Gallery, names: list[str]) -> tuple[list[str], list[str]]:
+    """Return the image_ids that names stand for, videos' names for all their frames, and the names of nothing."""
+    stored: list[str] = []
+    missing: list[str] = []
+    for name in names:
+        found = ([name] if name in gallery else []) + gallery.image_ids(frames_prefix(name))
+        stored += found
+        missing += [] if found else [name]
+    return stored, missing
 
 
 @app.command()
@@ -96,7 +121,10 @@ def rescue_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Copy everything intact from a damaged gallery into a new one; the damaged one is left as it is."""
+    """Copy everything intact from a damaged gallery into a new one; the damaged one is left as it is.
+
+    The exit status is 1 if something was lost.
+    """
     if new.exists() and not (new.is_dir() and not any(new.iterdir())):
         raise GalleryError(f"{new}: is not an empty folder; name a new one")
     try:
@@ -105,9 +133,16 @@ def rescue_command(
         if weights is None:
             raise
         report = rescue(gallery, new, searcher_for(weights, "cpu").spec)
+    complete = not report.lost and report.stored in (None, report.saved)
     if as_json:
         print_json(asdict(report))
-        return
+    else:
+        _print_rescue(report)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def _print_rescue(report: RescueReport) -> None:
     of = "" if report.stored is None else f" of {report.stored}"
     out.print(
         f"{report.saved}{of} scenes saved, with {report.people} people; index the same images again to add the rest"
@@ -116,7 +151,3 @@ def rescue_command(
         err.print("[yellow]lost, as far as the names can be read:[/]")
         for name in report.lost:
             err.print(f"  {escape(name)}")
-
-
-def _scenes(count: int) -> str:
-    return f"{count} scene" if count == 1 else f"{count} scenes"

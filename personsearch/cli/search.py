@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -14,6 +14,7 @@ from personsearch.cli.common import (
     Json,
     Weights,
     box_text,
+    counted,
     err,
     fits,
     out,
@@ -25,6 +26,12 @@ from personsearch.cli.common import (
 from personsearch.errors import ConfigError, GalleryMismatchError, ImageError, WeightsError
 from personsearch.gallery import Gallery
 from personsearch.results import Detections, IndexReport, Match
+
+if TYPE_CHECKING:
+    from personsearch import PersonSearcher
+
+#: Images that ``detect`` sends through the network together.
+BATCH = 8
 
 
 def demo(
@@ -118,7 +125,8 @@ def _print_report(report: IndexReport) -> None:
     """Print what became of everything that was given."""
     from personsearch.listing import describe_counts
 
-    out.print(f"{report.added} scenes added with {report.people} people, {report.skipped} were there already")
+    scenes, people = counted(report.added, "scene"), counted(report.people, "person", "people")
+    out.print(f"{scenes} added with {people}, {report.skipped} there already")
     if report.labelled:
         out.print(f"{report.labelled} of those have another camera or time now")
     if report.passed_over:
@@ -172,6 +180,7 @@ def search(
         opened.require(searcher.spec)
         opened.calibration = searcher.calibration
         person = searcher.find_query(image, corners)
+        _warn_of_filters(opened, camera or [], exclude or [], dated=since is not None or until is not None)
         matches = opened.search(
             person.embedding,
             k,
@@ -222,6 +231,23 @@ def _searcher_of(gallery: Gallery, weights: str | None, device: str | None) -> A
     return searcher
 
 
+def _warn_of_filters(gallery: Gallery, cameras: list[str], excluded: list[str], *, dated: bool) -> None:
+    """Name what a filter asks for and the gallery does not know: the answer would pass for one about people."""
+    info = gallery.info()
+    for camera in cameras:
+        if camera not in info.cameras:
+            known = ", ".join(info.cameras) or "none"
+            err.print(
+                f"[yellow]no scene here has the camera {escape(camera)}; known: {escape(known)}[/]", soft_wrap=True
+            )
+    for name in excluded:
+        if name not in gallery:
+            err.print(f"[yellow]there is no image {escape(name)} here to leave out[/]", soft_wrap=True)
+    if dated and info.timed < info.images:
+        untimed = info.images - info.timed
+        err.print(f"[yellow]{untimed} of {info.images} scenes have no time, so they are left out[/]", soft_wrap=True)
+
+
 def _print_matches(matches: list[Match]) -> None:
     """Print a ranking; columns that are empty throughout are left out."""
     cells: dict[str, list[str]] = {
@@ -261,37 +287,77 @@ def detect(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Find the people in images."""
+    """Find the people in images.
+
+    The exit status is 1 if an image could not be used; the others are detected in all the same.
+    """
     from personsearch.pictures.decode import require_image
     from personsearch.pictures.drawing import draw
     from personsearch.pictures.saving import targets_of
 
     for name in images:
         require_image(name)  # a wrong path is reported before the network is loaded
-    targets = targets_of(images, save) if save is not None else []
-    results = searcher_for(weights, device).detect(images, threshold=threshold, progress=False if as_json else None)
-    _print_detections(images, results, as_json=as_json)
-    for name, detections, target in zip(images, results, targets, strict=False):
-        draw(name, detections).save(target)
-    if targets and not as_json:
-        drawn = targets[0] if len(set(targets)) == 1 else f"{len(set(targets))} pictures in {save}"
-        out.print(f"drawn into [bold]{escape(str(drawn))}[/]", soft_wrap=True)
+    targets = dict(zip(images, targets_of(images, save), strict=True)) if save is not None else {}
+    results = _detected(searcher_for(weights, device), images, threshold, progress=False if as_json else None)
+    _print_detections(results, as_json=as_json)
+    drawn: list[Path] = []
+    for name, target in targets.items():
+        one = results[name]
+        if isinstance(one, Detections):
+            draw(name, one).save(target)
+            drawn.append(target)
+    if drawn and not as_json:
+        where = drawn[0] if len(drawn) == 1 else f"{len(drawn)} pictures in {save}"
+        out.print(f"drawn into [bold]{escape(str(where))}[/]", soft_wrap=True)
+    if any(isinstance(one, ImageError) for one in results.values()):
+        raise typer.Exit(1)
 
 
-def _print_detections(images: list[str], results: list[Detections], *, as_json: bool) -> None:
+def _detected(
+    searcher: PersonSearcher, images: list[str], threshold: float | None, *, progress: bool | None
+) -> dict[str, Detections | ImageError]:
+    """Detect in each image, in batches; an image that cannot be used costs nothing but itself."""
+    from personsearch.progress import Progress
+
+    results: dict[str, Detections | ImageError] = {}
+    names = list(dict.fromkeys(images))
+    with Progress(total=len(names), label="detect", shown=progress) as bar:
+        for start in range(0, len(names), BATCH):
+            batch = names[start : start + BATCH]
+            try:
+                results |= zip(batch, searcher.detect(batch, threshold=threshold, progress=False), strict=True)
+            except ImageError:
+                for name in batch:
+                    try:
+                        results[name] = searcher.detect(name, threshold=threshold)
+                    except ImageError as error:
+                        results[name] = error
+            bar.advance(len(batch))
+    return results
+
+
+def _print_detections(results: dict[str, Detections | ImageError], *, as_json: bool) -> None:
+    failed = {name: one for name, one in results.items() if isinstance(one, ImageError)}
     if as_json:
         print_json(
             [
                 {"image": name, "boxes": one.boxes.round(2).tolist(), "scores": one.scores.round(4).tolist()}
-                for name, one in zip(images, results, strict=True)
+                if isinstance(one, Detections)
+                else {"image": name, "error": str(one)}
+                for name, one in results.items()
             ]
         )
         return
     table = table_of("image", "person", "score", "box")
-    for name, detections in zip(images, results, strict=True):
-        rows = zip(detections.boxes.tolist(), detections.scores.tolist(), strict=True)
+    for name, one in results.items():
+        if isinstance(one, ImageError):
+            continue
+        rows = zip(one.boxes.tolist(), one.scores.tolist(), strict=True)
         for number, (corners, score) in enumerate(rows, start=1):
             table.add_row(escape(name), str(number), f"{score:.2f}", box_text(corners))
-        if not len(detections):
+        if not len(one):
             table.add_row(escape(name), "-", "", "nobody detected")
-    out.print(table)
+    if table.rows:
+        out.print(table)
+    for error in failed.values():
+        err.print(f"[yellow]not used:[/] {escape(str(error))}", soft_wrap=True)

@@ -446,7 +446,7 @@ class Gallery:
     def info(self) -> GalleryInfo:
         """Return what the gallery holds and how it is searched."""
         with self._threads:
-            index, state = self._described(), self._store.state()
+            index, state, (cameras, timed) = self._described(), self._store.state(), self._store.labels()
         return GalleryInfo(
             images=state.images,
             people=state.people,
@@ -455,6 +455,8 @@ class Gallery:
             fingerprint=self.spec.fingerprint,
             embedding_size=self.embedding_size,
             index=index,
+            cameras=cameras,
+            timed=timed,
         )
 
     def check(self) -> list[str]:

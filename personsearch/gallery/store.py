@@ -308,6 +308,14 @@ class Store:
         with self._translated():
             return [row[0] for row in self._db.execute(query, bounds)]
 
+    def labels(self) -> tuple[dict[str, int], int]:
+        """Return how many scenes each known camera took, and how many scenes have a time."""
+        with self._translated():
+            rows = self._db.execute("SELECT camera, COUNT(*) FROM image GROUP BY camera ORDER BY camera")
+            cameras = {camera: count for camera, count in rows if camera is not None}
+            [timed] = self._db.execute("SELECT COUNT(time) FROM image").fetchone()
+        return cameras, timed
+
     def state(self) -> State:
         """Return the counts and the cache's note as they are now."""
         with self._translated():

@@ -39,6 +39,8 @@ def test_info(run: Run, gallery: Path) -> None:
         "fingerprint": "f" * 64,
         "embedding_size": 16,
         "index": index,
+        "cameras": {},
+        "timed": 4,
     }
     assert "a1" * 20 in run("gallery", "info", gallery).out
 
@@ -51,12 +53,36 @@ def test_info_without_a_revision_shows_none(run: Run, tmp_path: Path) -> None:
     assert json.loads(run("gallery", "info", tmp_path / "g", "--json").out)["revision"] is None
 
 
+def test_info_lists_the_cameras(run: Run, gallery: Path) -> None:
+    with Gallery.open(gallery) as opened:
+        opened.label("1.jpg", camera="yard")
+        opened.label("2.jpg", camera="door")
+        opened.label("3.jpg", camera="yard")
+    assert json.loads(run("gallery", "info", gallery, "--json").out)["cameras"] == {"door": 1, "yard": 2}
+    assert "door (1), yard (2)" in run("gallery", "info", gallery).out
+
+
 def test_remove(run: Run, gallery: Path) -> None:
-    assert run("gallery", "remove", gallery, "3.jpg", "none.jpg").out == "1 scene erased\n"
+    done = run("gallery", "remove", gallery, "3.jpg", "none.jpg")
+    assert (done.code, done.out) == (1, "1 scene erased\n")
+    assert "not there: none.jpg" in done.err
     assert run("gallery", "remove", gallery, "--before", 2).out == "2 scenes erased\n"
-    assert json.loads(run("gallery", "remove", gallery, "--before", 2, "--json").out) == {"erased": 0}
+    assert json.loads(run("gallery", "remove", gallery, "--before", 2, "--json").out) == {
+        "erased": 0,
+        "missing": [],
+    }
     with Gallery.open(gallery, mode="r") as opened:
         assert opened.image_ids() == ["2.jpg"]
+
+
+def test_a_videos_name_stands_for_its_frames(run: Run, gallery: Path) -> None:
+    with Gallery.open(gallery) as opened:
+        for name in ("clip.mp4#t=0.000", "clip.mp4#t=0.100", "clip.mp4x#t=0.000"):
+            opened.add(name, people(1, 1))
+    done = run("gallery", "remove", gallery, "clip.mp4", "0.jpg", "--json")
+    assert (done.code, json.loads(done.out)) == (0, {"erased": 3, "missing": []})
+    with Gallery.open(gallery, mode="r") as opened:
+        assert opened.image_ids() == ["1.jpg", "2.jpg", "3.jpg", "clip.mp4x#t=0.000"]
 
 
 def test_remove_says_what_is_missing_before_it_opens_the_gallery(run: Run, gallery: Path) -> None:
@@ -103,6 +129,7 @@ def test_check_and_rescue(run: Run, gallery: Path, tmp_path: Path) -> None:
     assert as_json.code == 1
     assert len(json.loads(as_json.out)) == 1
     saved = run("gallery", "rescue", gallery, tmp_path / "new")
+    assert saved.code == 1
     assert "3 of 4 scenes saved, with 3 people" in flat(saved.out)
     assert "7.jpg" in saved.err
     assert run("gallery", "check", tmp_path / "new").out == "all is well\n"

@@ -24,7 +24,7 @@ def test_index_then_search(run: Run, weights: Path, photos: Path, tmp_path: Path
     (photos / "broken.png").write_bytes(b"no")
     first = run("index", photos, gallery, "--weights", weights)
     assert first.code == 1
-    assert "3 scenes added with 15 people, 0 were there already" in first.out
+    assert "3 scenes added with 15 people, 0 there already" in first.out
     assert "1 refused; named above" in first.err
     assert "broken.png: cannot be read" in first.err
     again = run("index", photos, gallery, "--weights", weights, "--json")
@@ -209,3 +209,30 @@ def test_demo(run: Run, tmp_path: Path) -> None:
     shown = run("demo", "--out", picture)
     assert "same person?" in shown.out
     assert "personsearch index photos/ my-gallery/" in shown.out
+
+
+def test_detect_goes_on_after_a_broken_image(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no")
+    names = [photos / "0.png", tmp_path / "broken.png", photos / "1.png", photos / "0.png"]
+    done = run("detect", *names, "--weights", weights, "--save", f"{tmp_path}/d", "--json")
+    assert done.code == 1
+    first, broken, second = json.loads(done.out)
+    assert (len(first["boxes"]) > 0, len(second["boxes"]) > 0) == (True, True)
+    assert "cannot be read as an image" in broken["error"]
+    assert sorted(path.name for path in (tmp_path / "d").rglob("*.png")) == ["0.png", "1.png"]
+    shown = run("detect", tmp_path / "broken.png", "--weights", weights)
+    assert (shown.code, shown.out) == (1, "")
+    assert "not used: " in shown.err
+
+
+def test_filters_that_name_nothing_are_said(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
+    sidecar = tmp_path / "side.csv"
+    sidecar.write_text("image_id,camera,time\n0.png,door,5\n1.png,yard,\n")
+    run("index", photos, tmp_path / "g", "--sidecar", sidecar, "--weights", weights)
+    query = ("search", tmp_path / "g", photos / "0.png", "--box", "10,10,30,70", "--weights", weights)
+    done = run(*query, "--camera", "yrad", "--exclude", "./0.png", "--since", 1)
+    assert "no match" in done.out
+    assert "no scene here has the camera yrad; known: door, yard" in done.err
+    assert "there is no image ./0.png here to leave out" in done.err
+    assert "2 of 3 scenes have no time, so they are left out" in done.err
+    assert run(*query, "--camera", "yard", "--exclude", "0.png", "--json").err == ""
