@@ -15,9 +15,6 @@ from personsearch.errors import ImageError
 
 Boxes = NDArray[np.floating[Any]]
 
-#: Pixels; no image reaches so far, and float32 holds it.
-_FARTHEST = 1e9
-
 
 def box_iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:
     """Return the (N, M) intersection over union of boxes (N, 4) and (M, 4); 0 where neither has an area."""
@@ -69,34 +66,18 @@ def require_corners(boxes: Sequence[Sequence[float]] | NDArray[Any], name: str) 
 
     Args:
         boxes: x1, y1, x2, y2 each.
-        name: of the image or of the option they were given with, for messages.
+        name: of what they were given with, for messages.
 
     Raises:
         ImageError: a box is not four finite numbers, has no area, or lies above or left of every image.
     """
-    try:
-        array = np.asarray(boxes, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {boxes!r}") from None
-    if array.ndim == 1 and array.size % 4 == 0:
-        array = array.reshape(-1, 4)
-    if array.ndim not in (1, 2) or array.shape[-1] != 4:
-        got = _written(np.atleast_2d(array)[0]) if array.ndim <= 2 and array.size else f"an array of {array.shape}"
-        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {got}")
+    array = _rows_of_four(boxes, name)
     for box in array:
-        x1, y1, x2, y2 = box
-        if not np.isfinite(box).all():
-            raise ImageError(f"{name}: box {_written(box)} is not finite; give x1, y1, x2, y2 in pixels")
-        if x2 <= x1 or y2 <= y1:
+        if fault := _fault(box):
             raise ImageError(
-                f"{name}: box {_written(box)} has no area: x2 must be more than x1 and y2 more than y1 (not width and "
-                "height)"
+                f"{name}: box {_written(box)}: {fault}; give x1, y1, x2, y2 in pixels of the upright image"
             )
-        if x2 <= 0 or y2 <= 0:
-            raise ImageError(
-                f"{name}: box {_written(box)} is outside the image; give x1, y1, x2, y2 in pixels of the upright image"
-            )
-    return array.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
+    return _float32(array)
 
 
 def checked_boxes(
@@ -110,24 +91,55 @@ def checked_boxes(
         name: of the image, for messages.
 
     Raises:
-        ImageError: names the image and the box: see :func:`require_corners`; or it lies outside the image, or is given
-            in fractions of it.
+        ImageError: names the image, the box and what is wrong: it is not four finite numbers, has no area inside the
+            image, or is given in fractions of it.
     """
-    array = require_corners(boxes, name)
+    array = _rows_of_four(boxes, name)
     height, width = image_size
-    clipped = array.clip(0, [width, height, width, height]).astype(np.float32)
+    clipped = _float32(array).clip(0, [width, height, width, height]).astype(np.float32)
     for given, box in zip(array, clipped, strict=True):
-        if max(image_size) > 1 and look_normalised(given[None]):
+        fault = _fault(given)
+        if fault is None and max(image_size) > 1 and look_normalised(given[None]):
             raise ImageError(
                 f"{name}: box {_written(given)} looks like fractions of the image (0 to 1); give pixels: multiply x by "
                 f"{width} and y by {height}"
             )
-        if (box[2:] <= box[:2]).any():
+        if fault is None and (box[2:] <= box[:2]).any():
+            fault = "it lies outside" if (given[:2] >= (width, height)).any() else "it is too thin"
+        if fault is not None:
             raise ImageError(
-                f"{name}: box {_written(given)} has no area inside the {width}x{height} image; give x1, y1, x2, y2 in "
-                "pixels of the upright image"
+                f"{name}: box {_written(given)} has no area inside the {width}x{height} image: {fault}; "
+                "give x1, y1, x2, y2 in pixels of the upright image"
             )
     return clipped
+
+
+def _rows_of_four(boxes: Sequence[Sequence[float]] | NDArray[Any], name: str) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(boxes, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {boxes!r}") from None
+    if array.ndim == 1 and array.size % 4 == 0:
+        array = array.reshape(-1, 4)
+    if array.ndim not in (1, 2) or array.shape[-1] != 4:
+        got = _written(np.atleast_2d(array)[0]) if array.ndim <= 2 and array.size else f"an array of {array.shape}"
+        raise ImageError(f"{name}: a box is four numbers x1, y1, x2, y2, got {got}")
+    return array
+
+
+def _fault(box: NDArray[np.float64]) -> str | None:
+    """Say what is wrong with a box, whatever its image; None = nothing."""
+    x1, y1, x2, y2 = box
+    if not np.isfinite(box).all():
+        return "its numbers must be finite"
+    if x2 <= x1 or y2 <= y1:
+        return "x2 must be more than x1 and y2 more than y1, which are corners, not width and height"
+    return "it lies outside" if x2 <= 0 or y2 <= 0 else None
+
+
+def _float32(boxes: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return boxes in float32; what is farther away than any image reaches comes nearer."""
+    return boxes.clip(-1e9, 1e9).astype(np.float32)
 
 
 def _written(box: NDArray[Any]) -> str:

@@ -13,16 +13,24 @@ def choose_device(wanted: str | torch.device | None) -> torch.device:
     """Return the device that is asked for, once it is known to be there; by default cuda, then mps, then cpu.
 
     Raises:
-        ConfigError: torch knows no such device, or this machine does not have it.
+        ConfigError: it is none of cuda, mps and cpu, or this machine does not have it.
     """
     if wanted is None:
         if torch.cuda.is_available():
             return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    unknown = ConfigError(f"device {str(wanted)!r} is unknown; use cuda, cuda:1, mps or cpu")
+    if not isinstance(wanted, (str, torch.device)):
+        raise unknown
     try:
         device = torch.device(wanted)
     except RuntimeError:
-        raise ConfigError(f"device {wanted!r} is unknown; use cuda, cuda:1, mps or cpu") from None
+        raise unknown from None
+    # Torch knows many more, on which this network was never tried, and reads cuda:256 as cuda:0.
+    if device.type not in ("cuda", "mps", "cpu") or str(device) != str(wanted):
+        raise unknown
+    if device.type != "cuda" and device.index:
+        raise unknown
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:

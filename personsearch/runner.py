@@ -18,7 +18,7 @@ from personsearch.canvas import Canvas, crop_to_canvas, to_canvas
 from personsearch.device import choose_device
 from personsearch.errors import ConfigError, ImageError
 from personsearch.models import ModelConfig, People, PersonSearchNetwork
-from personsearch.pictures.decode import ChannelOrder, ImageInput, describe, load_image
+from personsearch.pictures.decode import ChannelOrder, ImageInput, Picture, describe, load_picture
 from personsearch.results import Detections, Floats
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -61,7 +61,7 @@ class Ready:
     Attributes:
         canvas: of a scene, or of a crop.
         image_id: its path or URL, if it has one.
-        value_range: lowest and highest value of a 16-bit or float picture that became 0 and 255; None = 8 bits.
+        value_range: of an image of more than 256 levels, the values that became 0 and 255; else None.
     """
 
     canvas: Canvas
@@ -111,6 +111,16 @@ class Runner:
             ImageError: it cannot be used.
         """
         return _prepare(image, self.network.config, order, crop=True)
+
+    def ready_both(self, image: ImageInput, order: ChannelOrder) -> tuple[Ready, Ready]:
+        """Decode an image once, and put it onto its canvas as a scene and as a crop.
+
+        Raises:
+            ImageError: it cannot be used.
+        """
+        picture = load_picture(image, channel_order=order)
+        config = self.network.config
+        return _placed(picture, image, config, crop=False), _placed(picture, image, config, crop=True)
 
     def all_ready(
         self, images: Iterable[ImageInput], order: ChannelOrder, batch_size: int, *, crops: bool = False
@@ -244,15 +254,22 @@ def _prepare(
     image: ImageInput, config: ModelConfig, order: ChannelOrder, position: int | None = None, *, crop: bool = False
 ) -> Ready:
     try:
-        pixels = load_image(image, channel_order=order)
+        picture = load_picture(image, channel_order=order)
     except ImageError as error:
         if position is None:
             raise
         raise ImageError(f"image {position}: {error}") from None
-    name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+    return _placed(picture, image, config, crop=crop)
+
+
+def _placed(picture: Picture, image: ImageInput, config: ModelConfig, *, crop: bool) -> Ready:
+    """Put a decoded picture onto the canvas of a crop, or of a scene."""
     if crop:
-        return Ready(crop_to_canvas(pixels, config.input.person_height), name)
-    return Ready(to_canvas(pixels, config.input.min_size, config.input.max_size), name)
+        canvas = crop_to_canvas(picture.pixels, config.input.person_height)
+    else:
+        canvas = to_canvas(picture.pixels, config.input.min_size, config.input.max_size)
+    name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+    return Ready(canvas, name, picture.value_range)
 
 
 def _given(embedding: Tensor, ready: Ready) -> Detections:

@@ -19,9 +19,11 @@ from personsearch.device import choose_device
 from personsearch.errors import ImageError, WeightsMismatchError
 from personsearch.gallery import Gallery
 from personsearch.indexing import index_sources
+from personsearch.listing import check_gallery
 from personsearch.models import PersonSearchNetwork
 from personsearch.pictures.decode import ChannelOrder, ImageInput, describe
 from personsearch.progress import Progress
+from personsearch.queries import find_person
 from personsearch.results import Detections, Floats, IndexReport, Match, QueryPerson, Spec
 from personsearch.runner import GivenBoxes, Runner, Settings
 from personsearch.sources import Sources
@@ -301,35 +303,34 @@ class PersonSearcher:
     ) -> QueryPerson:
         """Find and embed the person to search for.
 
+        A picture that is itself one person, cut out of a scene beforehand, is taken as a whole: one whose best
+        detection fills it, at the size that people have in scenes; and a small one, 1.6 to 4.5 times as tall as wide,
+        in which nobody is detected. Its embedding is that of :meth:`embed_crops`.
+
         Args:
-            image: the scene the person is in; context helps, so give the scene rather than a crop.
-            box: x1, y1, x2, y2 in pixels; default the detection with the highest score.
+            image: the scene the person is in, which gives a little more than a crop; or a picture of the person.
+            box: x1, y1, x2, y2 in pixels; default the picture if it is one person, else the detection with the highest
+                score. A box of the whole picture says that the picture is one person.
             channel_order: of an array or tensor.
 
         Returns:
-            The person's box, embedding and score.
+            The person's box, embedding and score, and whether the picture was taken as a whole.
 
         Raises:
-            ImageError: the box is outside the image or has no area; or there is no box and nobody is detected.
+            ImageError: the box is outside the image, has no area or is given in fractions; or there is no box and
+                nobody is detected.
 
         Example:
             >>> person = searcher.find_query(query)  # whom a search without a box is for
             >>> 0.9 < person.score <= 1, person.embedding.shape
             (True, (512,))
+            >>> from PIL import Image
+            >>> searcher.find_query(Image.open(query).crop(box)).whole_picture
+            True
             >>> matches = gallery.search(person.embedding, k=3)
             >>> personsearch.draw_matches(query, person.box, matches).save("matches.png")
         """
-        ready = self._runner.ready(image, channel_order)
-        if box is not None:
-            boxes = checked_boxes([box], ready.canvas.image_size, describe(image))
-            embedding, score = self._runner.embed(ready, boxes)[0], None
-        else:
-            [detections] = self._runner.detect([ready], Settings())
-            if not len(detections):
-                raise ImageError(f"{describe(image)}: nobody is detected here to search for; give the person's box")
-            boxes, embedding, score = detections.boxes, detections.embeddings[0], float(detections.scores[0])
-        x1, y1, x2, y2 = boxes[0].tolist()
-        return QueryPerson(box=(x1, y1, x2, y2), embedding=embedding, score=score)
+        return find_person(self._runner, image, box, channel_order)
 
     def embed_query(
         self, image: ImageInput, box: Sequence[float] | None = None, *, channel_order: ChannelOrder = "RGB"
@@ -452,6 +453,9 @@ class PersonSearcher:
         gallery: str | os.PathLike[str] | Gallery,
         *,
         every: int = 1,
+        prefix: str = "",
+        crops: bool = False,
+        replace: bool = False,
         cameras: Mapping[str, str] | None = None,
         times: Mapping[str, float] | None = None,
         batch_size: int = 8,
@@ -460,24 +464,33 @@ class PersonSearcher:
     ) -> IndexReport:
         """Detect everybody in the images and store them in a gallery.
 
-        Scenes already in the gallery are skipped, so calling it again continues an interrupted run. An input that
-        cannot be read is reported, and the rest is indexed.
+        Scenes already in the gallery are skipped, so calling it again continues an interrupted run; a camera or time
+        given for them is stored all the same. An input that cannot be read, or whose name is taken by other content, is
+        reported, and the rest is indexed. Content is compared by its sha256, which the gallery keeps as
+        ``extra["sha256"]``, beside ``extra["path"]``. Of pictures of more than 8 bits, ``extra["value_range"]`` says
+        which values became black and white.
 
         Args:
-            images: a folder, glob, video (needs ``personsearch[video]``) or image; a list of paths and URLs; or a
-                mapping image_id -> any input.
+            images: a folder, glob, video (needs ``personsearch[video]``) or image; a list of them and of URLs; or a
+                mapping image_id -> any input. An image_id is the path below the one folder or glob; of a list, it is
+                the path as it is written there, so that equal names in two folders stay apart.
             gallery: an open Gallery, or the folder of one, made if need be.
             every: index one of this many frames of a video; 1 = all.
-            cameras: image_id -> camera.
-            times: image_id -> seconds; video frames have their own.
+            prefix: put before every image_id, with a slash between them.
+            crops: every picture is one person, cut out beforehand: nothing is detected, the whole picture is the box,
+                with score 1; see :meth:`embed_crops`.
+            replace: index again what is stored under the same name with other content.
+            cameras: image_id -> camera; a video's own id counts for all its frames.
+            times: image_id -> seconds; of a video, the time at which it begins.
             batch_size: images of one canvas size that go through the network together.
             progress: None = a bar on a terminal.
             channel_order: of arrays and tensors.
 
         Returns:
-            What was added, what was skipped, and what could not be used.
+            What was added, what was skipped, what was refused and what was passed over.
 
         Raises:
+            GalleryError: ``gallery`` is a file, or a folder of pictures.
             GalleryMismatchError: the gallery holds embeddings of other weights.
             ImageError: there is nothing to index.
 
@@ -488,7 +501,9 @@ class PersonSearcher:
             >>> searcher.index("photos/", "my-gallery/").skipped
             2
         """
-        sources = Sources.of(images, every=every, cameras=cameras, times=times)
+        if not isinstance(gallery, Gallery):
+            check_gallery(gallery)
+        sources = Sources.of(images, every=every, prefix=prefix, cameras=cameras, times=times)
         with self._opened(gallery, "a") as opened:
             return index_sources(
                 self._runner,
@@ -497,6 +512,8 @@ class PersonSearcher:
                 channel_order=channel_order,
                 batch_size=batch_size,
                 progress=progress,
+                crops=crops,
+                replace=replace,
             )
 
     def search(
@@ -523,7 +540,8 @@ class PersonSearcher:
         Args:
             gallery: an open Gallery, or the folder of one.
             image: the query's scene.
-            box: the person, xyxy pixels; default the detection with the highest score.
+            box: the person, xyxy pixels; default the picture if it is one person, else the detection with the highest
+                score, see :meth:`find_query`.
             k: matches at most.
             cameras: only scenes of these.
             since: only scenes at this time (seconds) or later.

@@ -32,6 +32,7 @@ ALLOWED = {
     "same_content": {"gallery", "listing", "pictures"},
     "weights": {"models"},
     "runner": {"batching", "boxes", "canvas", "device", "models", "pictures"},
+    "queries": {"boxes", "pictures", "runner"},
     "indexing": {"batching", "gallery", "pictures", "runner", "same_content", "sources"},
     "searcher": {
         "boxes",
@@ -41,6 +42,7 @@ ALLOWED = {
         "listing",
         "models",
         "pictures",
+        "queries",
         "runner",
         "sources",
         "weights",
@@ -64,6 +66,7 @@ ALLOWED = {
     "synth": {"datasets", "pictures"},
     "demo": {"boxes", "datasets", "gallery", "pictures", "searcher"},
     "cli": {
+        "boxes",
         "datasets",
         "demo",
         "evaluation",

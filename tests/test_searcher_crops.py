@@ -24,7 +24,7 @@ def crops() -> list[Image.Image]:
 def test_a_crop_is_embedded_as_the_box_on_its_own_canvas(tiny_searcher: PersonSearcher) -> None:
     canvas = crop_to_canvas(np.array(crops()[0]), tiny_searcher.config.input.person_height)
     with torch.inference_mode():
-        box = torch.tensor([[48.0, 48, 48 + 35, 48 + 104]])  # 104 pixels tall, and 20 / 60 of it wide
+        box = torch.tensor([[48.0, 48, 48 + 43, 48 + 128]])  # 128 pixels tall, and 20 / 60 of it wide
         [expected] = tiny_searcher.network.embed(canvas.pixels[None].float() / 255, [box])
     got = tiny_searcher.embed_crops(crops()[:1])
     assert got.dtype == np.float32

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.logging import RichHandler
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from personsearch.cli import adapt, data, evaluate, gallery, search, synth, train, weights
 from personsearch.cli.common import err, out
-from personsearch.errors import PersonSearchError
+from personsearch.cli.faults import UNFINISHED, explain
 from personsearch.version import __version__
 
 #: Exit status after Ctrl-C, which typer turns into an exit.
 INTERRUPTED = 130
+#: Set to anything, this environment variable lets exceptions end the program with Python's traceback.
+DEBUG = "PERSONSEARCH_DEBUG"
 
+
+class Commands(TyperGroup):
+    """Commands whose descriptions are shown whole."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands; by itself, the library would cut a description at the end of its line."""
+        rows = [(name, command.get_short_help_str(limit=1000)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+# Without markup, help is plain text: names of options are never cut, and descriptions have room at 80 columns.
 app = typer.Typer(
     help="Find a person across a gallery of scene images.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,
 )
 for command in (search.demo, search.index, search.search, search.detect, evaluate.evaluate, adapt.adapt):
     app.command()(command)
@@ -33,7 +51,7 @@ for name, group in (
     ("train", train.app),
     ("weights", weights.app),
 ):
-    app.add_typer(group, name=name)
+    app.add_typer(group, name=name, cls=Commands)
 
 
 def _print_version(wanted: bool) -> None:
@@ -52,7 +70,10 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line. A mistake of the user's ends with a message and exit status 2."""
+    """Run the command line; whatever stops a command ends with a sentence and the exit status of ``cli.faults``."""
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show must not end a run
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="[%H:%M:%S]")
     handler.setFormatter(logging.Formatter("%(message)s"))
     package = logging.getLogger("personsearch")
@@ -60,10 +81,23 @@ def main() -> None:
     package.handlers[:] = [handler]
     try:
         app()
-    except PersonSearchError as error:
-        err.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
     except SystemExit as leaving:
         if leaving.code == INTERRUPTED:
             err.print("interrupted; run the same command again to continue")
+        _flush_or_leave()
         raise
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        message, status = explain(error)
+        err.print(f"[red]error:[/] {escape(message)}", soft_wrap=True)
+        sys.exit(status)
+
+
+def _flush_or_leave() -> None:
+    """Write out what is still buffered; leave quietly where nobody reads it any more, as after ``| head``."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+        sys.exit(UNFINISHED)

@@ -27,10 +27,10 @@ class InputConfig(StrictModel):
     mean: tuple[float, float, float] = Field((0.485, 0.456, 0.406), description="RGB, 0..1")
     std: tuple[float, float, float] = Field((0.229, 0.224, 0.225), description="RGB, 0..1")
     person_height: int = Field(
-        104,
+        128,
         ge=32,
         le=512,
-        description="median height of people in training scenes, canvas pixels; a crop of one person is shown at it",
+        description="canvas pixels: how tall a crop of one person is shown, as tall as people often are in scenes",
     )
 
     @model_serializer(mode="wrap")
