@@ -120,7 +120,7 @@ def check_inputs(images: str | Sequence[str]) -> None:
 
 
 def check_gallery(path: str | os.PathLike[str]) -> None:
-    """Refuse a path that is plainly not meant as a gallery: a file, a glob, or a folder of pictures.
+    """Refuse a path that is no gallery to index into: a file, a glob, a folder of pictures, a place closed to writing.
 
     A gallery forgotten on the command line would otherwise be made among the last folder's pictures.
 
@@ -128,6 +128,16 @@ def check_gallery(path: str | os.PathLike[str]) -> None:
         GalleryError: says what it is and what to give.
     """
     folder = Path(path)
+    try:
+        _check_gallery(folder)
+    except OSError as error:
+        raise GalleryError(f"{folder}: cannot be looked into ({error.strerror}); name another folder") from None
+
+
+def _check_gallery(folder: Path) -> None:
+    nearest = next((parent for parent in (folder, *folder.absolute().parents) if parent.exists()), folder)
+    if nearest.is_dir() and not os.access(nearest, os.W_OK):
+        raise GalleryError(f"{nearest}: cannot be written to; name another folder for the gallery")
     if (folder / _GALLERY).is_file():
         return
     if folder.is_file():
@@ -136,7 +146,7 @@ def check_gallery(path: str | os.PathLike[str]) -> None:
         first = next(_walk(folder, _Account()), None)
         if first is not None:
             raise GalleryError(f"{folder}: holds pictures ({first.relative_to(folder)}) and no gallery; {_LAST}")
-    elif glob.has_magic(os.fspath(path)):
+    elif glob.has_magic(str(folder)):
         raise GalleryError(f"{folder}: looks like a glob, not like a gallery; {_LAST}")
 
 

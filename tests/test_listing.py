@@ -157,6 +157,16 @@ def test_what_is_no_gallery_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     check_gallery("cam2")
 
 
+def test_a_place_that_is_closed_to_writing_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing.os, "access", lambda path, _: Path(path) != tmp_path)  # root may write everywhere
+    with pytest.raises(GalleryError, match=f"^{tmp_path}: cannot be written to; name another folder for the gallery"):
+        check_gallery(tmp_path / "new" / "g")
+    (tmp_path / "mine").mkdir()
+    check_gallery(tmp_path / "mine" / "g")
+
+
 NAMES = st.sampled_from(["a.jpg", "b.JPG", "c.png", "d.mp4", "e.txt", "f", ".hidden", "g.jpg.txt", "h.heic", "ü.webp"])
 FOLDERS = st.sampled_from(["", "x", "x/y", "z"])
 
@@ -170,16 +180,13 @@ def test_every_file_is_an_entry_or_passed_over(
     for folder, name in files:
         (root / folder).mkdir(parents=True, exist_ok=True)
         (root / folder / name).write_bytes(b"x")
-    tops = [str(root / top) for top in ("x", "z") if (root / top).is_dir()]
-    expected = sum(1 for folder, _ in files if folder) if split else len(files)
-    if any(
-        not any(media_kind(Path(name)) for folder, name in files if not split or folder.startswith(top))
-        for top in (("x", "z") if split else ("",))
-        if not split or (root / top).is_dir()
-    ):
+    tops = [top for top in ("x", "z") if (root / top).is_dir()] if split else [""]
+    below = {top: [name for folder, name in files if folder.startswith(top)] for top in tops}
+    sources = [str(root / top) for top in tops] if split else str(root)
+    if any(not any(media_kind(Path(name)) for name in names) for names in below.values()):
         with pytest.raises(ImageError, match="holds no image or video"):
-            list_inputs(tops if split else root)
+            list_inputs(sources)
         return
-    found = list_inputs(tops if split else root)
-    assert len(found.entries) + sum(found.passed_over.values()) == expected
+    found = list_inputs(sources)
+    assert len(found.entries) + sum(found.passed_over.values()) == sum(map(len, below.values()))
     assert len(set(ids(found))) == len(found.entries)

@@ -42,4 +42,5 @@ def acquire_writer_lock(folder: Path) -> FileLock:
 
 
 def _unwritable(folder: Path, error: OSError) -> str:
-    return f"{folder}: cannot be written to ({error.strerror}); open the gallery with mode='r', or name another folder"
+    reason = f"cannot be written to ({error.strerror}), only searched (mode='r')"
+    return f"{folder}: {reason}; name another folder to index into"

@@ -76,7 +76,9 @@ def test_a_gallery_of_another_user_is_searched_without_writing(foreign: Path) ->
 @needs_root
 def test_writing_without_the_right_to_is_refused_in_one_sentence(foreign: Path) -> None:
     said = child(foreign, "write")
-    assert said.startswith(f"GalleryError {foreign}: cannot be written to (Permission denied); open the gallery with")
+    assert said.startswith(
+        f"GalleryError {foreign}: cannot be written to (Permission denied), only searched (mode='r')"
+    )
 
 
 @needs_root
