@@ -244,13 +244,17 @@ class BoxHead(RoIHeads):
             max_people: most detections per image.
 
         Returns:
-            Per image boxes (M_i, 4) and scores (M_i,), float32, by falling score.
+            Per image boxes (M_i, 4) and scores (M_i,), float32 and finite, by falling score. Nobody where nothing is
+            proposed.
         """
+        if not any(len(boxes) for boxes in proposals):  # torchvision decodes no boxes into another shape
+            return list(proposals), [boxes[:, 0] for boxes in proposals]
         pooled = self.box_roi_pool(features, proposals, None)
         logits, deltas = self.box_predictor(self.box_head(pooled))
         boxes = clip_boxes_to_image(self.box_coder.decode(deltas, proposals)[:, PERSON], canvas)
         scores = logits.softmax(dim=-1)[:, PERSON]
         image = torch.cat([torch.full((len(p),), i, device=boxes.device) for i, p in enumerate(proposals)])
+        # False for NaN, too: what a diverged network computes is nobody.
         sound = (scores >= score_threshold) & ((boxes[:, 2:] - boxes[:, :2]).amin(dim=1) > 0)
         boxes, scores, image = boxes[sound], scores[sound], image[sound]
         keep = batched_nms(boxes, scores, image, self.nms_thresh)
@@ -282,11 +286,18 @@ class Detector(nn.Module):
         proposals, rpn = self.rpn.losses([_listed(group) for group in images], features, targets)
         return {**rpn, **self.head.losses(features, proposals, targets)}
 
+    def propose(self, images: Tensor, features: Tensor) -> list[Tensor]:
+        """Return per image the regions (K_i, 4) float32 xyxy in input pixels that may hold a person.
+
+        A sound network proposes something in every picture, whatever it shows; one that has diverged may not.
+        """
+        proposals: list[Tensor] = self.rpn(_listed(images), {"0": features}, None)[0]
+        return proposals
+
     def forward(
-        self, images: Tensor, features: Tensor, score_threshold: float, max_people: int
+        self, images: Tensor, features: Tensor, proposals: list[Tensor], score_threshold: float, max_people: int
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Return per image boxes (M_i, 4) in input pixels and scores (M_i,)."""
-        proposals, _ = self.rpn(_listed(images), {"0": features}, None)
+        """Return per image boxes (M_i, 4) in input pixels and scores (M_i,), from what :meth:`propose` returned."""
         return self.head.detect({"0": features}, proposals, _canvas(images), score_threshold, max_people)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from personsearch.models.backbone import BaseNetwork, IdentificationNetwork, bui
 from personsearch.models.config import ModelConfig
 from personsearch.models.detector import NOT_SAMPLED, PERSON, Detector
 from personsearch.models.pooling import MRFP, SingleLevelPooling
+
+logger = logging.getLogger(__name__)
 
 
 class People(NamedTuple):
@@ -94,6 +97,7 @@ class PersonSearchNetwork(nn.Module):
         else:
             self.pooling = SingleLevelPooling(config.reid.roi_size)
         self.identification = IdentificationNetwork(resnet, config.embedding_size)
+        self._said_to_be_diverged = False
 
     def forward(
         self, images: Tensor, *, score_threshold: float | None = None, max_people: int | None = None
@@ -106,12 +110,18 @@ class PersonSearchNetwork(nn.Module):
             max_people: most people per image; None = the configuration's.
 
         Returns:
-            The people of each image.
+            The people of each image. What is not finite is nobody, and the log says once that the weights look
+            diverged.
         """
         if self.training:
             raise RuntimeError("forward() is for evaluation; training calls train_step()")
         low, high = self._features(images)
         return self._people(images, low, high, score_threshold, max_people)
+
+    def propose(self, images: Tensor) -> list[Tensor]:
+        """Return the regions (K_i, 4) float32 xyxy in input pixels, of each image, that may hold a person."""
+        _, high = self._features(images)
+        return self.detector.propose(images, high)
 
     def embed(self, images: Tensor, boxes: list[Tensor]) -> list[Tensor]:
         """Embed given boxes, such as a query's.
@@ -182,20 +192,40 @@ class PersonSearchNetwork(nn.Module):
         self, images: Tensor, low: Tensor, high: Tensor, score_threshold: float | None, max_people: int | None
     ) -> list[People]:
         settings = self.config.detector
+        proposals = self.detector.propose(images, high)
+        if not all(len(regions) for regions in proposals):
+            self._say_diverged("proposes no region in a picture")
         boxes, scores = self.detector(
             images,
             high,
+            proposals,
             settings.score_threshold if score_threshold is None else score_threshold,
             settings.max_people if max_people is None else max_people,
         )
         embeddings = self._embed(low, high, boxes).split([len(b) for b in boxes])
-        return [People(*fields) for fields in zip(boxes, scores, embeddings, strict=True)]
+        people = [People(*fields) for fields in zip(boxes, scores, embeddings, strict=True)]
+        finite = [one.embeddings.isfinite().all(dim=1) for one in people]
+        return [People(*(field[rows] for field in one)) for one, rows in zip(people, finite, strict=True)]
 
     def _embed(self, low: Tensor, high: Tensor, boxes: list[Tensor]) -> Tensor:
         if sum(len(b) for b in boxes) == 0:
             return torch.zeros(0, self.config.embedding_size, device=low.device)
         _, features = self.identification(self.pooling(low, high, boxes))
-        return F.normalize(features.float(), dim=1)
+        embeddings = F.normalize(features.float(), dim=1)
+        if not bool(embeddings.isfinite().all()):
+            self._say_diverged("gives embeddings that are not finite")
+        return embeddings
+
+    def _say_diverged(self, what: str) -> None:
+        """Warn, once in the life of the network."""
+        if not self._said_to_be_diverged:
+            self._said_to_be_diverged = True
+            logger.warning(
+                "the network %s%s; nobody is found where that happens: these weights look diverged, as by too high a "
+                "learning rate. Use others",
+                what,
+                "" if self.mean.dtype == torch.float32 else f" ({self.mean.dtype} may overflow: try float32)",
+            )
 
 
 def jitter_boxes(boxes: Tensor, loss: float, canvas: tuple[int, int] | torch.Size) -> Tensor:
