@@ -17,10 +17,21 @@ BEST = "best.pt"
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` so that ``path`` always holds a complete checkpoint, the old one or the new."""
+    """Write ``state`` so that ``path`` always holds a complete checkpoint, the old one or the new.
+
+    Raises:
+        TrainingError: it cannot be written, as when the disk is full.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(state, temporary)
-    replace_durably(temporary, path)
+    try:
+        torch.save(state, temporary)
+        replace_durably(temporary, path)
+    except (OSError, RuntimeError) as error:  # torch's writer raises the latter
+        temporary.unlink(missing_ok=True)
+        raise TrainingError(
+            f"{path}: the checkpoint cannot be written ({error}); the one before is kept. Make room, then run the same "
+            "command again to continue"
+        ) from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -38,7 +49,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def load_network(path: Path) -> dict[str, Tensor]:
     """Return the network's tensors of a checkpoint: those of the moving average if the run keeps one."""
-    state = load_checkpoint(path)
+    return network_of(load_checkpoint(path))
+
+
+def is_checkpoint(data: Any) -> bool:
+    """Whether what was read from a file is a run's checkpoint, rather than plain tensors."""
+    return isinstance(data, dict) and isinstance(data.get("task"), dict)
+
+
+def network_of(state: dict[str, Any]) -> dict[str, Tensor]:
+    """Return the network's tensors of what :func:`load_checkpoint` returned."""
     average = state.get("mean")
     prefix = "network." if average is None else "module.network."
     tensors = state["task"] if average is None else average

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from personsearch.datasets import Scene
-from personsearch.errors import DatasetError
-from personsearch.pictures.decode import load_image
+from personsearch.errors import DatasetError, PersonSearchError
 from personsearch.results import Floats
 from personsearch.train.augment import Image8, change_appearance, erasing_box, jitter_colour
 from personsearch.train.config import CropAugmentConfig
+from personsearch.train.reading import Unusable, read_scene, refusal, require_most
 
 #: An augmented crop: (h, w, 3) float32 RGB 0..1, its class, its name.
 CropSample = tuple[Floats, int, str]
@@ -25,11 +25,12 @@ CropSample = tuple[Floats, int, str]
 
 @dataclass(frozen=True)
 class CropBatch:
-    """images (N, 3, h, w) float32 RGB 0..1, identities (N,) int64 classes, names (N)."""
+    """images (N, 3, h, w) float32 RGB 0..1, identities (N,) int64 classes, names (N); nothing is ever left out."""
 
     images: Tensor
     identities: Tensor
     names: list[str]
+    left_out: tuple[Unusable, ...] = ()
 
     def to(self, device: torch.device) -> CropBatch:
         """Return the batch on another device."""
@@ -45,33 +46,50 @@ class Crops:
         identities: (N,) int64 labels.
         cameras: (N) camera names; None = unknown.
         names: (N) scene and row of the box, for messages.
+        left_out: scenes whose pictures cannot be used.
     """
 
     pixels: Image8
     identities: NDArray[np.int64]
     cameras: list[str | None]
     names: list[str]
+    left_out: tuple[Unusable, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pixels)
 
 
-def cut_crops(scenes: Sequence[Scene], height: int, width: int) -> Crops:
+def cut_crops(scenes: Sequence[Scene], height: int, width: int, *, may_skip: Collection[str] = ()) -> Crops:
     """Cut every labelled person out of the scenes, resized to ``height`` x ``width``.
 
+    Args:
+        scenes: those without a labelled person are not read.
+        height: of the crops, pixels.
+        width: of the crops, pixels.
+        may_skip: image_ids of scenes that are left out if their picture cannot be used.
+
     Raises:
-        DatasetError: no scene has a labelled person.
-        ImageError: a scene cannot be read.
+        DatasetError: no scene has a labelled person, a picture has another size than the annotations say or cannot be
+            read, or more than half of the pictures cannot be used.
     """
     pixels: list[Image8] = []
     identities: list[int] = []
     cameras: list[str | None] = []
     names: list[str] = []
+    left_out: list[Unusable] = []
+    read = 0
     for scene in scenes:
         labelled = np.flatnonzero(scene.identities >= 0)
         if not len(labelled):
             continue
-        image = Image.fromarray(load_image(scene.path))
+        read += 1
+        try:
+            image = Image.fromarray(read_scene(scene))
+        except PersonSearchError as error:
+            left_out.append(Unusable(scene.image_id, str(error)))
+            if scene.image_id not in may_skip:
+                raise refusal(left_out[-1]) from None
+            continue
         for row in labelled.tolist():
             x1, y1, x2, y2 = scene.boxes[row].tolist()
             crop = image.resize((width, height), Image.Resampling.BILINEAR, box=(x1, y1, x2, y2))
@@ -79,9 +97,10 @@ def cut_crops(scenes: Sequence[Scene], height: int, width: int) -> Crops:
             identities.append(int(scene.identities[row]))
             cameras.append(scene.camera)
             names.append(f"{scene.image_id}#{row}")
+    require_most([one.image_id for one in left_out], read)
     if not pixels:
         raise DatasetError("no scene has a labelled person: step 1 needs person_id >= 0 in the annotations")
-    return Crops(np.stack(pixels), np.array(identities, dtype=np.int64), cameras, names)
+    return Crops(np.stack(pixels), np.array(identities, dtype=np.int64), cameras, names, tuple(left_out))
 
 
 class CropDataset(Dataset[CropSample]):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -26,11 +27,15 @@ class SplitScenes(NamedTuple):
         training: to learn from.
         held_out: of the held-out places, to validate on.
         weights: (N,) float64, of each training scene: how often an epoch shows it.
+        names: identity -> the label that it has in its annotations, ``99``, or ``2/99`` in the second of several sets.
+        may_skip: image_ids of scenes whose set says ``skip_bad``: they may be left out if their picture cannot be used.
     """
 
     training: list[Scene]
     held_out: list[Scene]
     weights: NDArray[np.float64]
+    names: Mapping[int, str]
+    may_skip: frozenset[str]
 
 
 def split_scenes(data: DataConfig) -> SplitScenes:
@@ -43,41 +48,58 @@ def split_scenes(data: DataConfig) -> SplitScenes:
     training: list[Scene] = []
     held_out: list[Scene] = []
     weights: list[float] = []
+    names: dict[int, str] = {}
+    may_skip: set[str] = set()
     num_identities = 0
     for number, one in enumerate(sets, start=1):
-        scenes = _read_set(one)
+        scenes = _read_set(one, several=len(sets) > 1)
         if len(sets) > 1:
             logger.info("set %d: %s: %d scenes, weight %g", number, one.annotations, len(scenes), one.weight)
             classes = number_identities(scenes)
             scenes = [_in_set(scene, number, classes, num_identities) for scene in scenes]
+            names |= {num_identities + place: f"{number}/{label}" for label, place in classes.items()}
             num_identities += len(classes)
+        if one.skip_bad:
+            may_skip.update(scene.image_id for scene in scenes)
         kept = [scene for scene in scenes if scene.place not in one.holdout_places]
         training += kept
         weights += [one.weight] * len(kept)
         held_out += [scene for scene in scenes if scene.place in one.holdout_places]
+    if not training and not held_out:
+        raise DatasetError(f"{data.name}: has no images to train on")
     if not training:
         places = ", ".join(dict.fromkeys(place for one in sets for place in one.holdout_places))
         raise DatasetError(f"{data.name}: holding out {places} leaves nothing to train on; hold out fewer places")
-    return SplitScenes(training, held_out, np.array(weights, dtype=np.float64))
+    return SplitScenes(training, held_out, np.array(weights, dtype=np.float64), names, frozenset(may_skip))
 
 
-def _read_set(data: SetConfig) -> list[Scene]:
+def _read_set(data: SetConfig, *, several: bool) -> list[Scene]:
     skip_bad = bool(data.skip_bad)
-    dataset = load_dataset(
-        data.annotations,
-        "train",
-        format=data.format,
-        images=data.images,
-        skip_bad=skip_bad,
-        check_counts=not skip_bad,
-    )
+    try:
+        dataset = load_dataset(
+            data.annotations,
+            "train",
+            format=data.format,
+            images=data.images,
+            skip_bad=skip_bad,
+            check_counts=not skip_bad,
+            people=data.people,
+        )
+    except OSError as error:  # such as a name that is too long for one
+        raise DatasetError(f"{data.annotations}: cannot be read ({error}); check data.annotations") from None
     for line in dataset.accounting.lines():
         logger.info("%s: %s", dataset.name, line)
     places = {scene.place for scene in dataset.scenes}
     unknown = set(data.holdout_places) - places
     if unknown:
         known = ", ".join(sorted(place for place in places if place)) or "none"
-        raise DatasetError(f"{data.annotations}: no place {min(unknown)!r} to hold out; places are: {known}")
+        key = "holdout_places of this set" if several else "data.holdout_places"
+        first = min((place for place in places if place), default=None)
+        example = "" if first is None else f"{key}='{json.dumps([first], ensure_ascii=False)}' or "
+        raise DatasetError(
+            f"{data.annotations}: no place {min(unknown)!r} to hold out; places are: {known}. "
+            f"Write {example}{key}='[]' to hold out none"
+        )
     return list(dataset.scenes)
 
 

@@ -6,13 +6,15 @@ run sees what an undisturbed one would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from personsearch.errors import TrainingError
 from personsearch.train.distributed import World
+from personsearch.train.reading import refusal
 from personsearch.train.samplers import Batches
 
 Batch = TypeVar("Batch")
@@ -29,6 +31,7 @@ class EpochLoader(Generic[Batch]):
         num_workers: int,
         world: World,
         parts: int,
+        may_skip: Collection[str] = (),
     ) -> None:
         """Wrap a data set.
 
@@ -40,11 +43,13 @@ class EpochLoader(Generic[Batch]):
             num_workers: loading processes.
             world: the processes of the run; each takes consecutive rows of a batch.
             parts: how many parts a process cuts its share of a batch into.
+            may_skip: names of samples that a batch may lack because they cannot be used.
         """
         self.dataset = dataset
         self.num_workers = num_workers
         self.world = world
         self.parts = parts
+        self.may_skip = may_skip
         self._plan = plan
         self._collate: Callable[[list[Any]], Batch] = collate
         self._planned: tuple[int, Batches] | None = None
@@ -54,7 +59,12 @@ class EpochLoader(Generic[Batch]):
         return len(self._batches_of(epoch))
 
     def batches(self, epoch: int, skip: int = 0) -> Iterator[list[Batch]]:
-        """Yield this process's parts of each batch of an epoch after the first ``skip``."""
+        """Yield this process's parts of each batch of an epoch after the first ``skip``.
+
+        Raises:
+            DatasetError: a sample cannot be used and may not be left out.
+            TrainingError: a loading process has died.
+        """
         keys: list[list[tuple[int, int, int]]] = []
         position = 0
         shares = self.world.size * self.parts
@@ -75,7 +85,10 @@ class EpochLoader(Generic[Batch]):
             generator=torch.Generator(),
         )
         parts: list[Batch] = []
-        for part_of_batch in loader:
+        for part_of_batch in _watched(loader, self.num_workers):
+            for one in getattr(part_of_batch, "left_out", ()):
+                if one.image_id not in self.may_skip:
+                    raise refusal(one)
             parts.append(part_of_batch)
             if len(parts) == self.parts:
                 yield parts
@@ -85,3 +98,20 @@ class EpochLoader(Generic[Batch]):
         if self._planned is None or self._planned[0] != epoch:
             self._planned = (epoch, self._plan(epoch))
         return self._planned[1]
+
+
+def _watched(loader: DataLoader[Any], num_workers: int) -> Iterator[Any]:
+    batches = iter(loader)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if "DataLoader worker (pid" not in str(error):
+                raise
+            raise TrainingError(
+                f"one of the {num_workers} loading processes has died, as when memory runs out ({error}); lower "
+                "run.num_workers and run the same command again to continue"
+            ) from None
+        yield batch

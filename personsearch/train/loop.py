@@ -2,96 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import ValidationError
 from torch import Tensor
-from torch.optim import Optimizer
 
-from personsearch.config import merge
-from personsearch.durable import write_durably
 from personsearch.errors import TrainingError
 from personsearch.progress import Progress
-from personsearch.train.checkpoint import BEST, LAST, load_checkpoint, load_network, save_checkpoint
+from personsearch.train.checkpoint import BEST, LAST, load_network, save_checkpoint
 from personsearch.train.config import TrainConfig
+from personsearch.train.continuing import Position, take_up
+from personsearch.train.data import SplitScenes, split_scenes
 from personsearch.train.distributed import World, join_world
 from personsearch.train.loader import EpochLoader
 from personsearch.train.schedule import learning_rate_factor
+from personsearch.train.setup import Mining, TrainingSetup, Validation
 from personsearch.train.stepping import Stepper, Task
-from personsearch.train.watch import RECIPE, WEIGHTS, MetricsWriter, RunningMeans, selection_of
+from personsearch.train.trouble import explained, require_folder
+from personsearch.train.watch import WEIGHTS, MetricsWriter, RunningMeans, selection_of
 from personsearch.weights.files import save_folder
 
 logger = logging.getLogger(__name__)
 
 Recipe = TypeVar("Recipe", bound=TrainConfig)
-
-
-@dataclass(frozen=True, eq=False)
-class Validation(Generic[Task]):
-    """How a run validates.
-
-    Attributes:
-        figures: measures a task; the first figure decides which epoch is best. NaN = nothing counted. Every process
-            calls it.
-        needs: what the held-out places must show for anything to count, for the warning when nothing does.
-        pictures: draws what a task does, by name; the leading process calls it after a validation.
-    """
-
-    figures: Callable[[Task], dict[str, float]]
-    needs: str
-    pictures: Callable[[Task], Mapping[str, NDArray[np.uint8]]] | None = None
-
-
-@dataclass(eq=False)
-class Mining(Generic[Task]):
-    """What the batches of an epoch follow besides its number: what the network takes for what when it begins.
-
-    Attributes:
-        find: finds it with a task, for the epoch of that number, without changing either; the leading process calls it
-            after every epoch that another follows.
-        found: what it returned, for the loader's plan, the same in every process; None in the first epoch. Checkpoints
-            hold it.
-    """
-
-    find: Callable[[Task, int], Tensor]
-    found: Tensor | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingSetup(Generic[Task]):
-    """What a recipe is made into: everything that a run needs.
-
-    Attributes:
-        task: network, losses and classifier, on its device.
-        optimizers: the first follows the schedule.
-        loader: this process's parts of the batches.
-        validation: None if no place is held out.
-        mining: None if the batches follow from seed and epoch alone.
-    """
-
-    task: Task
-    optimizers: list[Optimizer]
-    loader: EpochLoader[Any]
-    validation: Validation[Task] | None = None
-    mining: Mining[Task] | None = None
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python, numpy and torch."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+#: Makes a recipe and the scenes of its sets into a training setup, for one process.
+SetUp = Callable[[Recipe, SplitScenes, World], TrainingSetup[Any]]
 
 
 def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
@@ -110,7 +51,9 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
         The checkpoint of the best validation; the last checkpoint if no validation counted anything.
 
     Raises:
-        TrainingError: a loss is not finite (names the batch), or the folder holds a run of another recipe.
+        TrainingError: a loss is not finite (names the batch), or the folder holds a run of another recipe or of other
+            annotations.
+        DatasetError: a picture cannot be used and may not be left out, or too many cannot.
     """
     run, schedule = config.run, config.schedule
     folder = Path(run.out)
@@ -118,7 +61,7 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
     if config.steps.patience is not None and validation is None:
         logger.warning("steps.patience needs validations: no place is held out (data.holdout_places); all epochs run")
     stepper = Stepper(setup.task, setup.optimizers, config, world)
-    at = _resume(folder, config, stepper, mining)
+    at, left_out = take_up(folder, config, stepper, setup)
     with (
         MetricsWriter(folder, at.step, tensorboard=run.tensorboard, writes=world.leads) as metrics,
         Progress(
@@ -136,15 +79,18 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
                 losses = stepper.step(parts, at.step, rate)
                 at.offset, at.step = at.offset + 1, at.step + 1
                 means.add([name for part in parts for name in part.names], losses)
+                left_out.note([one for part in parts for one in part.left_out])
                 saving = at.step % run.checkpoint_every == 0 and at.offset < steps
                 if at.step % run.log_every == 0 or at.offset == steps or saving:
                     row = _mean_over_processes(means.flush(at.step), world)
-                    metrics.write({"step": at.step, "epoch": epoch, "lr": rate, **row})
+                    left_out.share(world.all_gather(left_out.new), of=setup.pictures)
+                    so_far = {"left_out": len(left_out.why)} if left_out.why else {}
+                    metrics.write({"step": at.step, "epoch": epoch, "lr": rate, **row, **so_far})
                     speed = f"{row['images_per_s']:.0f} images/s"
-                    progress.show(f"epoch {epoch}/{schedule.epochs}  loss {row['loss']:.3f}  {speed}")
+                    progress.show(f"epoch {epoch}/{schedule.epochs}  loss {row.get('loss', math.nan):.3f}  {speed}")
                 progress.advance()
                 if saving:
-                    at.save(folder, config, stepper, mining)
+                    at.save(folder, config, stepper, setup, left_out)
             if validation is not None and (epoch % run.validate_every == 0 or epoch == schedule.epochs):
                 figures = _validate(stepper.kept, validation)
                 metrics.write({"step": at.step, "epoch": epoch, "validation": figures})
@@ -160,9 +106,11 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
             at.epoch, at.offset = epoch + 1, 0
             if mining is not None and at.epoch <= schedule.epochs:
                 mining.found = _mine(stepper, mining, at.epoch)
-            at.save(folder, config, stepper, mining)
+            at.save(folder, config, stepper, setup, left_out)
         if at.out_of_patience(config):
             logger.info("stopped early: %d validations without a new best", config.steps.patience)
+    if left_out.why:
+        logger.warning("%s", left_out.summary())
     world.barrier()
     if (folder / BEST).exists():
         return folder / BEST
@@ -171,7 +119,7 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
     return folder / LAST
 
 
-def run_recipe(config: Recipe, set_up: Callable[[Recipe, World], TrainingSetup[Any]], file: str) -> Path:
+def run_recipe(config: Recipe, set_up: SetUp[Recipe], file: str) -> Path:
     """Set up what a recipe says, fit it, and write the weights: what ``pretrain`` and ``finetune`` have in common.
 
     Args:
@@ -184,58 +132,28 @@ def run_recipe(config: Recipe, set_up: Callable[[Recipe, World], TrainingSetup[A
 
     Raises:
         ConfigError: the batch does not divide among the processes, or this machine lacks the device.
+        TrainingError: the folder cannot be written, memory is full, or training has diverged.
     """
-    with join_world(config.run.device) as world:
+    out = Path(config.run.out)
+    with explained(config), join_world(config.run.device) as world:
         config.check_shares(world.size)
-        checkpoint = fit(set_up(config, world), config, world)
-        target = Path(config.run.out) / WEIGHTS
+        require_folder(out)
+        checkpoint = fit(set_up(config, split_scenes(config.data), world), config, world)
+        target = out / WEIGHTS
         if world.leads:
-            save_folder(target, config.model, load_network(checkpoint), file=file)
+            tensors = load_network(checkpoint)
+            for key, tensor in tensors.items():
+                if not bool(tensor.isfinite().all()):
+                    raise TrainingError(
+                        f"{checkpoint}: training has diverged, {key} is not finite, so there are no weights; begin "
+                        "again with a lower optimizer.lr and another run.out"
+                    )
+            save_folder(target, config.model, tensors, file=file)
         world.barrier()
         return target
 
 
-@dataclass
-class _Position:
-    """Where a run is: the next batch is number ``offset`` of ``epoch``. ``best`` and ``since_best`` follow validation.
-
-    A checkpoint holds these fields by name.
-    """
-
-    epoch: int = 1
-    offset: int = 0
-    step: int = 0
-    best: float | None = None
-    since_best: int = 0
-
-    def improves(self, selection: float) -> bool:
-        """Take in a validation; return whether it is the best so far.
-
-        NaN, a validation in which nothing counted, is no evidence either way: it neither improves nor uses up patience.
-        """
-        if math.isnan(selection):
-            return False
-        self.since_best += 1
-        if self.best is not None and selection <= self.best:
-            return False
-        self.best, self.since_best = selection, 0
-        return True
-
-    def out_of_patience(self, config: TrainConfig) -> bool:
-        """Return whether validation has not improved for too long."""
-        return config.steps.patience is not None and self.since_best >= config.steps.patience
-
-    def save(self, folder: Path, config: TrainConfig, stepper: Stepper[Any], mining: Mining[Any] | None) -> None:
-        """Write the run's checkpoint. It holds what all processes have in common, so one process writes it."""
-        if stepper.world.leads:
-            state = {**stepper.state(), "position": vars(self), "config": _what_is_learnt(config)}
-            if mining is not None:
-                state["mined"] = mining.found
-            save_checkpoint(folder / LAST, state)
-        stepper.world.barrier()
-
-
-def _expected_steps(at: _Position, loader: EpochLoader[Any], epochs: int) -> int:
+def _expected_steps(at: Position, loader: EpochLoader[Any], epochs: int) -> int:
     """Return the steps of the whole run if all epochs to come have as many as the current one.
 
     Only the current epoch is planned: planning all of them would take as long as many steps do.
@@ -245,31 +163,6 @@ def _expected_steps(at: _Position, loader: EpochLoader[Any], epochs: int) -> int
     steps = loader.steps(at.epoch)
     logger.info("epoch %d has %d steps; the progress shown takes all %d epochs to be as long", at.epoch, steps, epochs)
     return at.step - at.offset + steps * (epochs - at.epoch + 1)
-
-
-def _resume(folder: Path, config: TrainConfig, stepper: Stepper[Any], mining: Mining[Any] | None) -> _Position:
-    path = folder / LAST
-    # The leading process decides: the others might look when it has already written its first checkpoint.
-    exists = stepper.world.all_gather(path.exists())[0]
-    if not exists:
-        if stepper.world.leads:
-            folder.mkdir(parents=True, exist_ok=True)
-            recipe = {"step": config.step_of_stl, "recipe": config.model_dump(mode="json")}
-            write_durably(folder / RECIPE, f"{json.dumps(recipe, indent=2)}\n".encode())
-        return _Position()
-    state = load_checkpoint(path)
-    changed = _differences(_with_defaults(state.get("config", {}), config), _what_is_learnt(config))
-    if changed:
-        raise TrainingError(
-            f"{folder}: holds a run of another recipe ({', '.join(changed)} differ); choose another run.out, "
-            "or the same values to continue it"
-        )
-    stepper.restore(state)
-    if mining is not None:
-        mining.found = state["mined"]
-    at = _Position(**state["position"])
-    logger.info("continuing from %s: epoch %d, step %d", path, at.epoch, at.step)
-    return at
 
 
 def _mean_over_processes(row: dict[str, float], world: World) -> dict[str, float]:
@@ -301,31 +194,3 @@ def _mine(stepper: Stepper[Task], mining: Mining[Task], epoch: int) -> Tensor:
         with _evaluating(stepper.task):
             found = mining.find(stepper.task, epoch)
     return stepper.world.all_gather(found)[0]
-
-
-def _what_is_learnt(config: TrainConfig) -> dict[str, Any]:
-    """Return the part of a recipe that changes what is learnt.
-
-    What is left out may change on resume: where and how often to write, and how a batch is spread over processes and
-    parts.
-    """
-    learnt: dict[str, Any] = config.model_dump(mode="json")
-    learnt["run"] = {"seed": config.run.seed, "precision": config.run.precision}
-    for key in ("patience", "accumulate"):
-        del learnt["steps"][key]
-    return learnt
-
-
-def _with_defaults(learnt: dict[str, Any], config: TrainConfig) -> dict[str, Any]:
-    """Return a checkpoint's recipe with defaults for keys that did not exist when it was written."""
-    try:
-        return _what_is_learnt(type(config).model_validate(merge(learnt, {"run": {"out": config.run.out}})))
-    except ValidationError:  # keys that no longer exist: they are among the differences
-        return learnt
-
-
-def _differences(old: Any, new: Any, name: str = "") -> list[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted({*old, *new})
-        return [d for k in keys for d in _differences(old.get(k), new.get(k), f"{name}.{k}".lstrip("."))]
-    return [] if old == new else [name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,13 +19,15 @@ from personsearch.results import Floats
 from personsearch.train.checkpoint import LAST
 from personsearch.train.config import PretrainConfig
 from personsearch.train.crops import CropDataset, Crops, collate_crops, cut_crops
-from personsearch.train.data import number_identities, split_scenes
+from personsearch.train.data import SplitScenes, number_identities
 from personsearch.train.distill import load_teacher
 from personsearch.train.distributed import World
 from personsearch.train.loader import EpochLoader
-from personsearch.train.loop import Mining, TrainingSetup, Validation, run_recipe, seed_everything
+from personsearch.train.loop import run_recipe
+from personsearch.train.record import record_of
 from personsearch.train.rehearsal import Rehearsal, rehearse_recipe
 from personsearch.train.samplers import Batches, ClassAwareSampler, NeighbourSampler, shuffled_batches
+from personsearch.train.setup import DIVERGED, Mining, TrainingSetup, Validation, seed_everything
 from personsearch.train.tasks import ReidTask
 from personsearch.train.transfer import start_from
 from personsearch.weights.files import BACKBONE_FILE
@@ -57,22 +60,33 @@ def pretrain(config: PretrainConfig) -> Path:
     return run_recipe(config, _set_up, BACKBONE_FILE)
 
 
-def rehearse_pretrain(config: PretrainConfig) -> Rehearsal:
-    """Check recipe, data and model, take a few steps, write nothing; see :class:`Rehearsal`."""
-    return rehearse_recipe(config, _set_up)
+def rehearse_pretrain(config: PretrainConfig, *, progress: bool | None = None) -> Rehearsal:
+    """Check recipe, data, every picture and the model, take a few steps, write nothing.
+
+    Args:
+        config: from ``load_pretrain``.
+        progress: of reading the pictures: None = a bar on a terminal, True = always a bar, False = silence.
+
+    Raises:
+        PersonSearchError: see :func:`personsearch.train.rehearsal.rehearse_recipe`.
+    """
+    return rehearse_recipe(config, _set_up, progress=progress)
 
 
-def _set_up(config: PretrainConfig, world: World) -> TrainingSetup[ReidTask]:
+def _set_up(config: PretrainConfig, scenes: SplitScenes, world: World) -> TrainingSetup[ReidTask]:
     seed_everything(config.run.seed)
-    training, held_out, weights = split_scenes(config.data)
     height, width = config.model.crop_size
-    crops = cut_crops(training, height, width)
+    crops = cut_crops(scenes.training, height, width, may_skip=scenes.may_skip)
+    left_out = {one.image_id: one.why for one in crops.left_out}
+    used = [row for row, scene in enumerate(scenes.training) if scene.image_id not in left_out]
+    training, held_out, weights = [scenes.training[row] for row in used], scenes.held_out, scenes.weights[used]
     classes = number_identities(training)
     logger.info("%d crops of %d identities, %dx%d", len(crops), len(classes), height, width)
     if len(classes) < config.num_identities:
         raise DatasetError(
             f"{config.data.name}: {len(classes)} identities are too few for batches of "
-            f"num_identities={config.num_identities}; label more people or lower it"
+            f"num_identities={config.num_identities}; label more people"
+            + (f", or lower it: num_identities={len(classes)}" if len(classes) > 1 else "")
         )
     crop_weights = np.repeat(weights, [int((scene.identities >= 0).sum()) for scene in training])
     teacher = load_teacher(config.distill, step_of_stl=config.step_of_stl)
@@ -90,7 +104,8 @@ def _set_up(config: PretrainConfig, world: World) -> TrainingSetup[ReidTask]:
     )
     validation = None
     if held_out:
-        kept = cut_crops(held_out, height, width)
+        kept = cut_crops(held_out, height, width, may_skip=scenes.may_skip)
+        left_out |= {one.image_id: one.why for one in kept.left_out}
         unseen = int((~np.isin(kept.identities, list(classes))).sum())
         logger.info(
             "validating on %d crops of %s, %d of them of people whom training never saw",
@@ -100,7 +115,11 @@ def _set_up(config: PretrainConfig, world: World) -> TrainingSetup[ReidTask]:
         )
         figures = functools.partial(reid_figures, crops=kept, known=set(classes), world=world)
         validation = Validation(figures, VALIDATION_NEEDS)
-    return TrainingSetup(task, task.optimizers(config.optimizer), loader, validation, mining)
+    ranked = [scene for scene in held_out if scene.image_id not in left_out]
+    data = record_of(training, ranked, classes, scenes.names)
+    return TrainingSetup(
+        task, task.optimizers(config.optimizer), loader, data, len(scenes.training), validation, mining, left_out
+    )
 
 
 def _plan(
@@ -169,9 +188,12 @@ def reid_figures(task: ReidTask, *, crops: Crops, known: set[int], world: World)
 
     Returns:
         ``reid_map``, which selects the best epoch, ``reid_top1``, and the number of queries that count,
-        ``reid_queries``. Without any, the first two are NaN.
+        ``reid_queries``. Without any, or if embeddings are not finite, the first two are NaN.
     """
     share = [_embed(task, crops, rows, world) for rows in world.share_of(_in_batches(np.arange(len(crops))))]
     embeddings = np.concatenate(world.join_shares(share))
+    if not np.isfinite(embeddings).all():
+        logger.warning("%s", DIVERGED.format("embeddings of held-out people are not finite"))
+        return {"reid_map": math.nan, "reid_top1": math.nan, "reid_queries": 0}
     result = evaluate_reid(embeddings, crops.identities, crops.cameras, ~np.isin(crops.identities, list(known)))
     return {"reid_map": result.mean_average_precision, "reid_top1": result.top1, "reid_queries": result.queries}

@@ -12,11 +12,11 @@ from torch.utils.data import Dataset
 
 from personsearch.canvas import resized_size, to_canvas
 from personsearch.datasets import Scene
-from personsearch.errors import DatasetError
+from personsearch.errors import PersonSearchError
 from personsearch.models import ModelConfig, SceneGroup, Target
-from personsearch.pictures.decode import load_image
 from personsearch.train.augment import change_appearance, jitter_colour, reframe
 from personsearch.train.config import SceneAugmentConfig
+from personsearch.train.reading import Unusable, read_scene
 
 #: An augmented scene: (3, H, W) uint8 RGB canvas, its target in canvas pixels, its image_id.
 SceneSample = tuple[Tensor, Target, str]
@@ -24,10 +24,17 @@ SceneSample = tuple[Tensor, Target, str]
 
 @dataclass(frozen=True)
 class SceneBatch:
-    """Scenes by canvas size, and the names of all of them, in the same order."""
+    """Scenes by canvas size.
+
+    Attributes:
+        groups: the scenes; none if all of them were left out.
+        names: of all of them, in the same order.
+        left_out: those whose pictures cannot be used.
+    """
 
     groups: list[SceneGroup]
     names: list[str]
+    left_out: tuple[Unusable, ...] = ()
 
     def to(self, device: torch.device) -> SceneBatch:
         """Return the batch on another device."""
@@ -35,11 +42,15 @@ class SceneBatch:
             SceneGroup(group.images.to(device), [Target(*(f.to(device) for f in target)) for target in group.targets])
             for group in self.groups
         ]
-        return SceneBatch(groups, self.names)
+        return SceneBatch(groups, self.names, self.left_out)
 
 
-class SceneDataset(Dataset[SceneSample]):
-    """Augmented scenes on their canvas by (epoch, position in the epoch, row)."""
+class SceneDataset(Dataset[SceneSample | Unusable]):
+    """Augmented scenes on their canvas by (epoch, position in the epoch, row).
+
+    A picture that cannot be used comes back as :class:`Unusable` rather than as an error, which a loading process would
+    turn into a text full of code.
+    """
 
     def __init__(
         self,
@@ -64,16 +75,22 @@ class SceneDataset(Dataset[SceneSample]):
         self.augment = augment
         self.seed = seed
 
-    def __getitem__(self, key: tuple[int, int, int]) -> SceneSample:
-        epoch, position, row = key
+    def __getitem__(self, key: tuple[int, int, int]) -> SceneSample | Unusable:
+        try:
+            return self.sample(*key)
+        except PersonSearchError as error:
+            return Unusable(self.scenes[key[2]].image_id, str(error))
+
+    def sample(self, epoch: int, position: int, row: int) -> SceneSample:
+        """Return an augmented scene.
+
+        Raises:
+            ImageError: its picture cannot be read.
+            DatasetError: its picture has another size than the annotations say.
+        """
         rng = np.random.default_rng([self.seed, epoch, position])
         scene = self.scenes[row]
-        image, boxes, ignore = load_image(scene.path), scene.boxes, scene.ignore.copy()
-        if image.shape[:2] != (scene.height, scene.width):
-            raise DatasetError(
-                f"{scene.path}: the picture is {image.shape[1]}x{image.shape[0]}, the annotations say "
-                f"{scene.width}x{scene.height}; their boxes belong to another version of it"
-            )
+        image, boxes, ignore = read_scene(scene), scene.boxes, scene.ignore.copy()
         identities = np.array([self.classes.get(label, -1) for label in scene.identities.tolist()], dtype=np.int64)
         reframed = reframe(image, boxes, self.augment, rng)
         if reframed is not None:
@@ -100,13 +117,17 @@ class SceneDataset(Dataset[SceneSample]):
         return canvas.pixels, target, scene.image_id
 
 
-def collate_scenes(samples: list[SceneSample]) -> SceneBatch:
+def collate_scenes(samples: Sequence[SceneSample | Unusable]) -> SceneBatch:
     """Stack samples of :class:`SceneDataset` by canvas size, sizes in the order in which they first appear."""
     by_size: dict[torch.Size, list[SceneSample]] = {}
+    left_out: list[Unusable] = []
     for sample in samples:
-        by_size.setdefault(sample[0].shape, []).append(sample)
+        if isinstance(sample, Unusable):
+            left_out.append(sample)
+        else:
+            by_size.setdefault(sample[0].shape, []).append(sample)
     groups = [
         SceneGroup(torch.stack([pixels for pixels, _, _ in group]).float() / 255, [target for _, target, _ in group])
         for group in by_size.values()
     ]
-    return SceneBatch(groups, [name for group in by_size.values() for _, _, name in group])
+    return SceneBatch(groups, [name for group in by_size.values() for _, _, name in group], tuple(left_out))

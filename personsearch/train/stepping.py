@@ -64,8 +64,8 @@ class Stepper(Generic[Task]):
             rate: learning rate of the first optimiser; the others keep theirs.
 
         Returns:
-            Losses and figures: scalars on the device, means over this process's parts. ``"loss"`` is the sum of the
-            losses, which the step minimises.
+            Losses and figures: scalars on the device, means over those of this process's parts that hold a sample.
+            ``"loss"`` is the sum of the losses, which the step minimises. Nothing if no part holds a sample.
         """
         for group in self.optimizers[0].param_groups:
             group["lr"] = rate
@@ -83,7 +83,8 @@ class Stepper(Generic[Task]):
                     losses, figures = self._replica(part.to(self.world.device))
                 total = torch.stack([loss.float() for loss in losses.values()]).sum()
                 self._scaler.scale(total / len(parts)).backward()
-            results.append({key: value.detach() for key, value in {**losses, **figures, "loss": total}.items()})
+            if part.names:
+                results.append({key: value.detach() for key, value in {**losses, **figures, "loss": total}.items()})
         clip = self._config.steps.clip_norm
         if clip is not None:
             for optimizer in self.optimizers:

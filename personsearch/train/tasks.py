@@ -133,7 +133,13 @@ class SearchTask(nn.Module):
         return self
 
     def forward(self, batch: SceneBatch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return (losses that sum to Eq. 3, figures to watch). Without a labelled person there is no identity loss."""
+        """Return (losses that sum to Eq. 3, figures to watch). Without a labelled person there is no identity loss.
+
+        Of a batch all of whose scenes were left out the loss is zero, and it reaches every parameter: processes that
+        average their gradients wait for each other's.
+        """
+        if not batch.groups:
+            return {"none": torch.stack([one.sum() for one in self.parameters() if one.requires_grad]).sum() * 0}, {}
         out = self.network.train_step(batch.groups, box_jitter=self.box_jitter)
         shared = dict(out.losses)
         if self.teacher is not None and len(out.features):

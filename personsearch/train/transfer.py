@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from personsearch.errors import WeightsMismatchError, WeightsNotFoundError
+from personsearch.train.checkpoint import is_checkpoint, network_of
 from personsearch.weights.files import BACKBONE_FILE, MODEL_FILE, read_tensors
 from personsearch.weights.names import parse_name
 from personsearch.weights.registry import locate
@@ -72,8 +73,9 @@ def transfer(network: nn.Module, source: str | Path) -> TransferReport:
     Args:
         network: a PersonSearchNetwork, or step 1's ReidNetwork.
         source: a name of weights, see ``personsearch.weights.names``: an entry of ``weights.toml``; a weights folder of
-            ``pretrain`` or ``finetune``; a Hub repository with weights; or a file of ImageNet weights as IBN-Net or
-            torchvision publishes them, local or in a repository (``hf://org/repo/file.pth``).
+            ``pretrain`` or ``finetune``; a checkpoint of a run (``./run/last.pt``); a Hub repository with weights; or a
+            file of ImageNet weights as IBN-Net or torchvision publishes them, local or in a repository
+            (``hf://org/repo/file.pth``).
 
     Raises:
         ConfigError: the name is malformed or ambiguous.
@@ -82,7 +84,10 @@ def transfer(network: nn.Module, source: str | Path) -> TransferReport:
     """
     path = locate(parse_name(source))
     if path.is_file():
-        return _load(network, path, backbone_of_resnet(_read_file(path), path), whole=False)
+        tensors, plain = _read_file(path)
+        if plain:
+            return _load(network, path, backbone_of_resnet(tensors, path), whole=False)
+        return _load(network, path, tensors, whole=any(key.startswith("detector.") for key in tensors))
     whole = path / MODEL_FILE
     if whole.exists():
         return _load(network, whole, read_tensors(whole), whole=True)
@@ -175,17 +180,20 @@ def _targets(key: str, path: Path) -> list[str]:
     raise WeightsMismatchError(f"{path}: {key} is not a tensor of step 1's backbone; give a folder of pretrain")
 
 
-def _read_file(path: Path) -> Mapping[str, Tensor]:
+def _read_file(path: Path) -> tuple[Mapping[str, Tensor], bool]:
+    """Return the tensors of a file, and whether they are plain tensors rather than a run's checkpoint."""
     if path.suffix == ".safetensors":
-        return read_tensors(path)
+        return read_tensors(path), True
     try:
         data: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for damaged and for unsafe files
         raise WeightsMismatchError(
             f"{path}: not a plain file of tensors ({str(error).splitlines()[0]}); save its state_dict alone"
         ) from None
+    if is_checkpoint(data):
+        return network_of(data), False
     if isinstance(data, dict) and isinstance(data.get("state_dict"), dict):
         data = data["state_dict"]
     if not isinstance(data, dict) or not all(isinstance(value, Tensor) for value in data.values()) or not data:
         raise WeightsMismatchError(f"{path}: holds no state dict of tensors; save the network's state_dict")
-    return data
+    return data, True

@@ -52,7 +52,7 @@ class MetricsWriter:
             return
         if self._path.exists():
             rows = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= step]
+            kept = [row for row in rows if (read := _row(row)) is not None and read["step"] <= step]
             write_durably(self._path, "".join(kept).encode())
         if tensorboard:
             try:
@@ -136,13 +136,14 @@ class RunningMeans:
         Raises:
             TrainingError: a loss is not finite; names the step and its batch.
         """
-        losses = torch.stack([figures["loss"] for figures in self._figures]).tolist()
-        for number, loss in enumerate(losses):
+        first = step - len(self._figures) + 1
+        trained = [number for number, figures in enumerate(self._figures) if figures]  # of the others all was left out
+        losses = torch.stack([self._figures[number]["loss"] for number in trained]).tolist() if trained else []
+        for number, loss in zip(trained, losses, strict=True):
             if not math.isfinite(loss):
                 raise TrainingError(
-                    f"the loss is {loss} at step {step - len(losses) + number + 1}, on the batch "
-                    f"{', '.join(self._names[number])}; the last checkpoint is from before it: lower the learning "
-                    "rate, or look at these images' annotations"
+                    f"the loss is {loss} at step {first + number}, on the batch {', '.join(self._names[number])}; the "
+                    "last checkpoint is from before it: lower the learning rate, or look at these images' annotations"
                 )
         keys = dict.fromkeys(key for figures in self._figures for key in figures)
         means = {k: float(torch.stack([f[k] for f in self._figures if k in f]).mean()) for k in keys}
@@ -164,6 +165,7 @@ class RunStatus:
         losses: (step, loss) rows.
         validations: (epoch, figures) rows; the first figure selects the best epoch. NaN = nothing counted.
         finished: whether the run has written its weights.
+        left_out: number of pictures that could not be used (``data.skip_bad``).
     """
 
     step_of_stl: str
@@ -173,6 +175,7 @@ class RunStatus:
     losses: list[tuple[int, float]] = field(default_factory=list)
     validations: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     finished: bool = False
+    left_out: int = 0
 
     @property
     def best(self) -> tuple[int, dict[str, float]] | None:
@@ -194,7 +197,7 @@ def read_recipe(folder: Path) -> tuple[str, dict[str, Any]]:
     """
     try:
         data = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-        return data["step"], data["recipe"]
+        return data["step"], dict(data["recipe"])
     except (OSError, ValueError, KeyError, TypeError):
         raise TrainingError(
             f"{folder}: no run here ({RECIPE} is missing or unreadable); give a folder that a recipe's run.out named"
@@ -208,16 +211,33 @@ def read_status(folder: Path) -> RunStatus:
         TrainingError: the folder holds no run.
     """
     step_of_stl, recipe = read_recipe(folder)
+    try:
+        epochs = int(recipe["schedule"]["epochs"])
+    except (KeyError, TypeError, ValueError):
+        raise TrainingError(
+            f"{folder / RECIPE}: names no schedule.epochs; it is damaged or of another program"
+        ) from None
     path = folder / METRICS
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    # A run that is writing at this moment may have left half a line.
-    rows = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    rows = [row for row in map(_row, text.splitlines(keepends=True)) if row is not None]
     return RunStatus(
         step_of_stl=step_of_stl,
-        epochs=recipe["schedule"]["epochs"],
-        epoch=max((row["epoch"] for row in rows), default=0),
+        epochs=epochs,
+        epoch=max((row.get("epoch", 0) for row in rows), default=0),
         steps=max((row["step"] for row in rows), default=0),
         losses=[(row["step"], row["loss"]) for row in rows if "loss" in row],
-        validations=[(row["epoch"], none_as_nan(row["validation"])) for row in rows if "validation" in row],
+        validations=[(row.get("epoch", 0), none_as_nan(row["validation"])) for row in rows if "validation" in row],
         finished=(folder / WEIGHTS / CONFIG_FILE).is_file(),  # written last
+        left_out=max((row.get("left_out", 0) for row in rows), default=0),
     )
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    """Return a row of metrics; None for half a line, as a run that is writing or was killed leaves it."""
+    if not line.endswith("\n"):
+        return None
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None

@@ -70,6 +70,25 @@ def scenes_of(annotations: Path) -> list[Scene]:
     return list(load_dataset(annotations, "train").scenes)
 
 
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _enlarge(path: Path) -> None:
+    with Image.open(path) as picture:
+        picture.resize((2 * picture.width, 2 * picture.height)).save(path)
+
+
+#: Ways in which a picture becomes one that cannot be used.
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "truncated": _truncate,
+    "empty": lambda path: path.write_bytes(b""),
+    "no picture": lambda path: path.write_text("<html>not found</html>"),
+    "gone": Path.unlink,
+    "of another size": _enlarge,
+}
+
+
 def kill_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """Make the run die after this many optimiser steps, before anything more is written."""
     taken = 0

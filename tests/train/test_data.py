@@ -18,7 +18,7 @@ def test_any_format_can_be_trained_on(tmp_path: Path, caplog: pytest.LogCaptureF
     for folder in (tmp_path / "Market", walk, small_prw(tmp_path / "PRW")):
         data = DataConfig(annotations=str(folder), images=None, format=None, holdout_places=(), skip_bad=True)
         with caplog.at_level("INFO"):
-            training, held_out, weights = split_scenes(data)
+            training, held_out, weights, *_ = split_scenes(data)
         assert len(cut_crops(training, 32, 16)) == sum(int((scene.identities >= 0).sum()) for scene in training) > 0
         assert held_out == []
         assert weights.tolist() == [1.0] * len(training)
@@ -30,7 +30,7 @@ def test_any_format_can_be_trained_on(tmp_path: Path, caplog: pytest.LogCaptureF
 
 def test_places_can_be_held_out(tmp_path: Path) -> None:
     data = DataConfig(annotations=str(toy_set(tmp_path / "toy", place_every=4)), holdout_places=("b",))
-    assert [len(scenes) for scenes in split_scenes(data)] == [6, 2, 6]
+    assert [len(scenes) for scenes in split_scenes(data)[:3]] == [6, 2, 6]
     with pytest.raises(DatasetError, match=r"no place 'c' to hold out; places are: a, b"):
         split_scenes(data.model_copy(update={"holdout_places": ("c",)}))
     with pytest.raises(DatasetError, match="holding out a, b leaves nothing to train on"):
@@ -45,7 +45,7 @@ def two_sets(tmp_path: Path, **changes: Any) -> DataConfig:
 
 def test_people_and_pictures_of_several_sets_never_coincide(tmp_path: Path) -> None:
     alone = scenes_of(toy_set(tmp_path / "alone", num_scenes=6))
-    training, held_out, weights = split_scenes(two_sets(tmp_path, weight=0.5))
+    training, held_out, weights, names, _ = split_scenes(two_sets(tmp_path, weight=0.5))
     assert (len(training), len(held_out)) == (12, 2)
     assert weights.tolist() == [2.0] * 6 + [0.5] * 6
     assert [scene.image_id for scene in held_out] == ["1/003.png", "1/007.png"]
@@ -54,13 +54,14 @@ def test_people_and_pictures_of_several_sets_never_coincide(tmp_path: Path) -> N
         assert scene.image_id == f"2/{same.image_id}"
         assert scene.identities.tolist() == [label + 4 if label >= 0 else -1 for label in same.identities.tolist()]
     assert number_identities(training) == {label: label for label in range(8)}
+    assert names == {label: f"{1 + label // 4}/{label % 4}" for label in range(8)}
 
 
 def test_mistakes_in_several_sets_name_the_set(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"two/train\.json: no place 'b' to hold out; places are: a"):
         split_scenes(two_sets(tmp_path, holdout_places=["b"]))
     data = two_sets(tmp_path, holdout_places=["a"])  # a set may be there to validate on only
-    assert [len(scenes) for scenes in split_scenes(data)] == [6, 8, 6]
+    assert [len(scenes) for scenes in split_scenes(data)[:3]] == [6, 8, 6]
     first = data.sets[0].model_copy(update={"holdout_places": ("a", "b")})
     with pytest.raises(DatasetError, match=r"one/train\.json, .*two/train\.json: holding out a, b leaves nothing"):
         split_scenes(data.model_copy(update={"sets": (first, data.sets[1])}))

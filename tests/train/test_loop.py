@@ -16,8 +16,9 @@ from personsearch.errors import ConfigError, TrainingError
 from personsearch.train import finetune, pretrain, read_status
 from personsearch.train.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from personsearch.train.config import FinetuneConfig
-from personsearch.train.loop import Mining, _Position
+from personsearch.train.continuing import Position
 from personsearch.train.samplers import NeighbourSampler
+from personsearch.train.setup import Mining
 from personsearch.train.tasks import ReidTask
 from tests.support import toy_set
 from tests.train.runs import KilledError, finetune_config, kill_after, metrics, mixed_set, pretrain_config
@@ -292,7 +293,7 @@ def test_a_run_resumes_after_validations_that_counted_nothing(tmp_path: Path, mo
 
 def test_nan_neither_improves_nor_uses_up_patience(tmp_path: Path) -> None:
     config = finetune_config(tmp_path, tmp_path, steps={"patience": 2})
-    at = _Position()
+    at = Position()
     assert [at.improves(value) for value in (math.nan, 0.0, math.nan, 0.0, math.nan, 0.1)] == [
         False, True, False, False, False, True
     ]  # fmt: skip

@@ -31,7 +31,20 @@ def test_a_picture_of_another_size_is_named(toy_annotations: Path, tiny_config: 
     Image.new("RGB", (80, 48)).save(toy_annotations.parent / "000.png")
     scenes = scenes_of(toy_annotations)
     with pytest.raises(DatasetError, match=r"000\.png: the picture is 80x48, the annotations say 160x96"):
-        SceneDataset(scenes, {}, tiny_config, SceneAugmentConfig(), seed=1)[1, 0, 0]
+        SceneDataset(scenes, {}, tiny_config, SceneAugmentConfig(), seed=1).sample(1, 0, 0)
+
+
+def test_a_batch_says_which_pictures_it_lacks(toy_annotations: Path, tiny_config: ModelConfig) -> None:
+    scenes = scenes_of(toy_annotations)
+    whole = (toy_annotations.parent / "001.png").read_bytes()
+    (toy_annotations.parent / "001.png").write_bytes(whole[: len(whole) // 2])
+    (toy_annotations.parent / "002.png").unlink()
+    dataset = SceneDataset(scenes, {}, tiny_config, SceneAugmentConfig(), seed=1)
+    batch = collate_scenes([dataset[1, row, row] for row in range(3)])
+    assert batch.names == ["000.png"]
+    assert [one.image_id for one in batch.left_out] == ["001.png", "002.png"]
+    assert batch.left_out[1].why == f"{toy_annotations.parent / '002.png'}: no such file"
+    assert collate_scenes([dataset[1, 1, 1]]).groups == []
 
 
 def test_batches_are_scaled_to_one(toy_annotations: Path, tiny_config: ModelConfig) -> None:

@@ -143,13 +143,25 @@ def test_names_that_lead_nowhere(
         transfer(ReidNetwork("resnet18", 512), source)
 
 
-def test_a_relative_folder_needs_its_dot(
+def test_a_relative_folder_is_one_with_and_without_its_dot(
     backbone: Path, tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(backbone.parent)
     assert transfer(build(tiny_config), "./step1").loaded
-    with pytest.raises(ConfigError, match=r"step1: ambiguous, because a folder has this name; write \./step1 for it"):
-        transfer(build(tiny_config), "step1")
+    assert transfer(build(tiny_config), "step1").loaded
+
+
+def test_a_checkpoint_of_either_step_gives_its_network(tiny_config: ModelConfig, tmp_path: Path) -> None:
+    whole, first = build(tiny_config), ReidNetwork(tiny_config.backbone, tiny_config.embedding_size)
+    for name, network in (("whole.pt", whole), ("first.pt", first)):
+        task = {f"network.{key}": value for key, value in network.state_dict().items()}
+        torch.save({"task": {**task, "classifier.weight": torch.zeros(3, 512)}, "mean": None}, tmp_path / name)
+    fresh = build(tiny_config)
+    assert transfer(fresh, tmp_path / "whole.pt").fresh == ()
+    assert all(torch.equal(value, whole.state_dict()[key]) for key, value in fresh.state_dict().items())
+    report = transfer(build(tiny_config), str(tmp_path / "first.pt"))
+    assert all(key.startswith(("detector.", "identification.bnneck.")) for key in report.fresh)
+    assert transfer(ReidNetwork("resnet18_ibn_a", 512), tmp_path / "first.pt").fresh == ()
 
 
 def test_a_run_that_continues_does_not_read_init(
