@@ -164,7 +164,7 @@ def evaluate(
 ) -> None:
     """Measure weights on an annotated set: detection AP and recall, search mAP and top-1/5/10.
 
-    Of a set of crops (Market-1501) re-identification is measured instead.
+    Of a set of crops (Market-1501), re-identification is measured instead.
 
     What the network saw is kept, so that another protocol takes seconds.
 
@@ -284,7 +284,7 @@ def _size_text(evaluation: Evaluation) -> str:
     if dataset.crops:
         return f"{len(dataset.scenes):,} crops, {len(dataset.queries):,} queries"
     people = sum(int((~scene.ignore).sum()) for scene in dataset.scenes)
-    queries = f"{len(dataset.queries):,} queries" if dataset.queries else "no queries, so that search is not measured"
+    queries = f"{len(dataset.queries):,} queries" if dataset.queries else "no queries, so search is not measured"
     detections = "" if people else f"{evaluation.main.detection.detections:,} detections, "
     return f"{len(dataset.scenes):,} scenes, {people:,} people, {detections}{queries}"
 
