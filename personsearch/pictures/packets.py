@@ -27,8 +27,12 @@ SHORTER, SHORTER_SHARE = Fraction(1, 2), Fraction(1, 100)
 _KNOW_THEIR_LENGTH = {"mov", "matroska", "avi", "asf", "flv"}
 #: Containers that know in which order packets are decoded, but not when their frames are shown.
 _WITHOUT_SHOWN_TIMES = {"avi"}
+#: Containers whose recordings may begin in the middle of a group of frames.
+_CUT_ANYWHERE = {"mpegts", "mpeg"}
 #: Codecs of which some packets are never shown, by design.
 _WITH_HIDDEN_FRAMES = {"vp8"}
+#: Bytes of a packet that only says "as before", which not all decoders answer with a frame.
+_SAME_AS_BEFORE = 10
 #: What libraries take for a container, though it is a text that may name other files; and how some begin.
 _TEXTS = {"tty", "concat", "hls", "dash", "sdp", "imf"}
 _LISTS = (b"ffconcat", b"#EXTM3U")
@@ -127,8 +131,13 @@ class Decoder:
         #: pts of packets that the container calls damaged, and of those that are still to give a frame.
         self._damaged: set[int] = set()
         self._awaited: set[int] = set()
-        #: pts of the last packet that could not be decoded, until a later frame has come.
-        self._recovering: int | None = None
+        self._given_up: set[int] = set()
+        self._fed = 0
+        #: pts of the first frame that needs no earlier one; None = not known yet.
+        self._opening: int | None = None
+        self._opened = False
+        #: Whether each packet gives one frame.
+        self._one_each = stream.codec_context.name not in _WITH_HIDDEN_FRAMES
 
     def frames(self) -> Iterator[tuple[Any, float, int]]:
         """Yield each whole frame, in the order of showing, with its seconds and how many before it had the same."""
@@ -180,24 +189,30 @@ class Decoder:
         damaged = packet is not None and packet.is_corrupt
         if pts is not None and damaged:
             self._damaged.add(pts)
-        if pts is not None and (damaged or self._recovering is not None):
+        if pts is not None and not self._opened:
+            whole = packet.is_keyframe or self._format not in _CUT_ANYWHERE
+            self._opened, self._opening = True, pts if whole else None
+        if pts is not None and packet.size > _SAME_AS_BEFORE:
             self._awaited.add(pts)
+            self._fed += 1
         try:
             frames = self._stream.codec_context.decode(packet)
         except FFmpegError:
             self._awaited.discard(pts)
             self._lose(1, None if packet is None else self._time_of(packet))
-            self._recovering = pts
             return
         for frame in frames:
             bad = frame.is_corrupt or frame.pts in self._damaged or (damaged and pts is None)
             self._awaited.discard(frame.pts)
-            self._give_up(frame.pts)
+            if frame.pts in self._given_up:  # after damage, some frames come out of order
+                self._given_up.remove(frame.pts)
+                self.lost, self._position = self.lost - 1, self._position - 1
+            self._one_each = self._one_each and not frame.interlaced_frame  # each half may come in its own packet
+            if not self._by_dts:
+                self._give_up(frame.pts)
             if bad:
                 self._lose(1, self._time_of(frame))
                 continue
-            if frame.pts is None or self._recovering is None or frame.pts > self._recovering:
-                self._recovering = None
             seconds = self._place(frame)
             yield frame, seconds, self._times.repeat(seconds)
 
@@ -231,11 +246,19 @@ class Decoder:
         self._position += packets
 
     def _give_up(self, before: int | None) -> None:
-        """Count the packets that gave no frame though later ones did: frames come in the order of their pts."""
+        """Count the packets that gave no frame though later ones did: frames come in the order of their pts.
+
+        A recording that was cut out of another begins with packets that need earlier ones; nothing of it is lost.
+        """
         late = {pts for pts in self._awaited if before is None or pts < before}
-        if late and self._stream.codec_context.name not in _WITH_HIDDEN_FRAMES:
-            self._lose(len(late), None if self._by_dts else min(late) * self._tick)
         self._awaited -= late
+        if self._opening is None:
+            self._opening = before
+        late = {pts for pts in late if self._opening is None or pts >= self._opening}
+        count = min(len(late), self._fed - self._position)  # of some damaged packets the frame has the pts of another
+        if count > 0 and self._one_each:
+            self._lose(count, None if self._by_dts else min(late) * self._tick)
+            self._given_up |= late
 
     def _cut(self) -> None:
         self.truncated = True

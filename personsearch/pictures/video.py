@@ -14,6 +14,7 @@ from PIL import Image
 from personsearch.errors import ImageError
 from personsearch.pictures.display import as_shown, read_matrix
 from personsearch.pictures.formats import VIDEO_SUFFIXES
+from personsearch.pictures.levels import to_shades
 from personsearch.pictures.packets import Decoder, opened
 
 __all__ = [
@@ -184,10 +185,20 @@ def has_video(path: str | os.PathLike[str]) -> bool:
 def _picture_of(path: str, frame: Any, seconds: float, shape: Fraction | None) -> Callable[[], Image.Image]:
     def picture() -> Image.Image:
         try:
-            return as_shown(frame.to_image(), _matrix(frame), shape)
+            return as_shown(_converted(frame, path), _matrix(frame), shape)
         except Exception as error:  # the libraries below raise many types
             raise ImageError(f"{path}: the frame at {seconds:.3f} s cannot be converted ({error})") from None
 
+    return picture
+
+
+def _converted(frame: Any, path: str) -> Image.Image:
+    """Return a frame as stored, in RGB; grey of more than eight bits (a thermal camera's) is scaled as stills are."""
+    form = frame.format
+    if form.name.startswith("gray") and form.components[0].bits > 8:
+        shades, _ = to_shades(frame.reformat(format="gray16le").to_ndarray(), path)
+        return Image.fromarray(shades).convert("RGB")
+    picture: Image.Image = frame.to_image()
     return picture
 
 

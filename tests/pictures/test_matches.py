@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ from PIL import Image
 
 from personsearch import Match, draw_matches
 from personsearch.errors import ImageError
+from personsearch.pictures.content import content_digest
 from personsearch.pictures.drawing import CAPTION, GAP, NOTHING, TILE
 from personsearch.pictures.matches import load_scene
+from tests.pictures.films import TURNS, film, quarters
 from tests.support import toy_scene, video
 
 
@@ -49,10 +52,48 @@ def test_a_match_in_a_video_finds_its_frame_again(tmp_path: Path) -> None:
     assert abs(np.asarray(load_scene(match(path, "clip.mp4#t=1.200"))).mean() - 120) < 6
 
 
+def test_a_match_in_a_phones_clip_is_drawn_upright(tmp_path: Path) -> None:
+    path = film(tmp_path / "phone.mp4", frames=3, shape=Fraction(3, 2), matrix=TURNS[90])
+    picture = load_scene(match(path, "phone.mp4#t=0.100"))
+    assert picture.size == (48, 96)
+    assert quarters(picture) == [3, 1, 4, 2]
+
+
+def test_a_match_in_the_second_frame_of_a_time(tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.mkv", "libx264", frames=3, times=[0, 0, 7], options={"bf": "0"})
+    levels = [np.asarray(load_scene(match(path, f"clip.mkv#t=0.000{end}"))).mean() for end in ("", "-2")]
+    assert levels == pytest.approx([150, 148], abs=1)
+    with pytest.raises(ImageError, match=r"clip\.mkv: has no frame at 0\.0 s"):
+        load_scene(match(path, "clip.mkv#t=0.000-3"))
+
+
+def test_a_match_in_a_clip_of_unknown_suffix(tmp_path: Path) -> None:
+    path = film(tmp_path / "clip.rec", form="mp4", frames=2)
+    assert load_scene(match(path, "clip.rec#t=0.100")).size == (64, 48)
+
+
 def test_a_still_whose_name_looks_like_a_frame_is_a_still(tmp_path: Path) -> None:
-    path = tmp_path / "a#t=3.png"
-    Image.new("RGB", (8, 8), (9, 9, 9)).save(path)
-    assert load_scene(match(path, "a#t=3.png")).size == (8, 8)
+    path = tmp_path / "a#t=3.000"
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(path, "PNG")
+    assert load_scene(match(path, "a#t=3.000")).size == (8, 8)
+    path.rename(tmp_path / "a#t=3.png")
+    assert load_scene(match(tmp_path / "a#t=3.png", "a#t=3.png")).size == (8, 8)
+
+
+def test_a_file_that_shows_something_else_now_is_not_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    toy_scene([(2, 70, 18)]).save(path)
+    found = match(path)
+    found.extra["sha256"] = content_digest(path)
+    assert load_scene(found).size == (160, 96)
+    toy_scene([(0, 10, 10)], seed=7).save(path)
+    with pytest.raises(ImageError, match="has changed since it was indexed; index it again"):
+        load_scene(found)
+    sheet = draw_matches(toy_scene([]), (70, 18, 90, 78), [found])
+    assert tile(sheet, 1)[110, 100].tolist() == list(NOTHING)
+    path.unlink()
+    with pytest.raises(ImageError):
+        load_scene(found)
 
 
 def test_a_scene_that_was_never_a_file_is_named() -> None:

@@ -1,6 +1,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -160,3 +161,15 @@ def test_a_broken_video_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"clip\.mp4: cannot be read as a video"):
         has_video(path)
     assert has_video(film(tmp_path / "a.dat", form="mp4"))
+
+
+def test_a_thermal_film_uses_all_shades(tmp_path: Path) -> None:
+    values = np.linspace(28_500, 31_500, 64).astype(np.uint16)[None].repeat(48, 0)
+    with av.open(str(tmp_path / "thermal.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray16le"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(values, format="gray16le")))
+        container.mux(stream.encode())
+    picture = next(iter(Video(tmp_path / "thermal.mkv"))).image()
+    assert (picture.mode, picture.size) == ("RGB", (64, 48))
+    assert np.asarray(picture)[20, [0, 31, 32, 63], 0].tolist() == pytest.approx([0, 126, 129, 255], abs=2)
