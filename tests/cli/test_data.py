@@ -157,4 +157,62 @@ def test_a_set_without_scenes_is_an_error_and_not_a_crash(run: Run, tmp_path: Pa
     done = run("data", "check", tmp_path / "empty.json", "--plots", tmp_path / "plots", "--json")
     assert done.code == 1
     assert kinds(done.out) == {"no-scenes": 1}
+    assert "has no scene that can be used: it has no images" in done.out
+    assert json.loads(done.out)["splits"][0]["head_share"] is None
     assert json.loads(done.out)["plots"] == []
+
+
+def test_a_set_of_which_nothing_is_left_is_an_error(run: Run, toys: Path) -> None:
+    names = [{"id": 1, "name": "people"}, {"id": 2, "name": "staff"}, {"id": 3, "name": "visitor"}]
+
+    def categorise(data: Any) -> None:
+        data["categories"] = names
+        for row in data["annotations"]:
+            row["category_id"] = 2
+
+    edit(toys / "train.json", categorise)
+    assert run("data", "check", toys / "train.json", "--no-images", "--json").code == 0
+    done = run("data", "check", toys / "train.json", "--no-images", "--people", "Visitor")
+    assert done.code == 1
+    assert "all 24 boxes were left out: 24 category 'staff'" in " ".join(done.out.split())
+    assert "1 error, " in done.out
+    both = ("--people", "Visitor", "--people", "staff")
+    done = run("data", "check", toys / "train.json", "--no-images", "--json", *both)
+    assert (done.code, json.loads(done.out)["splits"][0]["boxes"]) == (0, 24)
+    done = run("data", "check", toys / "train.json", "--people", "dog")
+    assert done.code == 2
+    assert "has no category dog; it has staff (24), people (0), visitor (0)" in " ".join(done.err.split())
+    assert run("data", "show", toys / "train.json", toys / "out", "--people", "visitor").code == 2
+    assert run("data", "show", toys / "train.json", toys / "out", "--people", "staff", "--pages", 1).code == 0
+
+
+def test_ignored_boxes_alone_are_an_error(run: Run, toys: Path) -> None:
+    def ignore(data: Any) -> None:
+        for row in data["annotations"]:
+            row["ignore"] = "yes"
+
+    edit(toys / "train.json", ignore)
+    done = run("data", "check", toys / "train.json", "--no-images", "--json")
+    assert done.code == 1
+    assert kinds(done.out) == {"all-ignored": 24, "changed-box": 16}
+
+
+def test_every_image_can_be_decoded_as_training_does(run: Run, toys: Path) -> None:
+    done = run("data", "check", toys / "train.json", "--read")
+    assert done.code == 0
+    assert "images decoded at full size" in done.out
+    path = toys / "train" / "003.png"
+    path.write_bytes(path.read_bytes()[:-300])
+    done = run("data", "check", toys / "train.json", "--read", "--json")
+    assert (done.code, json.loads(done.out)["images"]) == (1, "full")
+    assert kinds(done.out) == {"unreadable-image": 1}
+    assert "--read and --quick exclude each other" in run("data", "check", toys, "--read", "--quick").err
+
+
+def test_help_fits_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in ("check", "show"):
+        done = run("data", command, "--help")
+        assert "DATASET" in done.out
+        for option in ("--format", "--people", "--skip-bad", "mot-shared"):
+            assert option in done.out

@@ -43,12 +43,13 @@ def people_of(
     finite = np.isfinite(xywh).all(axis=1)
     with np.errstate(invalid="ignore", over="ignore"):
         corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-        boxes = corners.clip(0, limits)
-        usable = finite & (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & ~_fractions(xywh, size)
+        clipped = corners.clip(0, limits)
+        kept = clipped.astype(np.float32)  # in which a sliver may have no area left
+        usable = finite & (kept[:, 2:] > kept[:, :2]).all(axis=1) & ~_fractions(xywh, size)
     for row in np.flatnonzero(~usable).tolist():
         ledger.bad_row(file, row_name(row), _complaint(xywh[row], size))
-    ledger.change("clipped to the image", int((boxes != corners).any(axis=1)[usable].sum()))
-    boxes, ignore = boxes[usable], ignore[usable]
+    ledger.change("clipped to the image", int((clipped != corners).any(axis=1)[usable].sum()))
+    boxes, ignore = kept[usable], ignore[usable]
     ledger.change("ignored, kept without its label", int((ignore & (identities[usable] >= 0)).sum()))
     identities = np.where(ignore, -1, identities[usable]).astype(np.int64)
     labelled = np.flatnonzero(identities >= 0)
@@ -56,7 +57,7 @@ def people_of(
     repeated = np.delete(labelled, first)
     identities[repeated] = -1
     ledger.change("identity repeated in one image, kept without a label", len(repeated))
-    return boxes.astype(np.float32), identities, ignore
+    return boxes, identities, ignore
 
 
 def _fractions(xywh: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -84,10 +85,10 @@ def corners_in(xywh: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]
     """
     box = np.asarray(xywh, dtype=np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        corners = np.concatenate([box[:2], box[:2] + box[2:]]).clip(0, [*size, *size])
+        corners = np.concatenate([box[:2], box[:2] + box[2:]]).clip(0, [*size, *size]).astype(np.float32)
     if not (np.isfinite(box).all() and (corners[2:] > corners[:2]).all()) or _fractions(box[None], size)[0]:
         raise ValueError(_complaint(box, size))
-    return corners.astype(np.float32)
+    return corners
 
 
 def scene_size(path: Path) -> tuple[int, int]:

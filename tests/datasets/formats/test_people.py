@@ -31,7 +31,7 @@ def test_every_row_is_kept_or_listed(rows: list[tuple[float, float, float, float
     assert len(boxes) == len(identities) == len(ignore) == len(rows) - len(ledger.problems)
     assert (boxes[:, :2] >= 0).all()
     assert (boxes[:, 2:] <= [100, 80]).all()
-    assert (boxes[:, 2:] >= boxes[:, :2]).all()
+    assert (boxes[:, 2:] > boxes[:, :2]).all()
     labels = identities[identities >= 0].tolist()
     assert len(set(labels)) == len(labels)
     assert (identities[ignore] == -1).all()
@@ -47,6 +47,29 @@ def test_corners_are_computed_before_they_are_clipped() -> None:
         corners_in(np.array([100, 10, 20, 40]), (100, 80))
     with pytest.raises(ValueError, match="four finite numbers"):
         corners_in(np.array([np.nan, 10, 20, 40]), (100, 80))
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ((0.0, 0.0, 2.0, 1e-180), "has no area"),
+        ((90.0, 10.0, 1e-7, 20.0), "has no area"),  # 90.0000001 is 90 in float32
+        (
+            (0.2, 0.1, 0.5, 0.9),
+            r"fractions of the image \(0 to 1\); give pixels: .* by 100, y and height by 80",
+        ),
+        ((0.0, 0.0, 1.0, 1.0), "looks like fractions"),
+    ],
+)
+def test_boxes_of_which_nothing_is_left(box: tuple[float, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        corners_in(np.array(box), (100, 80))
+    ledger = Ledger()
+    nobody, nothing = np.array([-1]), np.array([False])
+    assert not len(people_of(ledger, "f", str, np.array([box]), nobody, nothing, (100, 80))[0])
+    assert len(ledger.problems) == 1
+    assert corners_in(np.array([0.5, 0.5, 1.5, 2.0]), (100, 80)).tolist() == [0.5, 0.5, 2, 2.5]
+    assert corners_in(np.array([0.0, 0.0, 1.0, 1.0]), (1, 1)).tolist() == [0, 0, 1, 1]
 
 
 def test_sizes_are_of_the_upright_image_and_problems_name_the_file(tmp_path: Path) -> None:

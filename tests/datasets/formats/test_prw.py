@@ -251,3 +251,31 @@ def test_the_official_test_split_at_full_size(full: Path) -> None:
     cameras = Counter(query.identity for query in dataset.queries)
     assert Counter(cameras.values()) == {5: 244, 6: 46, 4: 97, 3: 47, 2: 16}
     assert balanced(dataset)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_query_lists_of_other_tools(tmp_path: Path, encoding: str) -> None:
+    root = small_prw(tmp_path / "set")
+    mine = tmp_path / "mine.txt"
+    mine.write_bytes("900 10 10 20 40 c2s1_000003\n\n7.0 60 10 20 40 c2s1_000003.jpg\n".encode(encoding))
+    assert len(load_dataset(root, queries=mine).queries) == 2
+    mine.write_bytes("900 0.1 0.2 0.3 0.4 c2s1_000003\n9_00 1 1 9 9 c2s1_000003\n".encode(encoding))
+    with pytest.raises(DatasetError) as raised:
+        load_dataset(root, queries=mine)
+    assert "line 1: bbox [0.1, 0.2, 0.3, 0.4] looks like fractions of the image" in str(raised.value)
+    assert "line 2: expected numbers, got 9_00 1 1 9 9" in str(raised.value)
+    dataset = load_dataset(root, queries=mine, skip_bad=True)
+    assert (len(dataset.queries), len(dataset.accounting.skipped)) == (0, 2)
+
+
+def test_frames_have_no_categories(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no categories to choose people from; leave people \(--people\) out"):
+        load_dataset(small_prw(tmp_path / "set"), people=["person"])
+
+
+@pytest.mark.parametrize("ids", [[np.inf, 3], [np.nan, 3], [1.5, 3], [-1, 3]])
+def test_lists_of_people_that_hold_no_ids(tmp_path: Path, ids: list[float]) -> None:
+    root = small_prw(tmp_path / "set")
+    save(root / "ID_train.mat", "ID_train", np.array([ids]))
+    with pytest.raises(DatasetError, match=r"ID_train\.mat: ID_train must hold ids: whole numbers, 0 or more"):
+        load_dataset(root, "train")
