@@ -14,7 +14,8 @@ from pathlib import Path
 
 from personsearch.errors import GalleryError, ImageError
 from personsearch.pictures.decode import ImageInput, describe, is_url
-from personsearch.pictures.formats import media_kind, sniffed_kind
+from personsearch.pictures.formats import media_kind
+from personsearch.pictures.sniffing import sniffed_kind
 
 #: The file that tells a gallery from other folders.
 _GALLERY = "gallery.sqlite"

@@ -145,7 +145,11 @@ def search(
     gallery: Annotated[Path, typer.Argument(help="The gallery's folder.")],
     image: Annotated[str, typer.Argument(help="Image with the person to look for.")],
     box: Annotated[
-        str | None, typer.Option(help="The person: x1,y1,x2,y2 in pixels; default: the highest-scoring detection.")
+        str | None,
+        typer.Option(
+            help="The person: x1,y1,x2,y2 in pixels. Default: the whole of a picture that shows one person and little "
+            "else; of any other, the detection with the highest score."
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Most matches to return.")] = 10,
     camera: Annotated[list[str] | None, typer.Option(help="Only scenes of this camera; may be repeated.")] = None,

@@ -10,8 +10,6 @@ from typing import BinaryIO, Literal
 
 from PIL import Image
 
-from personsearch.errors import ImageError, MissingExtraError
-
 #: Videos of phones, cameras, camcorders, recorders and the web.
 VIDEO_SUFFIXES = frozenset(
     {
@@ -53,26 +51,6 @@ def _picture_suffixes() -> frozenset[str]:
     suffixes = Image.registered_extensions()
     readable = {*Image.OPEN, "MPO"} - _STUBS  # an MPO is opened as the JPEG that it begins with
     return frozenset(suffix for suffix, form in suffixes.items() if form in readable)
-
-
-def sniffed_kind(path: str | os.PathLike[str]) -> Literal["image", "video"] | None:
-    """Tell by its content whether a file, of whatever suffix, is a picture or a video; None = neither.
-
-    The first bytes decide where they can, else Pillow and then, where it is installed, PyAV is asked.
-    """
-    data = head(path)
-    if heif_format(data):
-        return "image"
-    if video_format(data):
-        return "video"
-    if picture_format(path):
-        return "image"
-    from personsearch.pictures.video import has_video
-
-    try:
-        return "video" if has_video(path) else None
-    except (ImageError, MissingExtraError):
-        return None
 
 
 def head(file: str | os.PathLike[str] | BinaryIO) -> bytes:

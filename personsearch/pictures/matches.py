@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
 
 from personsearch.errors import ImageError
+from personsearch.pictures.content import content_digest
 from personsearch.pictures.decode import ChannelOrder, ImageInput, describe, load_image
 from personsearch.pictures.drawing import FAINT, NOTHING, QUERY, Tile, match_rows, wrapped
-from personsearch.pictures.formats import media_kind, sniffed_kind
+from personsearch.pictures.formats import media_kind
+from personsearch.pictures.sniffing import sniffed_kind
 from personsearch.pictures.video import frame_at, frame_of
 from personsearch.results import Match
 
@@ -27,7 +31,7 @@ def draw_matches(
         channel_order: of an array or tensor.
 
     Returns:
-        A picture. A scene that is gone becomes an empty tile that says so.
+        A picture. A scene that is gone, or whose file has changed since it was indexed, becomes an empty tile.
 
     Raises:
         ImageError: the query's scene cannot be read.
@@ -43,10 +47,16 @@ def draw_matches(
         title = f"{rank}.  similarity {match.similarity:.2f}"
         try:
             picture = load_scene(match)
-        except ImageError:
+        except ImageError:  # gone, or not what it was
             blank = Image.new("RGB", (4, 4), NOTHING)
             tiles.append(
-                Tile(image=blank, box=(0, 0, 4, 4), title=title, subtitle=f"gone: {match.image_id}", colour=FAINT)
+                Tile(
+                    image=blank,
+                    box=(0, 0, 4, 4),
+                    title=title,
+                    subtitle=f"gone or changed: {match.image_id}",
+                    colour=FAINT,
+                )
             )
             continue
         where = match.image_id if match.camera is None else f"{match.camera}  {match.image_id}"
@@ -58,12 +68,31 @@ def load_scene(match: Match) -> Image.Image:
     """Return the scene that a match was found in, from the file it was indexed from.
 
     Raises:
-        ImageError: it is no longer there, or was never a file.
+        ImageError: it is no longer there, was never a file, or holds another picture now, not the one of the box.
     """
     path = match.extra.get("path")
     if not isinstance(path, str):
         raise ImageError(f"{match.image_id}: was not indexed from a file")
+    digest = match.extra.get("sha256")
+    if digest is not None and _digest(path) != digest:
+        raise ImageError(f"{path}: has changed since it was indexed; index it again (--replace)")
     frame = frame_of(match.image_id)
     if frame is None or (media_kind(Path(path)) or sniffed_kind(path)) != "video":
         return Image.fromarray(load_image(path))
     return frame_at(path, *frame)
+
+
+def _digest(path: str) -> str | None:
+    """Return the sha256 of a file's content as it is now; None where it cannot be read."""
+    try:
+        status = os.stat(path)
+        return _digest_of(path, status.st_size, status.st_mtime_ns)
+    except (OSError, ImageError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _digest_of(path: str, size: int, modified: int) -> str:
+    """Once for all matches in one video, as long as its size and time stay the same."""
+    del size, modified
+    return content_digest(path)

@@ -9,7 +9,8 @@ from PIL import Image
 
 from personsearch.errors import ImageError
 from personsearch.pictures.decode import load_image
-from personsearch.pictures.formats import heif_format, media_kind, picture_format, sniffed_kind, video_format
+from personsearch.pictures.formats import heif_format, media_kind, picture_format, video_format
+from personsearch.pictures.sniffing import sniffed_kind
 from tests.pictures.films import film
 
 PICTURES = "jpg JPG jpeg jpe jfif mpo png apng bmp gif webp tif TIFF tga ppm pgm jp2 ico heic HEIC heif hif avif"

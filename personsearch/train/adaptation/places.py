@@ -19,7 +19,8 @@ from PIL import Image
 from personsearch.durable import write_durably
 from personsearch.errors import ImageError
 from personsearch.pictures.decode import load_image
-from personsearch.pictures.formats import media_kind, sniffed_kind
+from personsearch.pictures.formats import media_kind
+from personsearch.pictures.sniffing import sniffed_kind
 from personsearch.train.adaptation.ground import GroundPlane
 from personsearch.train.adaptation.moments import best_moments, parse_moments
 
