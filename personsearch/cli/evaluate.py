@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from personsearch.datasets import Dataset
     from personsearch.measure.run import Evaluation
 
-#: Groups of options in --help.
-THE_SET, MEASURED, WRITTEN = "The set", "What is measured", "What is written"
 #: Lines of a set's accounting that are printed.
 SHOWN = 10
 
@@ -47,114 +45,57 @@ def evaluate(
     ],
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Folder of the set, or a COCO-style json file.")],
     queries: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="A file, or a protocol of the set: G50, mini ...", rich_help_panel=THE_SET),
+        str | None, typer.Option(metavar="NAME", help="A file, or a protocol of the set: G50, mini ...")
     ] = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="Part of the set.", rich_help_panel=THE_SET)] = "test",
+    split: Annotated[str, typer.Option(metavar="NAME", help="Part of the set.")] = "test",
     format: Annotated[
         Format | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"{', '.join(get_args(Format))}; default: recognised by its files.",
-            rich_help_panel=THE_SET,
-        ),
+        typer.Option(metavar="NAME", help=f"{', '.join(get_args(Format))}; default: recognised by its files."),
     ] = None,
     images: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Folder of the images; default: the set's own.", rich_help_panel=THE_SET),
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the images; default: the set's own.")
     ] = None,
     people: Annotated[
         list[str] | None,
-        typer.Option(
-            "--people",
-            metavar="NAME",
-            help="A category that is people; repeatable. Default: by its name.",
-            rich_help_panel=THE_SET,
-        ),
+        typer.Option("--people", metavar="NAME", help="A category that is people; repeatable. Default: by its name."),
     ] = None,
-    skip_bad: Annotated[
-        bool,
-        typer.Option("--skip-bad", help="Skip malformed rows and files, and list them.", rich_help_panel=THE_SET),
-    ] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip malformed rows and files, and list them.")] = False,
     any_counts: Annotated[
-        bool,
-        typer.Option(
-            "--any-counts",
-            help="Accept an official set whose counts are not the published ones.",
-            rich_help_panel=THE_SET,
-        ),
+        bool, typer.Option("--any-counts", help="Accept an official set whose counts are not the published ones.")
     ] = False,
     preset: Annotated[
         list[Preset] | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"Protocol; repeatable. {', '.join(Preset)}. Default: standard.",
-            rich_help_panel=MEASURED,
-        ),
+        typer.Option(metavar="NAME", help=f"Protocol, repeatable; default: standard. There are {', '.join(Preset)}."),
     ] = None,
     rerank: Annotated[
         Rerank | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"Add a row with a re-ranking method: {', '.join(get_args(Rerank))}.",
-            rich_help_panel=MEASURED,
-        ),
+        typer.Option(metavar="NAME", help=f"Add a row re-ranked by one of {', '.join(get_args(Rerank))}."),
     ] = None,
     baselines: Annotated[
-        bool,
-        typer.Option(
-            "--baselines",
-            help="Add rows of an untrained network and of colour histograms.",
-            rich_help_panel=MEASURED,
-        ),
+        bool, typer.Option("--baselines", help="Add rows of an untrained network and of colour histograms.")
     ] = False,
     truth: Annotated[
-        bool,
-        typer.Option(
-            "--truth", help="Add a row with the annotated boxes in place of detections.", rich_help_panel=MEASURED
-        ),
+        bool, typer.Option("--truth", help="Add a row with the annotated boxes in place of detections.")
     ] = False,
     reid: Annotated[
         bool,
         typer.Option(
-            "--reid",
-            help="Also measure re-identification on annotated boxes. Sets of crops allow only this.",
-            rich_help_panel=MEASURED,
+            "--reid", help="Also measure re-identification on annotated boxes. Sets of crops allow only this."
         ),
     ] = False,
-    coco: Annotated[
-        bool,
-        typer.Option("--coco", help="Also measure COCO's average precision of detections.", rich_help_panel=MEASURED),
-    ] = False,
+    coco: Annotated[bool, typer.Option("--coco", help="Also measure COCO's average precision of detections.")] = False,
     gallery_sizes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZES",
-            help="Also measure mAP in galleries of these sizes, e.g. 50,100,500.",
-            rich_help_panel=MEASURED,
-        ),
+        str | None, typer.Option(metavar="SIZES", help="Also measure mAP in galleries of these sizes, e.g. 50,100,500.")
     ] = None,
     calibrate: Annotated[
-        bool,
-        typer.Option(
-            "--calibrate",
-            help="Fit what a similarity means, and store it in the weights' folder.",
-            rich_help_panel=WRITTEN,
-        ),
+        bool, typer.Option("--calibrate", help="Fit what a similarity means, and store it in the weights' folder.")
     ] = False,
     calibrate_out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Store the calibration in this folder instead; implies --calibrate.",
-            rich_help_panel=WRITTEN,
-        ),
+        typer.Option(metavar="FOLDER", help="Store the calibration in this folder instead; implies --calibrate."),
     ] = None,
     report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER", help="Write results.json and report.html into this folder.", rich_help_panel=WRITTEN
-        ),
+        Path | None, typer.Option(metavar="FOLDER", help="Write results.json and report.html into this folder.")
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Run the network again, and keep nothing of what it sees.")
