@@ -128,7 +128,7 @@ class Decoder:
         self._position, self._anchor = 0, (0, Fraction(0))
         self._end, self._last = Fraction(0), 0.0
         self._times = _Times()
-        #: pts of packets that the container calls damaged, and of those that are still to give a frame.
+        #: pts of packets that are cut off, of those that are still to give a frame, and of those that gave none.
         self._damaged: set[int] = set()
         self._awaited: set[int] = set()
         self._given_up: set[int] = set()
@@ -169,8 +169,7 @@ class Decoder:
             # An empty packet repeats the frame before, or marks the end: a decoder would stop there.
             if packet.size == 0:
                 continue
-            # Half a packet at the end; in a transport stream it is one that follows a gap.
-            cut = packet.is_corrupt and self._format != "mpegts"
+            cut = self._is_half(packet)
             if packet.stream.index != self._stream.index:
                 continue
             if not packet.is_discard:
@@ -186,7 +185,7 @@ class Decoder:
         from av.error import FFmpegError
 
         pts = None if packet is None or packet.is_discard else packet.pts
-        damaged = packet is not None and packet.is_corrupt
+        damaged = packet is not None and self._is_half(packet)
         if pts is not None and damaged:
             self._damaged.add(pts)
         if pts is not None and not self._opened:
@@ -203,18 +202,24 @@ class Decoder:
             return
         for frame in frames:
             bad = frame.is_corrupt or frame.pts in self._damaged or (damaged and pts is None)
+            self._damaged.discard(frame.pts)
             self._awaited.discard(frame.pts)
             if frame.pts in self._given_up:  # after damage, some frames come out of order
                 self._given_up.remove(frame.pts)
                 self.lost, self._position = self.lost - 1, self._position - 1
+                self.first_lost = self.first_lost if self.lost else None
             self._one_each = self._one_each and not frame.interlaced_frame  # each half may come in its own packet
-            if not self._by_dts:
+            if frame.pts is not None and not self._by_dts:
                 self._give_up(frame.pts)
             if bad:
                 self._lose(1, self._time_of(frame))
                 continue
             seconds = self._place(frame)
             yield frame, seconds, self._times.repeat(seconds)
+
+    def _is_half(self, packet: Any) -> bool:
+        """Whether the file ends inside a packet. In a transport stream the mark means less: that two were joined."""
+        return bool(packet.is_corrupt) and self._format != "mpegts"
 
     def _time_of(self, unit: Any) -> Fraction | None:
         """When a packet or frame is shown, in the time of the stream; None = unknown."""

@@ -4,15 +4,19 @@ import io
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from personsearch.errors import ImageError, MissingExtraError
-from personsearch.pictures.video import Damage, Video
+from personsearch.pictures.packets import Decoder
+from personsearch.pictures.video import Damage, Video, frame_id
 from tests.pictures.films import damage, film, packets
 
 
@@ -208,3 +212,83 @@ def test_the_largest_of_several_pictures_is_the_film(tmp_path: Path) -> None:
         assert best is not None
         width = best.codec_context.width
     assert {frame.image().width for frame in Video(path)} == {width}
+
+
+def test_of_a_trimmed_clip_what_was_cut_away_is_neither_shown_nor_lost(tmp_path: Path) -> None:
+    clip = film(tmp_path / "a.mp4", "libx264", options={"g": "12"})
+    with av.open(str(clip)) as container:
+        second = 1 / container.streams.video[0].time_base
+    data = bytearray(clip.read_bytes())
+    start = data.index(b"elst") + 12
+    length, first = struct.unpack(">Ii", data[start : start + 8])
+    assert length == 1000
+    data[start : start + 8] = struct.pack(">Ii", 500, first + int(0.3 * second))  # 0.5 s from 0.3 s on
+    clip.write_bytes(data)
+    footage = Video(clip)
+    frames = [(frame.seconds, float(np.asarray(frame.image()).mean())) for frame in footage]
+    assert [seconds for seconds, _ in frames] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=1e-9)
+    assert [level for _, level in frames] == pytest.approx([144, 142, 140, 138, 136], abs=2)
+    assert footage.damage is None
+
+
+def test_joined_recordings_are_whole(tmp_path: Path) -> None:
+    clip = film(tmp_path / "a.ts", "libx264", options={"g": "5"})
+    clip.write_bytes(clip.read_bytes() * 2)
+    footage = Video(clip)
+    frames = [(round(frame.seconds, 6), frame.repeat) for frame in footage]
+    assert frames == [(number / 10, repeat) for repeat in (0, 1) for number in range(10)]
+    assert footage.damage is None
+
+
+def test_a_recording_that_begins_between_whole_pictures_is_whole(tmp_path: Path) -> None:
+    clip = film(tmp_path / "a.ts", "libx264", frames=15, options={"g": "5", "bf": "0"})
+    data = clip.read_bytes()
+    start = packets(clip)[2][0]
+    assert start % 188 == 0
+    clip.write_bytes(data[: 3 * 188] + data[start:])
+    assert read(clip) == (10, None)
+
+
+def test_fields_in_packets_of_their_own_are_no_loss(tmp_path: Path) -> None:
+    options = {"g": "5", "flags": "+ildct+ilme"}
+    assert read(film(tmp_path / "a.mpg", "mpeg2video", rate=25, options=options)) == (10, None)
+
+
+def test_a_video_that_begins_after_its_sound(tmp_path: Path) -> None:
+    for name in ("a.mp4", "a.mkv"):
+        clip = film(tmp_path / name, "libx264", times=[500 + 100 * number for number in range(10)], sound=2)
+        assert [frame.seconds for frame in Video(clip)] == pytest.approx([n / 10 for n in range(10)], abs=1e-9)
+
+
+@dataclass
+class Unit:
+    """A frame of which the container knows the time, or does not."""
+
+    pts: int | None
+    dts: int | None = None
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return film(tmp_path_factory.mktemp("film") / "a.mkv")
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30), st.integers(0, 10**6))
+def test_frames_with_and_without_times_in_one_video(clip: Path, known: list[bool], start: int) -> None:
+    with av.open(str(clip)) as container:
+        decoder = Decoder(container, container.streams.video[0])
+    # 100 ms a frame, in the milliseconds of a Matroska
+    units = [Unit(start + 100 * number if said else None) for number, said in enumerate(known)]
+    assert [decoder._place(unit) for unit in units] == pytest.approx([n / 10 for n in range(len(known))])
+
+
+@given(st.lists(st.none() | st.integers(-500, 500), min_size=1, max_size=40))
+def test_whatever_the_times_no_two_frames_have_one_name(clip: Path, stamps: list[int | None]) -> None:
+    with av.open(str(clip)) as container:
+        decoder = Decoder(container, container.streams.video[0])
+    names = []
+    for stamp in stamps:
+        seconds = decoder._place(Unit(stamp))
+        assert seconds >= 0
+        names.append(frame_id("a", seconds, decoder._times.repeat(seconds)))
+    assert len(set(names)) == len(stamps)

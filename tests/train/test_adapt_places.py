@@ -211,6 +211,16 @@ def test_a_video_that_ends_early_is_used_up_to_there_if_that_is_enough(
         best_moments(cut_after(4, tmp_path / "clip.mkv"), (), 50, 5)
 
 
+def test_pictures_and_videos_of_any_maker_are_taken(tmp_path: Path) -> None:
+    for name in ("a.HEIC", "b.avif", "c.JPG", "d.pdf", "e.mp4", "f.txt"):
+        (tmp_path / name).write_bytes(b"")
+    found = find_pictures(tmp_path)
+    assert isinstance(found, list)
+    assert [path.name for path in found] == ["a.HEIC", "b.avif", "c.JPG"]
+    unknown = video(tmp_path / "clip.mp4").rename(tmp_path / "clip.rec")
+    assert find_pictures(unknown) == require_video(unknown) == unknown
+
+
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"no video")
     with pytest.raises(ImageError, match="cannot be read as a video"):
