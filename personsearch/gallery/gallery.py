@@ -58,8 +58,12 @@ class Gallery:
         []
         >>> gallery.close()
         >>> with Gallery.open("people") as gallery:
+        ...     gallery.label("b.jpg", camera="gate")  # a scene that is stored already
+        ...     gallery.scene("b.jpg").camera
         ...     gallery.remove(before=6)  # erases what is older
         ...     gallery.rebuild("exact").startswith("exact")
+        True
+        'gate'
         1
         True
     """
