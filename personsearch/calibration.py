@@ -73,6 +73,8 @@ class Calibration:
         True
         >>> calibration.threshold(1e-3).similarity == gallery.calibration.threshold(1e-3).similarity
         True
+        >>> calibration.lack_of(1e-12).partition(" (")[0]  # why a rate has no threshold
+        'too few pairs of different people'
         >>> [match] = calibration.fill(gallery.search(detections.embeddings[0], k=1))
         >>> match.probability == float(calibration.probability(match.similarity))
         True
