@@ -190,7 +190,7 @@ class SearchSpaces:
             if scene.camera is None:
                 raise DatasetError(
                     f"{dataset.name}: the camera of {scene.image_id!r} is unknown, but rules {self._rules.name!r} need "
-                    "it; annotate cameras or choose other rules"
+                    "it; annotate cameras, or choose another preset"
                 )
             numbers.setdefault(scene.camera, len(numbers))
         return np.array([numbers[str(scene.camera)] for scene in dataset.scenes], dtype=np.int64)
