@@ -79,25 +79,26 @@ def to_canvas(image: NDArray[np.uint8], min_size: int, max_size: int) -> Canvas:
     return Canvas(canvas, (new_width / width, new_height / height), (height, width))
 
 
-def crop_to_canvas(image: NDArray[np.uint8], person_height: int) -> Canvas:
+def crop_to_canvas(image: NDArray[np.uint8], person_height: int, margin: int = CROP_MARGIN) -> Canvas:
     """Put a picture of one person onto a small canvas, as if it lay in a scene.
 
-    The picture is resized to the height that people have in scenes, and its edge pixels are repeated for
-    ``CROP_MARGIN`` pixels around it, on the right and below up to the next multiple of 32.
+    The picture is resized to the height that people have in scenes, and its edge pixels are repeated around it, on the
+    right and below up to the next multiple of 32.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         person_height: canvas pixels: ``ModelConfig.input.person_height``.
+        margin: canvas pixels around the picture, at least.
     """
     height, width = image.shape[:2]
     scale = min(person_height / height, CROP_MAX_WIDTH * person_height / width)
     new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
     pixels = _resized(image, new_height, new_width)
-    rows, columns = padded_size(new_height + 2 * CROP_MARGIN, new_width + 2 * CROP_MARGIN)
-    after = (columns - CROP_MARGIN - new_width, rows - CROP_MARGIN - new_height)
-    sides = (CROP_MARGIN, after[0], CROP_MARGIN, after[1])
+    rows, columns = padded_size(new_height + 2 * margin, new_width + 2 * margin)
+    after = (columns - margin - new_width, rows - margin - new_height)
+    sides = (margin, after[0], margin, after[1])
     padded = F.pad(pixels[None].float(), sides, mode="replicate")[0].to(torch.uint8)
-    return Canvas(padded, (new_width / width, new_height / height), (height, width), CROP_MARGIN)
+    return Canvas(padded, (new_width / width, new_height / height), (height, width), margin)
 
 
 def _resized(image: NDArray[np.uint8], height: int, width: int) -> Tensor:

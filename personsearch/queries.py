@@ -35,17 +35,20 @@ def find_person(
         if boxes[0].tolist() == [0, 0, width, height]:
             return _whole(runner, crop)
         return QueryPerson(box=_corners(boxes[0]), embedding=runner.embed(scene, boxes)[0])
+    small = height <= runner.network.config.input.min_size  # smaller than any scene is shown
     as_crop = None
     if height >= width:
         as_crop = next(runner.detect([crop], Settings()))
         if _fill(as_crop):
             return _whole(runner, crop)
-    found = next(runner.detect([scene], Settings()))
-    if not len(found) and as_crop is not None:
-        found = as_crop  # a small picture is magnified as a scene, and people in it may become too large to be found
+    if small and as_crop is not None and len(as_crop):
+        found = as_crop  # as a scene it would be magnified, and people in it be larger than any in training
+    else:
+        found = next(runner.detect([scene], Settings()))
+        if not len(found) and as_crop is not None:
+            found = as_crop
     if len(found):
         return QueryPerson(box=_corners(found.boxes[0]), embedding=found.embeddings[0], score=float(found.scores[0]))
-    small = height <= runner.network.config.input.min_size  # smaller than any scene is shown
     if small and PERSON_SHAPE[0] <= height / width <= PERSON_SHAPE[1]:
         return _whole(runner, crop)
     raise ImageError(

@@ -27,8 +27,8 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
-Weights = Annotated[str | None, typer.Option("--weights", help="Name of weights, org/repo, or a folder (./folder).")]
-Device = Annotated[str | None, typer.Option(help="cuda, cuda:1, mps or cpu; default: the fastest available.")]
+Weights = Annotated[str | None, typer.Option("--weights", help="Name of weights, a folder of them, or org/repo.")]
+Device = Annotated[str | None, typer.Option(help="cuda, cuda:1, mps or cpu; default: the fastest there is.")]
 Recipe = Annotated[str, typer.Argument(help="TOML file, or the name of a packaged recipe.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Changes to the recipe: optimizer.lr=0.001 ...")]
 

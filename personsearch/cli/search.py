@@ -99,8 +99,8 @@ def index(
     # A wrong path is reported before the network is loaded.
     check_gallery(gallery)
     source = sources[0] if len(sources) == 1 else sources
-    check_inputs(source)
     labels = read_sidecar(sidecar) if sidecar else None
+    check_inputs(source)
     report = searcher_for(weights, device).index(
         source,
         Path(gallery),

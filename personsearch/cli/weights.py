@@ -28,7 +28,7 @@ def weights_list(as_json: Json = False) -> None:
     table.columns[0].no_wrap = True  # names are for copying
     for name, entry in entries.items():
         size = sum(file.bytes for file in entry.files) / 1e6
-        figures = [f"{100 * entry.metrics[key]:.1f}" for key in ("mAP", "top1")]
+        figures = [f"{100 * entry.metrics[key]:.1f}" if key in entry.metrics else "-" for key in ("mAP", "top1")]
         table.add_row(name, f"{size:.1f}", entry.train_data, entry.license, *figures)
     out.print(table)
 
@@ -74,11 +74,13 @@ def weights_fetch(
 
 @app.command("publish")
 def weights_publish(
-    folder: Annotated[str, typer.Argument(help="Weights folder (./folder).")],
+    folder: Annotated[str, typer.Argument(help="Folder of the weights.")],
     repo: Annotated[str, typer.Argument(help="Repository on the Hugging Face Hub (org/repo); created if need be.")],
     licence: Annotated[str, typer.Option("--license", help="SPDX identifier of the weights' licence.")],
     train_data: Annotated[str, typer.Option(help="What the weights were trained on, in words.")],
-    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
+    private: Annotated[
+        bool, typer.Option("--private/--no-private", show_default=False, help="Make a new repository private.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Upload a weights folder to the Hub in one commit, and print the name that pins it."""
