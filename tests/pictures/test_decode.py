@@ -125,6 +125,34 @@ def test_what_cannot_be_used_is_named(source: object, message: str) -> None:
         load_image(source)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("array", "advice"),
+    [
+        (np.zeros((4, 5), np.uint8), r"give numpy\.stack\(\[array\] \* 3, axis=2\)"),
+        (np.zeros((4, 5, 1), np.uint8), r"give numpy\.repeat\(array, 3, axis=2\)"),
+        (np.zeros((4, 5, 4), np.uint8), r"give array\[:, :, :3\]"),
+        (np.zeros((4, 5, 3), np.uint16), r"scale its values to 0\.\.255"),
+        (np.full((4, 5), 30_000, np.uint16), r"give PIL\.Image\.fromarray\(array\)"),
+    ],
+)
+def test_an_array_that_is_nearly_right_comes_with_advice(array: np.ndarray, advice: str) -> None:
+    with pytest.raises(ImageError, match=advice):
+        load_image(array)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.stack([np.zeros((4, 5), np.uint8)] * 3, axis=2),
+        np.repeat(np.zeros((4, 5, 1), np.uint8), 3, axis=2),
+        np.zeros((4, 5, 4), np.uint8)[:, :, :3],
+        Image.fromarray(np.full((4, 5), 30_000, np.uint16)),
+    ],
+)
+def test_the_advice_works(array: np.ndarray | Image.Image) -> None:
+    assert load_image(array).shape == (4, 5, 3)
+
+
 def test_truncated_file_is_refused(picture: Image.Image) -> None:
     with pytest.raises(ImageError, match="cannot be"):
         load_image(encoded(picture)[:200])
