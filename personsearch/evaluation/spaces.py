@@ -105,17 +105,20 @@ class SearchSpaces:
         """Return why a query's person is nowhere in its gallery; None where they are somewhere in it.
 
         Raises:
-            DatasetError: see :meth:`of`.
+            DatasetError: see :meth:`of`; only the entries that show the person are looked at.
         """
         query = self._queries[number]
-        scenes, shows, _ = self._everywhere(query) if query.gallery is None else self._listed(number, query.gallery)
+        if query.gallery is None:
+            scenes = self._everywhere(query)[1]
+        else:
+            scenes = self._listed(number, _showing(query.gallery))[0]
         kept, junk = self._choice(number, query, scenes)
-        if (kept & ~junk)[shows].any():
+        if (kept & ~junk).any():
             return None
-        if not len(shows):
+        if not len(scenes):
             return NOWHERE if query.gallery is None else UNLISTED
         own = self._number.get(query.image_id, -1)
-        if self._leaves_own_image_out(query) and (scenes[shows] == own).all():
+        if self._leaves_own_image_out(query) and (scenes == own).all():
             return OWN_IMAGE
         return OTHER_CAMERAS if self._rules.cameras == "same-frames" else OWN_CAMERA
 
@@ -194,3 +197,9 @@ class SearchSpaces:
                 )
             numbers.setdefault(scene.camera, len(numbers))
         return np.array([numbers[str(scene.camera)] for scene in dataset.scenes], dtype=np.int64)
+
+
+def _showing(gallery: GalleryList) -> GalleryList:
+    """Return the part of a list that shows the person."""
+    shows = np.flatnonzero(~np.isnan(gallery.boxes[:, 0]))
+    return GalleryList(image_ids=tuple(gallery.image_ids[n] for n in shows.tolist()), boxes=gallery.boxes[shows])
