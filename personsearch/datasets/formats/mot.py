@@ -9,6 +9,7 @@ a frame is. CVAT's export "MOT 1.1" has no seqinfo.ini: then sizes are those of 
 from __future__ import annotations
 
 import configparser
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -304,7 +305,7 @@ def _row(number: int, line: str, first_identity: int) -> _Row:
         raise ValueError(f"track id {words[1].strip()} must be a whole number, 0 or more (-1 = without a label)")
     if track > LARGEST - first_identity:
         raise ValueError(f"track id {words[1].strip()} is too large; number people from 0")
-    if not np.isfinite(values[6:]).all():
+    if not all(math.isfinite(value) for value in values[6:]):
         raise ValueError("flag, class and visibility must be finite numbers")
     if len(words) in (8, 9) and not values[7].is_integer():
         raise ValueError(f"class {words[7].strip()} must be a whole number")

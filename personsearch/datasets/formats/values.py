@@ -61,6 +61,8 @@ def whole(value: object) -> int | None:
     """Read a whole number from a number or a text ("3", "3.0"); None = it is none."""
     if isinstance(value, str):
         text = value.strip()
+        if text.isdigit() and text.isascii() and len(text) < 20:  # the usual case, and quick
+            return int(text)
         # More digits than float64 or int64 has are for the caller to refuse; thousands of them Python itself refuses.
         return int(text.partition(".")[0]) if len(text) < 400 and _WHOLE.fullmatch(text) else None
     if isinstance(value, float) and value.is_integer():
