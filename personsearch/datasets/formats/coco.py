@@ -27,7 +27,7 @@ from personsearch.datasets.formats.ledger import Ledger, ProblemError
 from personsearch.datasets.formats.options import ReadOptions
 from personsearch.datasets.formats.people import corners_in, people_of
 from personsearch.datasets.formats.texts import is_file, json_object
-from personsearch.datasets.formats.values import identity_of, is_number, key_of, short, yes_no
+from personsearch.datasets.formats.values import identity_of, is_number, key_of, short, whole, yes_no
 from personsearch.datasets.scene import Query, Scene
 from personsearch.errors import DatasetError
 
@@ -297,7 +297,8 @@ def _inside(bbox: tuple[float, ...], scene: Scene) -> bool:
 
 def _side(value: Any) -> int:
     """Return a side in pixels; 0 if the value cannot be one."""
-    return int(value) if is_number(value) and value == int(value) else 0
+    side = whole(value)
+    return side if side is not None and is_number(side) else 0
 
 
 def _is_path(name: object) -> TypeGuard[str]:

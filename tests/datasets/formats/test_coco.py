@@ -318,3 +318,11 @@ def test_queries_that_point_nowhere_are_problems(tmp_path: Path, row: Any, said:
         load_dataset(path, queries=queries, require_images=False)
     account = load_dataset(path, queries=queries, require_images=False, skip_bad=True).accounting
     assert account.rows == account.kept + len(account.skipped) == 3
+
+
+def test_sides_may_be_texts(tmp_path: Path) -> None:
+    [scene] = scenes_of(write(tmp_path, [{**IMAGE, "width": "100", "height": 80.0}], []))
+    assert (scene.width, scene.height) == (100, 80)
+    for width in (10**400, "1e3", True, float("nan"), -5):
+        with pytest.raises(DatasetError, match="width and height must be whole numbers above 0"):
+            scenes_of(write(tmp_path, [{**IMAGE, "width": width}], []))
