@@ -29,7 +29,7 @@ from personsearch.datasets.formats.mot_frames import (
     numbers_of_frames,
     pictures_in,
 )
-from personsearch.datasets.formats.options import ReadOptions
+from personsearch.datasets.formats.options import SPLITS, ReadOptions
 from personsearch.datasets.formats.people import people_of, scene_size
 from personsearch.datasets.formats.texts import children_of, is_file, lines_of, text_of_file
 from personsearch.datasets.formats.values import LARGEST, short, whole
@@ -142,6 +142,9 @@ def first_queries(scenes: Sequence[Scene]) -> tuple[tuple[Query, ...], int]:
 
 def _sequences(folder: Path, ledger: Ledger) -> list[_Sequence]:
     folders = [one for one in (folder, *children_of(folder)) if _is_sequence(one)]
+    others = [name for name in SPLITS if any(_is_sequence(one) for one in children_of(folder / name))]
+    if not folders and others:
+        raise DatasetError(f"{folder}: its sequences are in {others[0]}; read that with split={others[0]!r} (--split)")
     if not folders:
         raise DatasetError(
             f"{folder}: is neither a sequence nor a folder of sequences: no seqinfo.ini in it or below, no gt/gt.txt"

@@ -302,3 +302,12 @@ def test_pictures_that_are_no_frames_are_counted(tmp_path: Path) -> None:
     dataset = load_dataset(folder)
     assert dataset.accounting.dropped["picture without a frame's number in its name"] == 1
     assert balanced(dataset)
+
+
+def test_the_other_split_is_named(tmp_path: Path) -> None:
+    write_mot(tmp_path / "set" / "train" / "a", LINES)
+    with pytest.raises(
+        DatasetError, match=r"set: its sequences are in train; read that with split='train' \(--split\)"
+    ):
+        load_dataset(tmp_path / "set")
+    assert len(load_dataset(tmp_path / "set", "train").scenes) == 3
