@@ -23,6 +23,8 @@ USUAL_RATE = Fraction(25)
 MOST_PER_SECOND = 1000
 #: A video that is shorter than its container says by more than this many seconds, and this share of it, ends early.
 SHORTER, SHORTER_SHARE = Fraction(1, 2), Fraction(1, 100)
+#: Seconds that a transport stream may skip and still be one recording that was damaged.
+JOINED = 10
 #: Containers that write down how long they are; of others the length is an estimate.
 _KNOW_THEIR_LENGTH = {"mov", "matroska", "avi", "asf", "flv"}
 #: Containers that know in which order packets are decoded, but not when their frames are shown.
@@ -132,6 +134,9 @@ class Decoder:
         self._damaged: set[int] = set()
         self._awaited: set[int] = set()
         self._given_up: set[int] = set()
+        #: dts of the packet before, and at how many more packets a transport stream may show the gap that it marked.
+        self._before: int | None = None
+        self._marked = 0
         self._fed = 0
         #: pts of the first frame that needs no earlier one; None = not known yet.
         self._opening: int | None = None
@@ -172,6 +177,7 @@ class Decoder:
             cut = self._is_half(packet)
             if packet.stream.index != self._stream.index:
                 continue
+            self._look_for_gap(packet)
             if not packet.is_discard:
                 number += 1
                 shown = self._time_of(packet)
@@ -180,6 +186,23 @@ class Decoder:
             yield packet
         if cut:
             self._cut()
+
+    def _look_for_gap(self, packet: Any) -> None:
+        """Count what is missing where a transport stream skips both packets and time.
+
+        Time that goes back, or on by more than :data:`JOINED`, means that two recordings were joined; time that goes on
+        as ever, that two pieces of one were: nothing is lost. The mark may come a packet or two before the gap.
+        """
+        if self._format != "mpegts" or packet.dts is None:
+            return
+        if self._before is not None and self._marked:
+            gap = (packet.dts - self._before) * self._tick
+            missing = round(gap * self._rate) - 1
+            if missing > 0 and gap <= JOINED:
+                self._fed += missing
+                self._lose(missing, self._before * self._tick)
+        self._before = packet.dts
+        self._marked = 3 if packet.is_corrupt else max(self._marked - 1, 0)
 
     def _decoded(self, packet: Any) -> Iterator[tuple[Any, float, int]]:
         from av.error import FFmpegError

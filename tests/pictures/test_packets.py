@@ -231,6 +231,21 @@ def test_of_a_trimmed_clip_what_was_cut_away_is_neither_shown_nor_lost(tmp_path:
     assert footage.damage is None
 
 
+def test_a_hole_in_a_transport_stream_is_counted(tmp_path: Path) -> None:
+    clip = film(tmp_path / "a.ts", frames=30, options={"g": "1"})
+    data = bytearray(clip.read_bytes())
+    starts = [start for start, _ in packets(clip)]
+    data[starts[10] : starts[15]] = bytes(starts[15] - starts[10])
+    clip.write_bytes(data)
+    footage = Video(clip)
+    tenths = [round(10 * frame.seconds) for frame in footage]
+    assert footage.damage is not None
+    assert len(tenths) + footage.damage.packets == 30
+    assert footage.damage.first == pytest.approx(1.0, abs=0.15)
+    assert tenths[:9] == list(range(9))
+    assert tenths[-14:] == list(range(16, 30))
+
+
 def test_joined_recordings_are_whole(tmp_path: Path) -> None:
     clip = film(tmp_path / "a.ts", "libx264", options={"g": "5"})
     clip.write_bytes(clip.read_bytes() * 2)
