@@ -69,6 +69,7 @@ ALLOWED = {
         "boxes",
         "datasets",
         "demo",
+        "device",
         "evaluation",
         "gallery",
         "listing",

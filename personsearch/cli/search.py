@@ -215,8 +215,11 @@ def search(
 
 def _searcher_of(gallery: Gallery, weights: str | None, device: str | None) -> Any:
     """Load the weights that were named, or those that a gallery was made with."""
+    from personsearch.device import choose_device
+
     if weights is not None:
         return searcher_for(weights, device)
+    choose_device(device)  # which has nothing to do with where the weights are
     spec = gallery.spec
     name = spec.name if spec.revision is None or "/" not in spec.name else f"{spec.name}@{spec.revision}"
     try:

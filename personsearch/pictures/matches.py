@@ -73,6 +73,8 @@ def load_scene(match: Match) -> Image.Image:
     path = match.extra.get("path")
     if not isinstance(path, str):
         raise ImageError(f"{match.image_id}: was not indexed from a file")
+    if not Path(path).is_file():
+        raise ImageError(f"{path}: is no longer there")
     digest = match.extra.get("sha256")
     if digest is not None and _digest(path) != digest:
         raise ImageError(f"{path}: has changed since it was indexed; index it again (--replace)")

@@ -93,6 +93,8 @@ def test_long_names_are_shown_whole_on_a_narrow_terminal(
         (("search", "nowhere", "Q"), "nowhere"),
         (("search", "G", "/nowhere.png"), "/nowhere.png: no such file"),
         (("search", "G", "Q", "--save", "/proc/nothing/m.png"), "/proc/nothing: this folder cannot be made"),
+        (("search", "G", "Q", "--device", "cuda:99"), "device 'cuda:99' is not available"),
+        (("search", "G", "Q", "--device", "gpu"), "device 'gpu' is unknown; use cuda, cuda:1, mps or cpu"),
         (("search", "G", "Q", "--save", "matches"), "does not end like a picture; name it matches.png"),
         (("index", "/nowhere", "new"), "/nowhere: no such folder, file or glob"),
         (("index", "P", "P"), "holds pictures (0.png) and no gallery; the gallery's folder comes last"),

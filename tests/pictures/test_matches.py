@@ -92,7 +92,7 @@ def test_a_file_that_shows_something_else_now_is_not_drawn(tmp_path: Path) -> No
     sheet = draw_matches(toy_scene([]), (70, 18, 90, 78), [found])
     assert tile(sheet, 1)[110, 100].tolist() == list(NOTHING)
     path.unlink()
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError, match=r"a\.png: is no longer there"):
         load_scene(found)
 
 
