@@ -283,10 +283,12 @@ def _given(embedding: Tensor, ready: Ready) -> Detections:
 
 
 def _detections(people: People, ready: Ready) -> Detections:
-    return Detections(
+    found = Detections(
         boxes=ready.canvas.to_original(people.boxes.float().cpu().numpy()),
         scores=people.scores.float().cpu().numpy(),
         embeddings=people.embeddings.float().cpu().numpy(),
         image_size=ready.canvas.image_size,
         image_id=ready.image_id,
     )
+    inside = (found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)
+    return found if inside.all() else found[inside]  # the others are beside the image, where its canvas is padded

@@ -158,3 +158,18 @@ def test_blank_pictures_are_no_crash(tiny_searcher: PersonSearcher, shade: tuple
         blank = Image.new("RGB", size, shade)
         assert np.isfinite(tiny_searcher.detect(blank).boxes).all()
         assert np.isfinite(tiny_searcher.embed_crops([blank])).all()
+
+
+def test_a_small_picture_with_somebody_in_it_is_looked_at_as_small_as_it_is(searcher: PersonSearcher) -> None:
+    scene = Image.open(demo_folder() / "s23c4_0005.jpg")
+    x1, y1, x2, y2 = 389, 303, 459, 595  # the person; half of the width and a quarter of the height more on each side
+    loose = scene.crop((x1 - 35, y1 - 73, x2 + 35, min(640, y2 + 73))).resize((105, 307))
+    person = searcher.find_query(loose)
+    assert person.embedding @ searcher.embed_query(scene, (x1, y1, x2, y2)) > 0.7
+    assert person.whole_picture or person.score > 0.5
+
+
+def test_what_is_detected_beside_a_picture_on_its_canvas_is_nobody(tiny_searcher: PersonSearcher) -> None:
+    for size in ((97, 1), (1, 97), (160, 40)):  # canvases are padded to multiples of 32
+        boxes = tiny_searcher.detect(Image.effect_noise(size, 90).convert("RGB")).boxes
+        assert (boxes[:, 2:] > boxes[:, :2]).all()

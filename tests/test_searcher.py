@@ -1,3 +1,4 @@
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -301,3 +302,13 @@ def test_float16_is_the_default_on_cuda(tiny_config: ModelConfig) -> None:
     half = PersonSearcher(network, device="cuda")
     assert half.dtype == torch.float16
     assert ((full * half.embed_boxes(scene, boxes)).sum(axis=1) > 0.98).all()
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["detect", "stream", "find_query", "embed_query", "embed_boxes", "embed_crops", "observe", "index", "search"],
+)
+def test_every_verb_that_takes_images_takes_their_colour_order(verb: str) -> None:
+    parameter = inspect.signature(getattr(PersonSearcher, verb)).parameters["channel_order"]
+    assert parameter.default == "RGB"
+    assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
