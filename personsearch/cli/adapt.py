@@ -51,7 +51,8 @@ def adapt(
         ),
     ] = None,
     person_picture: Annotated[
-        str | None, typer.Option(help="Which picture --person is about; default the first.")
+        str | None,
+        typer.Option(help="The picture that --person is about: a name in the folder, or a file; default: the first."),
     ] = None,
     person_height: Annotated[
         float, typer.Option(help="Height in metres of what --person shows; a door is about 2.0.")
@@ -61,11 +62,13 @@ def adapt(
         Path | None,
         typer.Option(help="Video of the same camera, perhaps with people: its statistics are used if that helps."),
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Time for all of it on this machine.")] = 30.0,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Go on although somebody is detected.")] = False,
+    minutes: Annotated[float, typer.Option(help="How long all of it may take on this machine.")] = 30.0,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Go on although the weights see somebody in the pictures.")
+    ] = False,
     weights: Weights = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Rendering processes; default: one per core.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Number that everything random follows from.")] = 1,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -111,6 +114,8 @@ def adapt(
 
 
 def _print(folder: Path, report: dict[str, Any]) -> None:
+    from personsearch.weights.names import Folder
+
     before, after = report["figures"]["before"], report["figures"]["after"]
     table = table_of(f"on held-back pictures of the place ({len(report['pictures']['held_back'])})")
     for name in ("before", "after"):
@@ -123,7 +128,7 @@ def _print(folder: Path, report: dict[str, Any]) -> None:
         said = "used" if footage["kept"] else f"not used: {', '.join(footage['fell'])} fell"
         out.print(f"statistics of {escape(footage['video'])}: {said}", soft_wrap=True)
     out.print(f"to look at: [bold]{escape(str(folder / _SHEET))}[/]", soft_wrap=True)
-    out.print(f"weights in {escape(str(folder))}", soft_wrap=True)
+    out.print(f"weights in {escape(str(Folder(folder)))}", soft_wrap=True)
 
 
 def _text(name: str, value: float | None) -> str:

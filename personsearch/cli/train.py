@@ -16,10 +16,17 @@ from personsearch.errors import ConfigError, DatasetError
 if TYPE_CHECKING:
     from personsearch.train import Rehearsal
 
-app = typer.Typer(help="Train on annotated scenes: STL step 1, then step 2.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train on annotated scenes in the two steps of STL: pretrain, then finetune.", no_args_is_help=True
+)
 
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check everything, take a few steps, and say what the run would cost.")
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Read every picture, check everything else, take a few steps, and say what the run would cost. Writes "
+        "nothing.",
+    ),
 ]
 Run = Annotated[Path, typer.Argument(help="Folder of a run (run.out).")]
 
@@ -31,9 +38,21 @@ class Preset(StrEnum):
     R50 = "stl-mrfp-r50"
 
 
+PresetOption = Annotated[
+    Preset,
+    typer.Option(
+        metavar="NAME", help="Architecture and preprocessing: stl-mrfp-small, for CPUs, or stl-mrfp-r50, the paper's."
+    ),
+]
+
+
 @app.command()
 def pretrain(recipe: Recipe, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """STL step 1: the backbone on Re-ID crops. The same command continues an interrupted run."""
+    """STL step 1: the backbone learns re-identification on people cut out of your scenes (Re-ID crops).
+
+    The same command continues an interrupted run. For example:
+    personsearch train pretrain synth-pretrain data.annotations=my/train.json data.holdout_places='["yard"]'
+    """
     from personsearch.train import load_pretrain, rehearse_pretrain
     from personsearch.train import pretrain as run
 
@@ -41,12 +60,16 @@ def pretrain(recipe: Recipe, overrides: Overrides = None, dry_run: DryRun = Fals
     if dry_run:
         _print_rehearsal(rehearse_pretrain(config), config.run.out)
     else:
-        out.print(f"backbone in {escape(str(run(config)))}")
+        _say_where("backbone", run(config))
 
 
 @app.command()
 def finetune(recipe: Recipe, overrides: Overrides = None, dry_run: DryRun = False) -> None:
-    """STL step 2: detection and identification on scenes. The same command continues an interrupted run."""
+    """STL step 2: the whole network learns detection and identification on scenes.
+
+    The same command continues an interrupted run. For example:
+    personsearch train finetune own-finetune data.annotations=my/train.json data.holdout_places='["yard"]'
+    """
     from personsearch.train import finetune as run
     from personsearch.train import load_finetune, rehearse_finetune
 
@@ -54,7 +77,7 @@ def finetune(recipe: Recipe, overrides: Overrides = None, dry_run: DryRun = Fals
     if dry_run:
         _print_rehearsal(rehearse_finetune(config), config.run.out)
     else:
-        out.print(f"weights in {escape(str(run(config)))}")
+        _say_where("weights", run(config))
 
 
 @app.command("from-scratch")
@@ -67,12 +90,15 @@ def from_scratch(
     ] = "cpu",
     photos: Annotated[Path | None, typer.Option(help="Folder of photographs of places without people.")] = None,
     textures: Annotated[Path | None, typer.Option(help="Folder of photographed materials.")] = None,
-    preset: Annotated[Preset, typer.Option(help="Architecture and preprocessing.")] = Preset.SMALL,
+    preset: PresetOption = Preset.SMALL,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that draw; default: one per core.")] = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """From nothing to weights: render a set, train both steps, evaluate. The same command continues."""
+    """From nothing to weights: render a set, train both steps, evaluate.
+
+    The same command continues an interrupted one.
+    """
     from personsearch.train import from_scratch as run
     from personsearch.train.from_scratch import read_summary
 
@@ -100,7 +126,7 @@ def from_scratch(
         table.add_row(row["name"], places, f"{row['queries']:,}", *figures, style="bold green" if kept else None)
     out.print(table)
     out.print("per cent; nobody and nothing of the test split was trained on. rest: the places that chose no epoch")
-    out.print(f"weights in {escape(str(weights))}", soft_wrap=True)
+    _say_where("weights", weights)
 
 
 @app.command()
@@ -108,7 +134,7 @@ def resume(run: Run) -> None:
     """Continue a run by the recipe in its folder."""
     from personsearch.train import resume as continue_run
 
-    out.print(f"weights in {escape(str(continue_run(run)))}")
+    _say_where("weights", continue_run(run))
 
 
 @app.command()
@@ -121,7 +147,10 @@ def status(run: Run, as_json: Json = False) -> None:
         print_json(now.to_dict())
         return
     state = "finished" if now.finished else f"in epoch {now.epoch} of {now.epochs}"
-    out.print(f"{escape(str(run))}: {now.step_of_stl}, {state}, {now.steps} steps")
+    out.print(f"{escape(str(run))}: {now.step_of_stl}, {state}, {now.steps} steps", soft_wrap=True)
+    if now.left_out:
+        plural = "s" * (now.left_out != 1)
+        out.print(f"{now.left_out} picture{plural} could not be used and {'were' if plural else 'was'} left out")
     if now.losses:
         losses = [loss for _, loss in now.losses]
         out.print(f"loss {losses[0]:.3f} {sparkline(losses)} {losses[-1]:.3f}")
@@ -148,7 +177,7 @@ def features(
     start: Annotated[
         list[str] | None, typer.Option(help="NAME=INIT, where INIT is what a recipe's init may be; may be repeated.")
     ] = None,
-    preset: Annotated[Preset, typer.Option(help="Architecture and preprocessing.")] = Preset.SMALL,
+    preset: PresetOption = Preset.SMALL,
     save: Annotated[Path, typer.Option(help="Where to write the picture.")] = Path("features.png"),
     as_json: Json = False,
 ) -> None:
@@ -165,14 +194,16 @@ def features(
     from personsearch.datasets import load_dataset
     from personsearch.models import preset as preset_config
     from personsearch.train.feature_maps import draw_feature_maps, feature_maps
+    from personsearch.train.reading import read_scene
 
     scenes = load_dataset(annotations, "train", require_images=False).scenes
     scene = next((one for one in scenes if one.image_id == image_id), None)
     if scene is None:
         first = f", but for example {scenes[0].image_id!r}" if scenes else ""
         raise DatasetError(f"{annotations}: has no image {image_id!r}{first}")
-    maps = feature_maps(scene.path, preset_config(preset), starts, scene.boxes)
-    draw_feature_maps(scene.path, maps).save(save)
+    image = read_scene(scene)
+    maps = feature_maps(image, preset_config(preset), starts, scene.boxes)
+    draw_feature_maps(image, maps).save(save)
     if as_json:
         print_json({one.name: one.on_people for one in maps})
     else:
@@ -190,11 +221,20 @@ def recipes() -> None:
     out.print(table)
 
 
+def _say_where(what: str, folder: Path) -> None:
+    """Print a folder of weights so that --weights and init take what is printed."""
+    from personsearch.weights.names import Folder
+
+    out.print(f"{what} in {escape(str(Folder(folder)))}", soft_wrap=True)
+
+
 def _print_rehearsal(rehearsal: Rehearsal, folder: str) -> None:
+    unusable = f"{len(rehearsal.left_out)} of them to be left out" if rehearsal.left_out else "all of them sound"
     memory = "unknown on this system" if rehearsal.memory_mb is None else f"{rehearsal.memory_mb:,.0f} MB"
     table = table_of("", "value")
     for name, value in {
         "folder": folder,
+        "pictures read": f"{rehearsal.pictures:,}, {unusable}",
         "parameters that learn": f"{rehearsal.parameters:,}",
         "epochs": str(rehearsal.epochs),
         "steps": f"{rehearsal.steps:,}, if all epochs have as many as the first",
@@ -204,3 +244,5 @@ def _print_rehearsal(rehearsal: Rehearsal, folder: str) -> None:
     }.items():
         table.add_row(name, escape(value))
     out.print(table)
+    for why in rehearsal.left_out:
+        out.print(f"left out: {escape(why)}", soft_wrap=True)
