@@ -1,10 +1,16 @@
 """Training, from a recipe to weights that are evaluated."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from personsearch.train import chain
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from personsearch.errors import PersonSearchError
+from personsearch.train import chain, load_finetune, load_pretrain
 from tests.support import TINY, Run, toy_set
 
 
@@ -72,6 +78,7 @@ def test_training_from_start_to_status(run: Run, weights: Path, tmp_path: Path) 
     told = run("train", "finetune", recipe, *tiny, "--dry-run")
     assert told.code == 0, told.err
     assert "expected duration" in told.out
+    assert "9, all of them sound" in told.out
     assert not (tmp_path / "run").exists()
     done = run("train", "finetune", recipe, *tiny)
     assert done.code == 0, done.err
@@ -124,6 +131,84 @@ def test_from_scratch_shows_figures_of_all_networks_and_which_is_kept(run: Run, 
     wrong = run("train", "from-scratch", out, "--budget", "huge")
     assert wrong.code == 2
     assert "choose from tiny, cpu, gpu" in wrong.err.replace("\n", " ")
+
+
+def test_what_is_printed_can_be_pasted(
+    run: Run, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder that training prints is one that --weights and init take, wherever the run went."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("personsearch.train.finetune", lambda config: Path(config.run.out) / "weights")
+    for out, printed in (("run-good", "./run-good/weights"), ("../x", "../x/weights"), ("/x/y", "/x/y/weights")):
+        done = run("train", "finetune", "own-finetune", f"run.out={out}")
+        assert done.out == f"weights in {printed}\n"
+
+
+MISTAKES = [
+    (["data.annotations=nowhere.json"], "nowhere.json: no such file or folder"),
+    (["data.annotations=empty"], "not a set in a known format"),
+    ([f"data.annotations={'a' * 300}"], "error: aaa"),
+    (["data.annotations=none.json"], "no"),
+    (["run.out=train.json"], "train.json: is a file, not a folder; choose another run.out"),
+    (["run.out=train.json/below"], "train.json is a file, not a folder"),
+    (["run.device=cuda:77"], "is not available"),
+    (["run.device=gpu"], "is unknown"),
+    (["optimizer.lr=nan"], "optimizer.lr"),
+    (["optimizer.lr=inf"], "optimizer.lr"),
+    (["optimiser.lr=1"], "did you mean 'optimizer'?"),
+    (["run.seed=5000000000"], "run.seed"),
+    (["run.num_workers=100000"], "run.num_workers"),
+    (["schedule=3"], "schedule"),
+    (["data.holdout_places=b"], "data.holdout_places"),
+    (
+        ["data.holdout_places=['s6']"],
+        "no place 's6' to hold out; places are: a. Write data.holdout_places='[\"a\"]' or data",
+    ),
+    (["data.holdout_places=['a']"], "holding out a leaves nothing to train on"),
+    (["init=./nowhere"], "./nowhere: no such folder"),
+    (["init=./nowhere.pth"], "./nowhere.pth: no such file"),
+    (["init=train.json"], "train.json"),
+]
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
+def test_a_mistake_in_a_recipe_is_one_sentence(
+    verb: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_set(tmp_path, num_scenes=2)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "none.json").write_text('{"images": [], "annotations": []}')
+    monkeypatch.chdir(tmp_path)
+    base = ["data.annotations=train.json", "data.holdout_places=[]", "run.out=run", "run.num_workers=0"]
+    base += ["num_identities=2"] if verb == "pretrain" else ["init=stl-mrfp-small"]
+    before = sorted(tmp_path.iterdir())
+    for overrides, message in MISTAKES:
+        done = run("train", verb, f"synth-{verb}", *base, *overrides)
+        assert done.code == 2, (overrides, done)
+        assert message in done.err.replace("\n", " "), (overrides, done.err)
+        assert "Traceback" not in done.err
+        assert done.err.count("error:") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+KEYS = ["optimizer.lr", "run.seed", "data", "data.sets", "data.annotations", "model.input", "steps.clip_norm"]
+VALUES = ["nan", "-inf", "1e400", "-1", "0", "[]", "{}", "[1, 'a']", "true", "''", "1979-05-27", "0x7fffffffffffffff"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.builds("{}={}".format, st.sampled_from(KEYS), st.one_of(st.sampled_from(VALUES), st.text(max_size=8))),
+            st.text(max_size=12),
+        ),
+        max_size=3,
+    )
+)
+def test_overrides_are_taken_or_refused(overrides: list[str]) -> None:
+    for load, recipe in ((load_pretrain, "synth-pretrain"), (load_finetune, "own-finetune")):
+        with suppress(PersonSearchError):  # anything else is a traceback for the user
+            assert load(recipe, overrides).run.out
 
 
 def flat(values: dict[str, Any], name: str = "") -> dict[str, Any]:

@@ -136,3 +136,15 @@ def test_containment_is_off_unless_asked_for_and_works_by_image() -> None:
 
     assert detect(None) == [2, 1]
     assert detect(0.9) == [1, 1]  # the second image's only box stays, though the first image's box contains it
+
+
+def test_of_images_without_a_proposal_nobody_is_detected() -> None:
+    torch.manual_seed(0)
+    head = BoxHead(4, DetectorConfig(head_width=8, score_threshold=0.0)).eval()
+    maps, some = {"0": torch.rand(2, 4, 16, 16)}, torch.tensor([[0.0, 0, 40, 100]])
+    with torch.inference_mode():
+        boxes, scores = head.detect(maps, [torch.zeros(0, 4)] * 2, (128, 128), 0.0, 10)
+        assert [one.shape for one in boxes] == [(0, 4)] * 2
+        assert [one.shape for one in scores] == [(0,)] * 2
+        boxes, _ = head.detect(maps, [torch.zeros(0, 4), some], (128, 128), 0.0, 10)
+    assert [len(one) for one in boxes] == [0, 1]

@@ -1,6 +1,10 @@
+import logging
+
 import pytest
 import torch
 import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from personsearch.models import ModelConfig, PersonSearchNetwork, SceneGroup, Target, build
 from personsearch.models.network import jitter_boxes
@@ -179,3 +183,68 @@ def test_jitter_follows_the_generator_and_none_draws_nothing(network: PersonSear
     assert torch.equal(features[0], features[1])
     assert not torch.equal(features[0], features[2])
     assert not torch.equal(features[0], features[3])
+
+
+#: What a network computes with such values is neither a person nor a crash.
+SPOILT = [float("nan"), float("inf"), -float("inf"), 1e30, -1e30]
+
+
+def people_of(network: PersonSearchNetwork, images: torch.Tensor) -> list[int]:
+    with torch.inference_mode():
+        found = network(images)
+    for people in found:
+        assert people.boxes.shape == (len(people.scores), 4)
+        assert people.embeddings.shape == (len(people.scores), 512)
+        assert all(bool(field.isfinite().all()) for field in people)
+    return [len(people.scores) for people in found]
+
+
+@pytest.mark.parametrize("value", SPOILT[:3])
+def test_a_diverged_network_finds_nobody_and_says_so_once(
+    value: float, network: PersonSearchNetwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    with torch.no_grad():
+        network.detector.rpn.head.bbox_pred.weight.fill_(value)
+    images = torch.rand(2, 3, 64, 96)
+    with caplog.at_level(logging.WARNING, "personsearch"):
+        for _ in range(2):
+            assert people_of(network, images) == [0, 0]
+    assert caplog.text.count("these weights look diverged") == 1
+    assert [len(regions) for regions in network.propose(images)] == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def to_spoil(tiny_config: ModelConfig) -> PersonSearchNetwork:
+    torch.manual_seed(0)
+    return build(tiny_config).eval()
+
+
+@settings(max_examples=12, deadline=None)
+@given(value=st.sampled_from(SPOILT), part=st.integers(0, 10**6), everything=st.booleans())
+def test_spoilt_weights_anywhere_are_no_crash(
+    value: float, part: int, everything: bool, to_spoil: PersonSearchNetwork
+) -> None:
+    floats = [tensor for tensor in to_spoil.state_dict().values() if tensor.is_floating_point()]
+    tensor = floats[part % len(floats)]
+    before = tensor.clone()
+    tensor.fill_(value) if everything else tensor.view(-1)[0].fill_(value)
+    try:
+        people_of(to_spoil, torch.rand(1, 3, 32, 64))
+    finally:
+        tensor.copy_(before)
+
+
+def test_embeddings_that_are_not_finite_are_nobody_though_boxes_are(
+    network: PersonSearchNetwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    with torch.no_grad():
+        network.identification.bnneck.running_var.fill_(float("nan"))
+    assert people_of(network, torch.rand(1, 3, 96, 160)) == [0]
+    assert "gives embeddings that are not finite" in caplog.text
+
+
+def test_a_sound_network_says_nothing(network: PersonSearchNetwork, caplog: pytest.LogCaptureFixture) -> None:
+    for images in (torch.zeros(1, 3, 96, 160), torch.ones(1, 3, 96, 160), torch.rand(1, 3, 32, 1600)):
+        people_of(network, images)
+        assert len(network.propose(images)[0]) > 0
+    assert "diverged" not in caplog.text
