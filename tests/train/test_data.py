@@ -73,3 +73,10 @@ def test_identities_are_numbered_by_rising_label(toy_annotations: Path) -> None:
     for scene in scenes:
         scene.identities[scene.identities == 1] = 70
     assert number_identities(scenes) == {0: 0, 2: 1, 3: 2, 70: 3}
+
+
+def test_a_set_without_images_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "none.json"
+    path.write_text('{"images": [], "annotations": []}')
+    with pytest.raises(DatasetError, match=r"none\.json.*no images"):
+        split_scenes(DataConfig(annotations=str(path)))

@@ -178,3 +178,15 @@ def test_only_the_leading_process_writes(tmp_path: Path) -> None:
     done = torchrun(config, "finetune", tmp_path / "scripts")
     assert done.returncode == 0, done.stderr
     assert [row["step"] for row in metrics(tmp_path / "run")] == [1, 2, 3, 4]
+
+
+def test_processes_wait_for_each_other_where_one_has_nothing_left(tmp_path: Path) -> None:
+    annotations = toy_set(tmp_path / "toy", num_scenes=4)
+    (annotations.parent / "001.png").write_bytes(b"")
+    common: dict[str, Any] = {"data": {"skip_bad": True}, "schedule": {"epochs": 1}}
+    done = torchrun(finetune_config(tmp_path / "two", annotations, **common), "finetune", tmp_path / "scripts")
+    assert done.returncode == 0, done.stderr
+    finetune(finetune_config(tmp_path / "one", annotations, **common, steps={"accumulate": 2}))
+    assert losses(tmp_path / "two")[0] == pytest.approx(losses(tmp_path / "one")[0], rel=1e-3)
+    assert len(losses(tmp_path / "two")) == 2
+    assert read_status(tmp_path / "two").left_out == read_status(tmp_path / "one").left_out == 1

@@ -139,3 +139,21 @@ def test_the_re_weighting_losses_learn(kind: str, toy_annotations: Path, tmp_pat
     config = finetune_config(tmp_path / "run", toy_annotations, identity_loss={"kind": kind}, schedule={"epochs": 1})
     finetune(config)
     assert all(loss < 100 for _, loss in read_status(tmp_path / "run").losses)
+
+
+def test_a_validation_without_a_proposal_says_that_training_diverged(
+    task: SearchTask, scenes: list[Scene], caplog: pytest.LogCaptureFixture
+) -> None:
+    search_figures(task, scenes=scenes[:2], queries=[], world=ALONE)
+    assert "diverged" not in caplog.text
+    with torch.no_grad():
+        task.network.detector.rpn.head.bbox_pred.weight.fill_(math.nan)
+    figures = search_figures(task, scenes=scenes[:2], queries=[], world=ALONE)
+    assert (figures["AP"], figures["recall"]) == (0, 0)  # four people, none of them found
+    assert "training has probably diverged; stop it, and begin again with a lower optimizer.lr" in caplog.text
+
+
+def test_one_identity_is_worth_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    annotations = toy_set(tmp_path / "toy", num_scenes=2, num_identities=1)
+    finetune(finetune_config(tmp_path / "run", annotations, schedule={"epochs": 1}))
+    assert "is the same person, so there is nobody to tell apart" in caplog.text
