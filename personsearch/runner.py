@@ -290,5 +290,5 @@ def _detections(people: People, ready: Ready) -> Detections:
         image_size=ready.canvas.image_size,
         image_id=ready.image_id,
     )
-    inside = (found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)
-    return found if inside.all() else found[inside]  # the others are beside the image, where its canvas is padded
+    inside = np.all(found.boxes[:, 2:] > found.boxes[:, :2], axis=1)
+    return found if np.all(inside) else found[inside]  # the others are beside the image, where its canvas is padded
