@@ -229,6 +229,8 @@ def _say_where(what: str, folder: Path) -> None:
 
 
 def _print_rehearsal(rehearsal: Rehearsal, folder: str) -> None:
+    minutes = math.ceil(60 * rehearsal.hours)
+    duration = f"{rehearsal.hours:.1f} h" if minutes > 90 else f"{minutes} min"
     unusable = f"{len(rehearsal.left_out)} of them to be left out" if rehearsal.left_out else "all of them sound"
     memory = "unknown on this system" if rehearsal.memory_mb is None else f"{rehearsal.memory_mb:,.0f} MB"
     table = table_of("", "value")
@@ -240,7 +242,7 @@ def _print_rehearsal(rehearsal: Rehearsal, folder: str) -> None:
         "steps": f"{rehearsal.steps:,}, if all epochs have as many as the first",
         "seconds per step": f"{rehearsal.seconds_per_step:.3f}",
         "memory": memory,
-        "expected duration": f"{rehearsal.hours:.1f} h, without validation",
+        "expected duration": f"{duration}, without validation",
     }.items():
         table.add_row(name, escape(value))
     out.print(table)

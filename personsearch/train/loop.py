@@ -94,7 +94,8 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
             if validation is not None and (epoch % run.validate_every == 0 or epoch == schedule.epochs):
                 figures = _validate(stepper.kept, validation)
                 metrics.write({"step": at.step, "epoch": epoch, "validation": figures})
-                logger.info("epoch %d: %s", epoch, "  ".join(f"{k} {v:.4f}" for k, v in figures.items()))
+                said = (f"{name} {'-' if math.isnan(value) else f'{value:.4f}'}" for name, value in figures.items())
+                logger.info("epoch %d: %s", epoch, "  ".join(said))
                 if math.isnan(selection_of(figures)):
                     logger.warning("epoch %d cannot be the best: nothing counted; needed: %s", epoch, validation.needs)
                 if run.tensorboard and validation.pictures is not None and world.leads:
