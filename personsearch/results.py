@@ -127,7 +127,7 @@ class QueryPerson:
         embedding: (D,) float32, unit length.
         score: detector confidence 0..1 where the person was detected; None where the caller gave the box, or where the
             picture is taken as the person.
-        whole_picture: whether the picture, given without a box, is taken as the person: cut out beforehand.
+        whole_picture: whether the whole picture is the person, cut out beforehand, and was embedded as such.
     """
 
     box: tuple[float, float, float, float]

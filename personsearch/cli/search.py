@@ -200,7 +200,7 @@ def search(
         query = {"image": image, "box": person.box, "score": person.score, "whole_picture": person.whole_picture}
         print_json({"query": query, "matches": [asdict(match) for match in matches]})
     else:
-        if person.whole_picture:
+        if person.whole_picture and corners is None:
             out.print("the picture is taken as the person to look for; --box says otherwise", soft_wrap=True)
         elif person.score is not None:
             out.print(f"looking for the person at {box_text(person.box)} (score {person.score:.2f})", soft_wrap=True)
