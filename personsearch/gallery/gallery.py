@@ -17,10 +17,11 @@ from personsearch.calibration import Calibration, stricter
 from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
 from personsearch.gallery.catalogue import Filters
 from personsearch.gallery.checks import check_calibration, check_camera, check_spec, check_vectors, scene_row, seconds
+from personsearch.gallery.faults import damaged
 from personsearch.gallery.index import KINDS, IndexKind
 from personsearch.gallery.opening import open_folder
 from personsearch.gallery.rows import ImageRow, stored_detections, unit
-from personsearch.gallery.store import Store, damaged
+from personsearch.gallery.store import Store
 from personsearch.gallery.upkeep import Upkeep
 from personsearch.gallery.view import View
 from personsearch.results import Detections, Floats, GalleryInfo, Match, Spec, StoredScene

@@ -7,8 +7,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from personsearch.errors import GalleryError
+from personsearch.gallery.faults import DATABASE
 from personsearch.gallery.lock import acquire_writer_lock
-from personsearch.gallery.store import DATABASE, Store
+from personsearch.gallery.store import Store
 from personsearch.results import Spec
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from personsearch.errors import GalleryCorruptError, GalleryError
+from personsearch.gallery.faults import DATABASE, UNREADABLE
 from personsearch.gallery.gallery import Gallery
 from personsearch.gallery.meta import spec_of, without_revision
 from personsearch.gallery.reading import connect_reader
@@ -22,7 +23,7 @@ from personsearch.gallery.rows import (
     content_digest,
     stored_detections,
 )
-from personsearch.gallery.store import BUSY_SECONDS, DATABASE, UNREADABLE
+from personsearch.gallery.store import BUSY_SECONDS
 from personsearch.results import Detections, RescueReport, Spec
 
 #: How many row numbers are tried one by one where a scan meets a broken page.

@@ -14,13 +14,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from personsearch.errors import (
-    GalleryCorruptError,
-    GalleryError,
-    GalleryFullError,
-    GalleryLockedError,
-    GalleryMismatchError,
-)
+from personsearch.errors import GalleryCorruptError, GalleryError, GalleryLockedError, GalleryMismatchError
+from personsearch.gallery.faults import DATABASE, UNREADABLE, damaged, gallery_error, locked
 from personsearch.gallery.meta import FORMAT, meta_of, spec_of
 from personsearch.gallery.reading import Stamp, connect_reader, stamp_of
 from personsearch.gallery.rows import (
@@ -36,7 +31,6 @@ from personsearch.results import Floats, Spec
 
 Row = TypeVar("Row", ImageRow, PersonRow)
 
-DATABASE = "gallery.sqlite"
 BUSY_SECONDS = 10.0
 CHUNK = 20_000
 #: The meta key of State.labellings, which a gallery has from its first such change on.
@@ -55,18 +49,6 @@ CREATE TABLE person (
 CREATE INDEX person_of_image ON person (image);
 INSERT INTO meta VALUES ('images', '0'), ('people', '0'), ('deletions', '0'), ('cache', '');
 """
-
-#: What reading a damaged file raises; some of SQLite's messages quote bytes that are not valid text.
-UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError, OverflowError)
-
-#: Faults of the machine rather than of the file.
-_ENVIRONMENT = {
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
-    sqlite3.SQLITE_READONLY: "cannot be written to",
-    sqlite3.SQLITE_PERM: "access is not permitted",
-    sqlite3.SQLITE_NOMEM: "there is not enough memory",
-    sqlite3.SQLITE_IOERR: "the disk failed to read or write",
-}
 
 
 @dataclass(frozen=True)
@@ -412,28 +394,14 @@ class Store:
     def _translated(self) -> Iterator[None]:
         """Turn SQLite's errors into the gallery's, and keep up with a database that is read without locks."""
         file = self.path / DATABASE
-        busy = f"{file}: another process is writing to it; try again later"
         try:
             self._follow()
             yield
         except UNREADABLE as error:
             if self._closed:
                 raise GalleryError(f"{self.path}: the gallery is closed; open it again") from None
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or self._has_changed():
-                raise GalleryLockedError(busy) from None
-            if code == sqlite3.SQLITE_FULL:
-                raise GalleryFullError(f"{file}: the disk is full; nothing acknowledged is lost") from None
-            if code in _ENVIRONMENT:
-                raise GalleryError(f"{file}: {_ENVIRONMENT[code]} ({error})") from error
-            raise GalleryCorruptError(damaged(self.path, str(error))) from None
+            if self._has_changed():
+                raise GalleryLockedError(locked(file)) from None
+            raise gallery_error(file, error) from error
         if self._has_changed():  # what was read may be half of the state before and half of the one after
-            raise GalleryLockedError(busy)
-
-
-def damaged(gallery: Path, what: str) -> str:
-    """Return the message that a gallery is damaged, with what to do."""
-    return (
-        f"{gallery / DATABASE}: damaged, or not a gallery ({what}). Restore a backup, or save what can still be read: "
-        f"personsearch gallery rescue {gallery} NEW-GALLERY"
-    )
+            raise GalleryLockedError(locked(file))

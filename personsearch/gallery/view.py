@@ -8,9 +8,10 @@ import numpy as np
 
 from personsearch.errors import GalleryCorruptError
 from personsearch.gallery.catalogue import Catalogue, Filters
+from personsearch.gallery.faults import damaged
 from personsearch.gallery.index import Index
 from personsearch.gallery.rows import ImageRow, PersonRow, unit
-from personsearch.gallery.store import Store, damaged
+from personsearch.gallery.store import Store
 from personsearch.gallery.upkeep import Loaded, Upkeep
 from personsearch.results import Floats, Match
 

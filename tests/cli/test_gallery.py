@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from personsearch import Gallery
-from personsearch.gallery.store import DATABASE
+from personsearch.gallery.faults import DATABASE
 from tests.gallery.toy import people, spec
 from tests.support import Run
 

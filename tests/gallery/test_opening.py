@@ -7,8 +7,8 @@ import pytest
 
 from personsearch import Gallery
 from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
+from personsearch.gallery.faults import DATABASE
 from personsearch.gallery.opening import open_folder
-from personsearch.gallery.store import DATABASE
 from tests.gallery.toy import people, spec
 
 

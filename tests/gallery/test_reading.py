@@ -14,7 +14,7 @@ import pytest
 
 from personsearch import Gallery
 from personsearch.errors import GalleryLockedError
-from personsearch.gallery.store import DATABASE
+from personsearch.gallery.faults import DATABASE
 from tests.gallery.toy import people, spec
 
 needs_root = pytest.mark.skipif(

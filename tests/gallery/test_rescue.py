@@ -11,7 +11,7 @@ import pytest
 from personsearch import Gallery
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery import rescue
-from personsearch.gallery.store import DATABASE
+from personsearch.gallery.faults import DATABASE
 from tests.gallery.toy import people, spec
 
 SPEC = spec(revision="a1" * 20)

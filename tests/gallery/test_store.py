@@ -14,8 +14,9 @@ from personsearch.errors import (
     PersonSearchError,
 )
 from personsearch.gallery import store as store_module
+from personsearch.gallery.faults import DATABASE
 from personsearch.gallery.rows import ImageRow
-from personsearch.gallery.store import DATABASE, Store
+from personsearch.gallery.store import Store
 from tests.gallery.toy import people, spec
 
 

@@ -16,9 +16,10 @@ import pytest
 
 from personsearch import Detections, Gallery, Match
 from personsearch.gallery import upkeep as upkeep_module
+from personsearch.gallery.faults import DATABASE
 from personsearch.gallery.index import Index
 from personsearch.gallery.ivf import IVFIndex
-from personsearch.gallery.store import DATABASE, Store
+from personsearch.gallery.store import Store
 from tests.gallery.toy import DIM, people, spec
 
 QUERY = people(1, seed=4321).embeddings[0]
