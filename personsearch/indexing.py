@@ -91,7 +91,8 @@ def index_sources(
                             continue
                         skipped += 1
                         unverified += comparison.unknown
-                        labelled += gallery.label(item.image_id, camera=item.camera, time=item.time)
+                        if item.camera is not None or item.time is not None:
+                            labelled += gallery.label(item.image_id, camera=item.camera, time=item.time)
                         bar.advance()
                 except _UNUSABLE as error:
                     refuse(entry.printable, error)
@@ -171,7 +172,7 @@ def _log(report: IndexReport) -> None:
     if report.unmatched:
         logger.warning(
             "%d of the image_ids given with a camera or a time match no image, the first is %r; an image_id is the "
-            "path below the indexed folder",
+            "path below the indexed folder, after the prefix if there is one, or as written where several are indexed",
             len(report.unmatched),
             report.unmatched[0],
         )

@@ -91,7 +91,7 @@ def list_inputs(
     """
     account = _Account()
     if isinstance(images, Mapping):
-        found = [Entry(str(name), image, _is_video(image)) for name, image in images.items()]
+        found = [_given(str(name), image) for name, image in images.items()]
     elif isinstance(images, (str, os.PathLike)):
         found = _single(os.fspath(images), account)
     else:
@@ -240,17 +240,21 @@ def _found(path: Path, image_id: str) -> Entry:
     return Entry(image_id, path, is_video=media_kind(path) == "video")
 
 
+def _given(image_id: str, image: ImageInput) -> Entry:
+    """Return the entry of a mapping's value; a path stays as it was given."""
+    if isinstance(image, str) and is_url(image):
+        return Entry(image_id, image)
+    if isinstance(image, (str, os.PathLike)):
+        return Entry(image_id, image, is_video=_named(Path(image), image_id).is_video)
+    return Entry(image_id, image)
+
+
 def _named(path: Path, image_id: str) -> Entry:
     """Return the entry of a file that the caller named: whatever its suffix says, it is looked into if need be."""
     kind = media_kind(path)
     if kind is None and path.is_file():
         kind = sniffed_kind(path)
     return Entry(image_id, path, is_video=kind == "video")
-
-
-def _is_video(image: ImageInput) -> bool:
-    is_path = isinstance(image, os.PathLike) or (isinstance(image, str) and not is_url(image))
-    return is_path and media_kind(Path(os.fspath(image))) == "video"  # type: ignore[arg-type]
 
 
 def _same_file(one: Entry, other: Entry) -> bool:

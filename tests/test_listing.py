@@ -11,6 +11,7 @@ from personsearch import listing
 from personsearch.errors import GalleryError, ImageError
 from personsearch.listing import Listing, check_gallery, check_inputs, describe_counts, list_inputs
 from personsearch.pictures.formats import media_kind
+from tests.support import video
 
 
 def images(folder: Path, *names: str) -> None:
@@ -64,6 +65,9 @@ def test_a_prefix_stands_before_every_name(tmp_path: Path) -> None:
 def test_a_mapping_may_hold_videos(tmp_path: Path) -> None:
     [entry] = list_inputs({"door": tmp_path / "clip.mp4"}).entries
     assert (entry.image_id, entry.is_video) == ("door", True)
+    clip = video(tmp_path / "recording.mp4", frames=2).rename(tmp_path / "recording.dvr")  # told by its content
+    for source in ({"door": str(clip)}, [clip], clip):
+        assert [one.is_video for one in list_inputs(source).entries] == [True]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
