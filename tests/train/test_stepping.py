@@ -20,9 +20,10 @@ ALONE = World(0, 1, torch.device("cpu"))
 @dataclass
 class Numbers:
     values: Tensor
+    names: tuple[str, ...] = ("one",)
 
     def to(self, device: torch.device) -> "Numbers":
-        return Numbers(self.values.to(device))
+        return Numbers(self.values.to(device), self.names)
 
 
 class Line(nn.Module):
