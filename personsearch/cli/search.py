@@ -177,7 +177,7 @@ def search(
 
     corners = parse_box(box) if box is not None else None
     if save is not None:
-        require_savable(save)
+        require_savable(save, inputs=[image])
     with Gallery.open(gallery, mode="r") as opened:
         require_image(image)  # a wrong path is reported before the network is loaded
         searcher = _searcher_of(opened, weights, device)
@@ -300,7 +300,7 @@ def detect(
     """
     from personsearch.pictures.decode import require_image
     from personsearch.pictures.drawing import draw
-    from personsearch.pictures.saving import targets_of
+    from personsearch.pictures.saving import save_picture, targets_of
 
     for name in images:
         require_image(name)  # a wrong path is reported before the network is loaded
@@ -311,7 +311,7 @@ def detect(
     for name, target in targets.items():
         one = results[name]
         if isinstance(one, Detections):
-            draw(name, one).save(target)
+            save_picture(draw(name, one), target, name)
             drawn.append(target)
     if drawn and not as_json:
         where = drawn[0] if len(drawn) == 1 else f"{len(drawn)} pictures in {save}"

@@ -8,21 +8,28 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from personsearch.errors import ImageError
 from personsearch.pictures.decode import is_url
 
+#: The text in a PNG that says of which image it is.
+_NOTE = "personsearch-image"
 
-def require_savable(path: Path, option: str = "--save") -> None:
+
+def require_savable(path: Path, option: str = "--save", *, inputs: Sequence[str] = ()) -> None:
     """Refuse a file into which no picture can be written, and make the folder that it goes into.
 
     Args:
         path: the picture to be written.
         option: for the message.
+        inputs: the images that are drawn into it, which it must not replace.
 
     Raises:
-        ImageError: its suffix is that of no picture, it is a folder, or it cannot be written to.
+        ImageError: its suffix is that of no picture, it is a folder or an input, or it cannot be written to.
     """
+    if any(path.exists() and os.path.exists(name) and os.path.samefile(name, path) for name in inputs):
+        raise ImageError(f"{option} {path}: is the image itself, which would be lost; name another place")
     suffixes = Image.registered_extensions()
     if suffixes.get(path.suffix.lower()) not in Image.SAVE:
         raise ImageError(
@@ -40,7 +47,7 @@ def targets_of(names: Sequence[str], save: str, option: str = "--save") -> list[
 
     One image goes into the file that was named; or into the folder, if there is one or the name ends with a slash.
     Several go into the folder, under the names that they have below their common folder, so that pictures of the same
-    name stay apart. All are PNG there.
+    name stay apart. All are PNG there; one that shows another image, as :func:`save_picture` notes it, is not replaced.
 
     Args:
         names: paths or URLs of the images; one that is named twice is drawn once.
@@ -48,17 +55,51 @@ def targets_of(names: Sequence[str], save: str, option: str = "--save") -> list[
         option: for messages.
 
     Raises:
-        ImageError: a place cannot be written to.
+        ImageError: a place cannot be written to, or holds something else.
     """
     path = Path(save)
     if len(set(names)) == 1 and not (save.endswith(("/", os.sep)) or path.is_dir()):
-        require_savable(path, option)
+        require_savable(path, option, inputs=names)
         return [path] * len(names)
     _require_folder(path, option)
     targets = {name: path / inner for name, inner in _inner_names(list(dict.fromkeys(names))).items()}
-    for target in targets.values():
-        require_savable(target, option)
+    for name, target in targets.items():
+        require_savable(target, option, inputs=names)
+        shown = _shown_in(target) if target.exists() else _origin(name)
+        if shown != _origin(name):
+            what = f"shows {shown}" if shown else "is none of ours"
+            raise ImageError(f"{option} {target}: is there already and {what}, not {name}; name another folder")
     return [targets[name] for name in names]
+
+
+def save_picture(picture: Image.Image, path: Path, name: str) -> None:
+    """Write a picture; a PNG notes which image it shows, so that it is not replaced by that of another one.
+
+    Args:
+        picture: to be written.
+        path: the file.
+        name: path or URL of the image that it shows.
+    """
+    if path.suffix.lower() != ".png":
+        picture.save(path)
+        return
+    note = PngInfo()
+    note.add_itxt(_NOTE, _origin(name))
+    picture.save(path, pnginfo=note)
+
+
+def _shown_in(path: Path) -> str | None:
+    """Return which image a picture that :func:`save_picture` wrote shows; None of any other file."""
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture.info.get(_NOTE)
+    except Exception:  # Pillow raises many types for files that are no pictures
+        return None
+
+
+def _origin(name: str) -> str:
+    return name if is_url(name) else str(Path(name).absolute()).encode("utf-8", "backslashreplace").decode()
 
 
 def _inner_names(names: list[str]) -> dict[str, str]:

@@ -132,7 +132,7 @@ def require_same_run(folder: Path, state: dict[str, Any], config: TrainConfig, d
     begin = f"init={weights_of(folder)} run.out={folder}-2"
     if changed == ["schedule.epochs"] and state["position"]["epoch"] > then["schedule"]["epochs"]:
         raise TrainingError(
-            f"{folder}: holds a finished run of {then['schedule']['epochs']} epochs. To train on, begin another one "
+            f"{folder}: holds a finished run (epochs: {then['schedule']['epochs']}). To train on, begin another one "
             f"with its weights: {begin}"
         )
     if changed:

@@ -162,7 +162,9 @@ def _expected_steps(at: Position, loader: EpochLoader[Any], epochs: int) -> int:
     if at.epoch > epochs:
         return at.step
     steps = loader.steps(at.epoch)
-    logger.info("epoch %d has %d steps; the progress shown takes all %d epochs to be as long", at.epoch, steps, epochs)
+    if epochs > at.epoch:
+        what = "epoch %d has %d steps; the progress shown takes all %d epochs to be as long"
+        logger.info(what, at.epoch, steps, epochs)
     return at.step - at.offset + steps * (epochs - at.epoch + 1)
 
 

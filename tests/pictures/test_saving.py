@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from personsearch.errors import ImageError
-from personsearch.pictures.saving import _inner_names, require_savable, targets_of
+from personsearch.pictures.saving import _inner_names, require_savable, save_picture, targets_of
 
 
 def inner(folder: Path, names: list[str]) -> list[str]:
@@ -51,6 +51,31 @@ def test_places_that_cannot_be_written_to(save: str, message: str, tmp_path: Pat
     if save.startswith("file"):
         with pytest.raises(ImageError, match=message):
             targets_of(["a.jpg", "b.jpg"], str(tmp_path / "file" / "folder"))
+
+
+def test_a_picture_of_another_image_is_not_replaced(tmp_path: Path) -> None:
+    for camera in ("cam1", "cam2"):
+        (tmp_path / camera).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / camera / "a.jpg")
+    first, second = str(tmp_path / "cam1" / "a.jpg"), str(tmp_path / "cam2" / "a.jpg")
+    [target] = targets_of([first], f"{tmp_path}/out/")
+    save_picture(Image.new("RGB", (4, 4)), target, first)
+    assert targets_of([first], f"{tmp_path}/out/") == [target]  # the same image again
+    with pytest.raises(ImageError, match=f"{target}: is there already and shows {first}, not {second}; name another"):
+        targets_of([second], f"{tmp_path}/out/")
+    Image.new("RGB", (4, 4)).save(tmp_path / "out" / "b.png")
+    with pytest.raises(ImageError, match=r"b\.png: is there already and is none of ours, not b\.jpg"):
+        targets_of(["b.jpg"], f"{tmp_path}/out/")
+
+
+def test_an_image_is_not_replaced_by_its_own_drawing(tmp_path: Path) -> None:
+    image = tmp_path / "a.png"
+    Image.new("RGB", (4, 4)).save(image)
+    for save in (str(image), f"{tmp_path}/"):
+        with pytest.raises(ImageError, match="is the image itself, which would be lost"):
+            targets_of([str(image)], save)
+    with pytest.raises(ImageError, match="is the image itself"):
+        require_savable(image, inputs=[str(image)])
 
 
 def test_a_folder_is_no_picture(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_step_one_and_unfinished_runs_are_refused_too(tmp_path: Path, monkeypatc
 def test_a_finished_run_asked_for_more_epochs_says_how(finished: Path) -> None:
     out = finished / "run"
     config = finetune_config(out, finished / "toy" / "train.json", schedule={"epochs": 3})
-    with pytest.raises(TrainingError, match=rf"a finished run of 1 epochs\. .*init={out}/weights run\.out={out}-2"):
+    with pytest.raises(TrainingError, match=rf"a finished run \(epochs: 1\)\. .*init={out}/weights run\.out={out}-2"):
         finetune(config)
     with pytest.raises(TrainingError, match=rf"\(batch_size differ\); .*To begin with its weights: init={out}/weights"):
         finetune(config_of(finished, batch_size=4))
