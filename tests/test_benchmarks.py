@@ -53,6 +53,7 @@ def test_the_gallery_s_costs() -> None:
         assert line in told
 
 
+@pytest.mark.slow
 def test_learnability_trains_on_one_split_and_ranks_the_other(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     folder, rows = tmp_path / "crops/today", []
@@ -85,6 +86,7 @@ def test_empty_places_shows_held_back_photographs_and_blank_pictures(tmp_path: P
     assert 0 <= figures["pictures_with_any"] <= 1
 
 
+@pytest.mark.slow
 def test_augmentation_times_each_key_of_the_recipe() -> None:
     head, _, *rows = run("augmentation.py").splitlines()
     assert head == "| key | 672x448 | 960x640 | 64x128 |"

@@ -42,6 +42,7 @@ def embed(*arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_run_becomes_weights_with_card_calibration_and_registry_entry(tmp_path: Path) -> None:
     run = run_of_step_2(bundled_set(tmp_path / "set"), tmp_path / "run")
     folder = tmp_path / "weights"

@@ -35,6 +35,7 @@ def test_contact_sheets_are_pictures_of_less_than_300_kb(tmp_path: Path) -> None
         assert np.asarray(Image.open(path)).std() > 15
 
 
+@pytest.mark.slow
 def test_a_rendered_set_is_the_same_for_one_worker_and_two(tmp_path: Path) -> None:
     recipe = load_recipe("tiny", SMALL)
     folders = [

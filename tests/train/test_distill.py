@@ -57,6 +57,7 @@ def batch_of_crops() -> CropBatch:
     return CropBatch(torch.rand(8, 3, 64, 32), torch.arange(8) // 2, ["a"] * 8)
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_teacher_does_not_learn(tiny_config: ModelConfig) -> None:
     torch.manual_seed(0)
     wider = LARGER.model_copy(update={"backbone": "resnet50"})  # embeddings of 2,048 numbers instead of 512

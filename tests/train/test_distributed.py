@@ -119,6 +119,7 @@ def test_step_one_splits_whole_identities_and_another_number_of_processes_contin
     assert len(losses(tmp_path / "run")) == taken
 
 
+@pytest.mark.slow
 def test_all_processes_make_batches_by_the_same_neighbours(tmp_path: Path) -> None:
     annotations = toy_set(tmp_path / "toy", num_scenes=9, num_identities=6, place_every=0)
     config = pretrain_config(tmp_path / "run", annotations, num_identities=4, sampling="neighbours")
