@@ -15,8 +15,8 @@ from personsearch.pictures.video import Damage
 from personsearch.progress import Progress
 from personsearch.results import IndexReport
 from personsearch.runner import Ready, Runner, Settings
-from personsearch.same_content import Comparison, compare_stored, digest_of
-from personsearch.sources import Source, Sources, Wanted
+from personsearch.same_content import compare_stored, digest_of
+from personsearch.sources import Source, Sources
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def index_sources(
                             raise GalleryMismatchError(comparison.message)
                         if entry.is_video:  # its frames need not have the same names; a still is replaced at once
                             gallery.remove(comparison.stored)
-                    for item in sources.scenes(entry, _wanted(gallery, comparison)):
+                    for item in sources.scenes(entry, comparison.wants):
                         if isinstance(item, Damage):
                             damaged.append((entry.image_id, str(item)))
                             continue
@@ -146,11 +146,6 @@ def index_sources(
     )
     _log(report)
     return report
-
-
-def _wanted(gallery: Gallery, comparison: Comparison) -> Wanted:
-    """Return what says of an image_id whether its scene is to be indexed."""
-    return lambda image_id: comparison.differs or image_id not in gallery
 
 
 def _extra(source: Source, ready: Ready, digest: str) -> dict[str, Any]:

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from personsearch.errors import GalleryError, ImageError
+from personsearch.gallery.faults import DATABASE
 from personsearch.pictures.decode import ImageInput, describe, is_url
 from personsearch.pictures.formats import media_kind
 from personsearch.pictures.sniffing import sniffed_kind
 
-#: The file that tells a gallery from other folders.
-_GALLERY = "gallery.sqlite"
 _LAST = "the gallery's folder comes last: personsearch index photos/ my-gallery/"
 
 
@@ -139,7 +138,7 @@ def _check_gallery(folder: Path) -> None:
     nearest = next((parent for parent in (folder, *folder.absolute().parents) if parent.exists()), folder)
     if nearest.is_dir() and not os.access(nearest, os.W_OK):
         raise GalleryError(f"{nearest}: cannot be written to; name another folder for the gallery")
-    if (folder / _GALLERY).is_file():
+    if (folder / DATABASE).is_file():
         return
     if folder.is_file():
         raise GalleryError(f"{folder}: is a file, not a gallery; {_LAST}")
@@ -213,7 +212,7 @@ def _walk(root: Path, account: _Account) -> Iterator[Path]:
         account.unreadable.append((os.fspath(error.filename), error.strerror or str(error)))
 
     for folder, folders, files in os.walk(root, onerror=denied):
-        if _GALLERY in files and Path(folder) != root:
+        if DATABASE in files and Path(folder) != root:
             folders.clear()
             continue
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,18 +21,22 @@ class Comparison:
     """What a gallery holds under the name of a still or a video.
 
     Attributes:
-        stored: image_ids: of the still, or of the frames of the video.
+        stored: image_ids that are stored: of the still, or of frames of the video.
         digest: sha256 of the content to be stored, if it had to be read: always of a video, else of what is stored.
         differs: whether other content is stored under the name.
         unknown: whether nothing tells what was stored.
         message: where the content differs, both and what to do.
     """
 
-    stored: tuple[str, ...]
+    stored: frozenset[str]
     digest: str | None
     differs: bool = False
     unknown: bool = False
     message: str = ""
+
+    def wants(self, image_id: str) -> bool:
+        """Whether a scene of the input is still to be indexed."""
+        return self.differs or image_id not in self.stored
 
 
 def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder) -> Comparison:
@@ -42,14 +47,11 @@ def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder) 
     Raises:
         ImageError: the input cannot be read.
     """
-    stored: tuple[str, ...] = ()
-    if entry.is_video:
-        stored = tuple(gallery.image_ids(frames_prefix(entry.image_id)))
-    elif entry.image_id in gallery:
-        stored = (entry.image_id,)
-    scene = gallery.scene(stored[0]) if stored else None
+    names = gallery.image_ids(frames_prefix(entry.image_id)) if entry.is_video else [entry.image_id]
+    scene = gallery.scene(names[0]) if names else None
     if scene is None:
-        return Comparison((), digest_of(entry.image, channel_order) if entry.is_video else None)
+        return Comparison(frozenset(), digest_of(entry.image, channel_order) if entry.is_video else None)
+    stored = frozenset(names)
     digest = digest_of(entry.image, channel_order)
     known = _known_digest(scene, entry)
     if known is None or known == digest:
@@ -59,7 +61,7 @@ def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder) 
 
 def digest_of(image: ImageInput, channel_order: ChannelOrder) -> str:
     """Return the sha256 of an image's content, 64 hex digits; of arrays, of what they show."""
-    if channel_order != "RGB" and not isinstance(image, (str, bytes, Path, Image.Image)):
+    if channel_order != "RGB" and not isinstance(image, (str, bytes, os.PathLike, Image.Image)):
         image = load_image(image, channel_order=channel_order)
     return content_digest(image)
 

@@ -27,7 +27,7 @@ ALLOWED = {
     "device": set(),
     "batching": set(),
     "sidecar": set(),
-    "listing": {"pictures"},
+    "listing": {"gallery", "pictures"},
     "sources": {"listing", "pictures"},
     "same_content": {"gallery", "listing", "pictures"},
     "weights": {"models"},
