@@ -240,6 +240,8 @@ def _searcher_of(gallery: Gallery, weights: str | None, device: str | None) -> A
 
 def _warn_of_filters(gallery: Gallery, cameras: list[str], excluded: list[str], *, dated: bool) -> None:
     """Name what a filter asks for and the gallery does not know: the answer would pass for one about people."""
+    if not (cameras or excluded or dated):
+        return
     info = gallery.info()
     for camera in cameras:
         if camera not in info.cameras:
