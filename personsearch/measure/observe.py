@@ -213,10 +213,21 @@ def _look(
             detections[scene.image_id] = replace(people, image_id=scene.image_id)
             embeddings[scene.image_id] = embedded
             bar.advance()
+    return _observations(searcher, detections, wanted, embeddings, started)
+
+
+def _observations(
+    searcher: PersonSearcher,
+    detections: dict[str, Detections],
+    boxes: Mapping[str, Floats],
+    embeddings: dict[str, Floats],
+    started: float,
+) -> Observations:
+    """Put together what a searcher saw; ``started`` is the clock's time before it looked."""
     return Observations(
         weights=searcher.spec.fingerprint,
         detections=detections,
-        boxes=wanted,
+        boxes=boxes,
         embeddings=embeddings,
         seconds=time.perf_counter() - started,
         computed_on=_computed_on(searcher),
@@ -251,14 +262,7 @@ def _look_at_crops(
                 )
                 embeddings[scene.image_id] = np.tile(row, (len(wanted[scene.image_id]), 1))
                 bar.advance()
-    return Observations(
-        weights=searcher.spec.fingerprint,
-        detections=detections,
-        boxes=wanted,
-        embeddings=embeddings,
-        seconds=time.perf_counter() - started,
-        computed_on=_computed_on(searcher),
-    )
+    return _observations(searcher, detections, wanted, embeddings, started)
 
 
 def _whole_picture(searcher: PersonSearcher, path: Path, boxes: Floats) -> Floats:
