@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from personsearch.errors import ImageError
-from personsearch.pictures.decode import ORIENTATION, ImageInput, describe, download, image_errors, is_tensor, is_url
+from personsearch.pictures.decode import ImageInput, describe, download, image_errors, is_tensor, is_url
+from personsearch.pictures.jpeg import ORIENTATION
 
 
 def content_digest(source: ImageInput) -> str:

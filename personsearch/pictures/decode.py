@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeGuard
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from personsearch.errors import ImageError
+from personsearch.pictures import jpeg
 from personsearch.pictures.formats import RENAME, head, heif_format, video_format
 from personsearch.pictures.levels import stretched, to_shades
 
@@ -27,13 +28,16 @@ if TYPE_CHECKING:
 ImageInput: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8] | Tensor"
 ChannelOrder: TypeAlias = Literal["RGB", "BGR"]
 
+#: Upright (height, width) of an image -> (height, width) that its pixels must not fall below.
+LeastSize: TypeAlias = Callable[[tuple[int, int]], tuple[int, int]]
+
 URL_TIMEOUT_SECONDS = 20.0
 URL_MAX_BYTES = 64 * 2**20
 URL_PIECE_BYTES = 2**16
 
 
-#: The EXIF tag of the orientation, and the lowest of its values that swap width and height.
-ORIENTATION, _LEAST_TURNED = 0x0112, 5
+#: The lowest EXIF orientation that swaps width and height.
+_LEAST_TURNED = 5
 
 
 class Picture(NamedTuple):
@@ -42,10 +46,15 @@ class Picture(NamedTuple):
     Attributes:
         pixels: (H, W, 3) uint8 RGB, upright.
         value_range: of an image of more than 256 levels, the values that became 0 and 255; else None.
+        image_size: (height, width) of the whole upright image.
+        reduction: 1; or 2, 4 or 8, where a pixel stands for as many of the whole image in each direction. The last row
+            and column may stand for fewer.
     """
 
     pixels: NDArray[np.uint8]
     value_range: tuple[float, float] | None
+    image_size: tuple[int, int]
+    reduction: int = 1
 
 
 class Header(NamedTuple):
@@ -76,28 +85,32 @@ def load_image(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> ND
     return load_picture(source, channel_order=channel_order).pixels
 
 
-def load_picture(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> Picture:
+def load_picture(source: ImageInput, *, channel_order: ChannelOrder = "RGB", least: LeastSize | None = None) -> Picture:
     """Decode any accepted input, and say how its values became shades.
 
     EXIF orientation of encoded and PIL images is applied: boxes are in the upright frame. The first frame of an
     animation is used, of a HEIC its primary image. Alpha is dropped, palettes are converted. Grey images of 16 or 32
     bits or of floats are scaled from their robust minimum to their robust maximum
     (:func:`personsearch.pictures.levels.to_shades`); of colours of 16 bits the upper eight are used, scaled so where
-    they hardly differ.
+    they hardly differ. The pixels are Pillow's, whatever decodes them (``jpeg.py``).
 
     Args:
         source: see :data:`ImageInput`.
         channel_order: of arrays and tensors; encoded images and PIL images state their own.
+        least: given, a JPEG from a file, a URL or bytes is decoded at 1/2, 1/4 or 1/8 of its size, by way of its DCT
+            coefficients, where its pixels do not fall below what this returns for it. Faster, and not the pixels of a
+            whole image that is resized.
 
     Raises:
         ImageError: names the input and what is wrong with it.
     """
     if isinstance(source, np.ndarray):
-        return Picture(_reordered(_from_array(source), channel_order), None)
+        return _whole(_reordered(_from_array(source), channel_order))
     if is_tensor(source):
-        return Picture(_reordered(_from_tensor(source), channel_order), None)
+        return _whole(_reordered(_from_tensor(source), channel_order))
     if isinstance(source, Image.Image):
-        return _from_pil(source, describe(source))
+        upright, value_range = _upright(source, describe(source), "RGB")
+        return _whole(np.array(upright), value_range)
     name = describe(source)
     with image_errors(name):
         if isinstance(source, bytes):
@@ -109,7 +122,7 @@ def load_picture(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> 
         else:
             raise ImageError(f"{name}: cannot be used as an image; give a path, URL, bytes, PIL image, array or tensor")
         with open_image(file, name) as image:
-            return _from_pil(image, name)
+            return _from_file(image, name, least)
 
 
 def image_header(path: str | os.PathLike[str]) -> Header:
@@ -237,27 +250,55 @@ def _reordered(array: NDArray[np.uint8], order: ChannelOrder) -> NDArray[np.uint
     return np.ascontiguousarray(array[:, :, ::-1]) if order == "BGR" else array
 
 
-def _from_pil(image: Image.Image, name: str) -> Picture:
-    upright, value_range = _upright(image, name, "RGB")
-    return Picture(np.array(upright), value_range)
+def _whole(pixels: NDArray[np.uint8], value_range: tuple[float, float] | None = None) -> Picture:
+    return Picture(pixels, value_range, (pixels.shape[0], pixels.shape[1]))
+
+
+def _from_file(image: Image.Image, name: str, least: LeastSize | None) -> Picture:
+    """Decode an image that was opened from a file, and that nobody else holds."""
+    size, reduction, turned = image.size, 1, False
+    if least is not None and image.format in jpeg.FORMATS:
+        turned = _is_turned(image)
+        reduction = _reduce(image, least(size if turned else size[::-1]), turned=turned)
+    pixels, value_range = jpeg.decode_upright(image, reduction), None
+    if pixels is None:
+        upright, value_range = _upright(image, name, "RGB", in_place=True)
+        pixels = np.array(upright)
+    if reduction == 1:
+        return _whole(pixels, value_range)
+    return Picture(pixels, value_range, size if turned else size[::-1], reduction)
+
+
+def _reduce(image: Image.Image, least: tuple[int, int], *, turned: bool) -> int:
+    """Let a JPEG be decoded at the smallest part of its size at which its upright (height, width) is ``least``."""
+    width, height = image.size
+    image.draft("RGB", least if turned else least[::-1])
+    return next(part for part in jpeg.REDUCTIONS if (-(-width // part), -(-height // part)) == image.size)
 
 
 def _upright(
-    image: Image.Image, name: str, mode: Literal["RGB", "L"]
+    image: Image.Image, name: str, mode: Literal["RGB", "L"], *, in_place: bool = False
 ) -> tuple[Image.Image, tuple[float, float] | None]:
-    """Apply the EXIF orientation and convert; return the value range too."""
+    """Apply the EXIF orientation and convert; return the value range too.
+
+    ``in_place`` spares two copies, and changes the image.
+    """
     if 0 in image.size:
         raise ImageError(f"{name}: is empty ({image.width}x{image.height})")
     try:
         deep_colour = _has_deep_colour(image)
-        upright, value_range = ImageOps.exif_transpose(image), None
+        upright, value_range = image, None
+        if in_place:
+            ImageOps.exif_transpose(image, in_place=True)
+        else:
+            upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith(("I", "F")):  # Pillow would clip, not scale
             shades, value_range = to_shades(np.asarray(upright), name)
             upright = Image.fromarray(shades)
         elif deep_colour:
             shades, value_range = stretched(np.asarray(upright.convert("RGB")))
             upright = Image.fromarray(shades)
-        return upright.convert(mode), value_range
+        return upright if upright.mode == mode else upright.convert(mode), value_range
     except ImageError:
         raise
     except Exception as error:
@@ -307,7 +348,7 @@ def _add_reader_of(form: str | None, name: str) -> None:
 
 
 def _is_turned(image: Image.Image) -> bool:
-    return bool(image.getexif().get(ORIENTATION, 1) >= _LEAST_TURNED)
+    return bool(image.getexif().get(jpeg.ORIENTATION, 1) >= _LEAST_TURNED)
 
 
 @contextmanager
