@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from queue import SimpleQueue
+from threading import Event, Semaphore, Thread
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -77,3 +79,55 @@ def run_in_batches(
     while next_number in done:
         yield done.pop(next_number)
         next_number += 1
+
+
+def read_ahead(items: Iterable[Item], ahead: int) -> Generator[Item, None, None]:
+    """Yield the items, taken in a thread of their own while the caller is busy with earlier ones.
+
+    An exception of the items is raised where the next one would have been. However the caller stops (it closes the
+    iterator: ``contextlib.closing``), the thread takes no further item, closes a generator that it reads from, and has
+    ended before the iterator is closed. Nothing begins before the first item is requested.
+
+    Args:
+        items: taken by that thread alone, so they may be of a kind that threads must not share.
+        ahead: how many are taken at most before they are requested, at least 1.
+    """
+    room, ready, stop = Semaphore(ahead), SimpleQueue[tuple[str, Any]](), Event()
+
+    def take() -> None:
+        try:
+            iterator = iter(items)
+            try:
+                while room.acquire() and not stop.is_set():
+                    try:
+                        item = next(iterator)
+                    except StopIteration:
+                        break
+                    ready.put(("item", item))
+                    del item  # it is the caller's now
+            finally:
+                if isinstance(iterator, Generator):
+                    iterator.close()
+            ready.put(("end", None))
+        except BaseException as error:  # whatever it is, it belongs to the caller
+            ready.put(("error", error))
+
+    thread = Thread(target=take, name="personsearch-ahead", daemon=True)  # else a forgotten one would hold up the exit
+    thread.start()
+    try:
+        while True:
+            what, value = ready.get()
+            if what == "end":
+                return
+            if what == "error":
+                try:
+                    raise value
+                finally:
+                    del value  # else it would hold its own traceback
+            room.release()
+            yield value
+            del value
+    finally:
+        stop.set()
+        room.release()
+        thread.join()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from personsearch.batching import map_ahead
+from personsearch.batching import map_ahead, read_ahead
 from personsearch.errors import GalleryMismatchError, ImageError, MissingExtraError
 from personsearch.gallery import Gallery
 from personsearch.pictures.decode import ChannelOrder, download, is_url
@@ -68,7 +69,7 @@ def index_sources(
             failed.append((name, str(reason)))
             bar.advance()
 
-        def new_scenes() -> Iterator[tuple[Source, str | None]]:
+        def new_scenes() -> Generator[tuple[Source, str | None], None, None]:
             """Yield the scenes that are not stored, with the digest of their file's content where it is known."""
             nonlocal skipped, labelled, unverified
             for entry in sources.entries:
@@ -81,26 +82,30 @@ def index_sources(
                             raise GalleryMismatchError(comparison.message)
                         if entry.is_video:  # its frames need not have the same names; a still is replaced at once
                             gallery.remove(comparison.stored)
-                    for item in sources.scenes(entry, comparison.wants):
-                        if isinstance(item, Damage):
-                            damaged.append((entry.image_id, str(item)))
-                            continue
-                        seen.add(item.image_id)
-                        if isinstance(item, Source):
-                            yield item, comparison.digest
-                            continue
-                        skipped += 1
-                        unverified += comparison.unknown
-                        if item.camera is not None or item.time is not None:
-                            labelled += gallery.label(item.image_id, camera=item.camera, time=item.time)
-                        bar.advance()
+                    items = sources.scenes(entry, comparison.wants)
+                    if entry.is_video:  # decoded while the network computes; the gallery is used in this thread alone
+                        items = read_ahead(items, batch_size)
+                    with closing(items):
+                        for item in items:
+                            if isinstance(item, Damage):
+                                damaged.append((entry.image_id, str(item)))
+                                continue
+                            seen.add(item.image_id)
+                            if isinstance(item, Source):
+                                yield item, comparison.digest
+                                continue
+                            skipped += 1
+                            unverified += comparison.unknown
+                            if item.camera is not None or item.time is not None:
+                                labelled += gallery.label(item.image_id, camera=item.camera, time=item.time)
+                            bar.advance()
                 except _UNUSABLE as error:
                     refuse(entry.printable, error)
 
         def prepare(item: tuple[Source, str | None]) -> _Prepared | tuple[Source, Exception]:
             source, digest = item
             try:
-                image = source.image
+                image = source.image() if callable(source.image) else source.image
                 if isinstance(image, str) and is_url(image):
                     image = download(image)  # once, so that the digest is of the picture that is looked at
                 ready = runner.ready_crop(image, channel_order) if crops else runner.ready(image, channel_order)
@@ -108,31 +113,32 @@ def index_sources(
             except _UNUSABLE as error:
                 return source, error
 
-        def readable() -> Iterator[tuple[_Prepared, Ready]]:
-            for item in map_ahead(prepare, new_scenes(), ahead=batch_size):
+        def readable(scenes: Iterator[tuple[Source, str | None]]) -> Iterator[tuple[_Prepared, Ready]]:
+            for item in map_ahead(prepare, scenes, ahead=batch_size):
                 if isinstance(item, _Prepared):
                     yield item, item.ready
                 else:
                     refuse(item[0].image_id, item[1])
 
         detect = runner.embed_crops_tagged if crops else runner.detect_tagged
-        for item, detections in detect(readable(), settings):
-            source = item.source
-            try:
-                gallery.add(
-                    source.image_id,
-                    detections,
-                    camera=source.camera,
-                    time=source.time,
-                    extra=item.extra,
-                    replace=replace,
-                )
-            except GalleryMismatchError as error:
-                refuse(source.image_id, error)
-                continue
-            added += 1
-            people += len(detections)
-            bar.advance()
+        with closing(new_scenes()) as scenes:  # whatever happens, no thread is left behind
+            for item, detections in detect(readable(scenes), settings):
+                source = item.source
+                try:
+                    gallery.add(
+                        source.image_id,
+                        detections,
+                        camera=source.camera,
+                        time=source.time,
+                        extra=item.extra,
+                        replace=replace,
+                    )
+                except GalleryMismatchError as error:
+                    refuse(source.image_id, error)
+                    continue
+                added += 1
+                people += len(detections)
+                bar.advance()
     report = IndexReport(
         added=added,
         skipped=skipped,

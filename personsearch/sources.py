@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from personsearch.errors import ImageError
 from personsearch.listing import Entry, Listing, list_inputs
@@ -22,14 +24,14 @@ class Source:
 
     Attributes:
         image_id: its name.
-        image: the picture.
+        image: the picture; or what makes it, of a frame of a video, which may be called in another thread.
         file: the file on the disk that it comes from, if there is one.
         camera: given for it.
         time: seconds: given for it, or else from the beginning of its video.
     """
 
     image_id: str
-    image: ImageInput
+    image: ImageInput | Callable[[], Image.Image]
     file: Path | None = None
     camera: str | None = None
     time: float | None = None
@@ -96,7 +98,7 @@ class Sources:
         """Stills and videos, in order."""
         return self.listing.entries
 
-    def scenes(self, entry: Entry, wanted: Wanted) -> Iterator[Source | Known | Damage]:
+    def scenes(self, entry: Entry, wanted: Wanted) -> Generator[Source | Known | Damage, None, None]:
         """Yield the scenes of an entry, wanted or known, and at the end of a damaged video what was lost of it.
 
         Raises:
@@ -117,7 +119,7 @@ class Sources:
             camera = self.cameras.get(name, self.cameras.get(entry.image_id))
             time = self.times.get(name, None if start is None else start + frame.seconds)
             if wanted(name):
-                yield Source(name, frame.image(), entry.file, camera, frame.seconds if time is None else time)
+                yield Source(name, frame.image, entry.file, camera, frame.seconds if time is None else time)
             else:
                 yield Known(name, camera, time)
         if video.damage is not None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personsearch.batching import MAX_BATCHES_HELD, map_ahead, run_in_batches
+from personsearch.batching import MAX_BATCHES_HELD, map_ahead, read_ahead, run_in_batches
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(1, 40)), max_size=8), st.integers(1, 5))
@@ -84,3 +84,81 @@ def test_stopping_early_leaves_no_thread_behind() -> None:
     results.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("personsearch")]
     assert len(begun) < 100
+
+
+def readers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "personsearch-ahead"]
+
+
+@given(st.lists(st.integers()), st.integers(1, 6))
+def test_reading_ahead_keeps_order_holds_little_and_ends_its_thread(given: list[int], ahead: int) -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for item in given:
+            taken += 1
+            yield item
+
+    found = []
+    for item in read_ahead(items(), ahead):
+        found.append(item)
+        assert taken <= len(found) + ahead
+    assert found == given
+    assert readers() == []
+
+
+def test_reading_ahead_reads_ahead_in_one_thread_of_its_own() -> None:
+    third = threading.Event()
+    threads = []
+
+    def items() -> Iterator[int]:
+        for number in range(4):
+            threads.append(threading.get_ident())
+            if number == 3:
+                third.set()
+            yield number
+
+    reader = read_ahead(items(), 3)
+    assert threads == []  # nothing begins before it is requested
+    assert next(reader) == 0
+    assert third.wait(10)  # three more were taken, although nobody asked for them
+    assert list(reader) == [1, 2, 3]
+    assert set(threads) != {threading.get_ident()}
+    assert len(set(threads)) == 1
+
+
+def test_what_fails_ahead_is_raised_after_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise ZeroDivisionError("the third")
+
+    reader = read_ahead(items(), 8)
+    assert [next(reader), next(reader)] == [1, 2]
+    with pytest.raises(ZeroDivisionError, match="the third"):
+        next(reader)
+    assert readers() == []
+
+
+@pytest.mark.parametrize("stop", ["close", "error", "forget"])
+def test_whoever_stops_reading_leaves_no_thread_and_the_items_are_closed_in_theirs(stop: str) -> None:
+    closed: list[int] = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(10**6)
+        finally:
+            closed.append(threading.get_ident())
+
+    reader = read_ahead(items(), 2)
+    begun = [next(reader), readers()[0].ident]
+    if stop == "close":
+        reader.close()
+    elif stop == "error":
+        with pytest.raises(KeyboardInterrupt):
+            reader.throw(KeyboardInterrupt)
+    else:
+        del reader
+    assert readers() == []
+    assert closed == begun[1:]

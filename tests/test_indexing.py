@@ -1,6 +1,8 @@
 import logging
 import shutil
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -229,6 +231,29 @@ def test_damage_costs_what_it_hits_and_is_reported(tiny_searcher: PersonSearcher
     assert max(float(name.partition("=")[2]) for name in frames) > 5  # what comes after the damage is there
     again = tiny_searcher.index(photos, tmp_path / "g", every=3)
     assert (again.added, again.skipped, len(again.damaged)) == (0, len(frames) + 1, 1)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_no_thread_that_decodes(
+    error: type[BaseException], tiny_searcher: PersonSearcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = video(tmp_path / "clip.mp4", frames=60)
+    add, stored = Gallery.add, []
+
+    def fails(gallery: Gallery, image_id: str, *given: Any, **named: Any) -> bool:
+        if len(stored) == 3:
+            raise error("at the fourth")
+        stored.append(image_id)
+        return add(gallery, image_id, *given, **named)
+
+    monkeypatch.setattr(Gallery, "add", fails)
+    with pytest.raises(error, match="at the fourth") as caught:  # it holds all that the call had begun
+        tiny_searcher.index(clip, tmp_path / "g", batch_size=2)
+    assert caught.tb is not None
+    assert [thread for thread in threading.enumerate() if thread.name == "personsearch-ahead"] == []
+    monkeypatch.undo()
+    report = tiny_searcher.index(clip, tmp_path / "g")
+    assert (report.added, report.skipped, report.complete) == (57, 3, True)
 
 
 def test_every_picture_is_one_person(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
