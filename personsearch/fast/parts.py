@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from personsearch.fast.folding import fold_batch_norms
+from personsearch.fast.pointwise import make_pointwise
 from personsearch.models import PersonSearchNetwork
 from personsearch.models.config import Pair
 from personsearch.models.detector import PERSON, BoxHead
@@ -94,4 +95,5 @@ class Parts(nn.Module):
         self.proposal_head = ProposalHead(network)
         self.region_head = RegionHead(network.detector.head, region_cells)
         self.identification = Identification(network)
+        make_pointwise(self)
         self.requires_grad_(False).to(memory_format=torch.channels_last)
