@@ -14,32 +14,58 @@ Result = TypeVar("Result")
 
 #: Batches' worth of items taken and not yet given back: an item of a rare kind must not hold up all that follow.
 MAX_BATCHES_HELD = 4
-#: Threads that decode while the network computes; Pillow and the resize release Python's lock.
-WORKERS = 2
+#: Threads that decode at most: each holds a decoded picture, and this many keep up with any one GPU.
+MAX_WORKERS = 32
+#: Cores for each decoding thread where the network computes on the cores, too: it takes far longer than decoding.
+CORES_PER_WORKER = 8
 
 
-def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int) -> Iterator[Result]:
+def workers_for(device_type: str, cores: int) -> int:
+    """Return how many threads should prepare pictures while a network computes; decoding releases Python's lock.
+
+    Args:
+        device_type: where the network computes. On a ``"cpu"`` it needs the cores itself; beside any other device all
+            are free but the one that keeps it busy.
+        cores: that this process may use.
+    """
+    return max(2, min(MAX_WORKERS, cores // CORES_PER_WORKER if device_type == "cpu" else cores - 1))
+
+
+def map_ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int, workers: int = 2
+) -> Iterator[Result]:
     """Yield ``work(item)`` of every item in order, some of them computed before they are requested.
 
-    Items are taken in the caller's thread. When the caller stops, work that has not begun is dropped.
+    Items are taken in the caller's thread. A result that is there is given back before another item is taken for it, so
+    a slow source holds nothing up. When the caller stops, work that has not begun is dropped.
 
     Args:
         work: called in threads; its exception is raised where its result would have been.
         items: taken at most ``ahead`` items before their result is requested.
         ahead: how many.
+        workers: threads.
     """
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="personsearch") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="personsearch") as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
-                if len(waiting) > ahead:
+                if len(waiting) > ahead or waiting[0].done():
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def batches_ahead(batch_size: int, workers: int) -> int:
+    """Return how far to look ahead of a network that takes batches.
+
+    While it computes one, two more are made ready, as pictures of two sizes fill two batches at about the same time,
+    and every thread has a picture in work.
+    """
+    return 2 * batch_size + workers
 
 
 def run_in_batches(

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
 
 #: Canvas sides are multiples of this: every stage of the network then has a whole number of cells.
@@ -60,7 +59,26 @@ def resized_size(height: int, width: int, min_size: int, max_size: int) -> tuple
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def to_canvas(image: NDArray[np.uint8], min_size: int, max_size: int) -> Canvas:
+def crop_size(height: int, width: int, person_height: int) -> tuple[int, int]:
+    """Return (height, width) that a picture of one person has on its canvas, at least one pixel each.
+
+    Args:
+        height: of the picture.
+        width: of the picture.
+        person_height: canvas pixels: ``ModelConfig.input.person_height``.
+    """
+    scale = min(person_height / height, CROP_MAX_WIDTH * person_height / width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def to_canvas(
+    image: NDArray[np.uint8],
+    min_size: int,
+    max_size: int,
+    *,
+    image_size: tuple[int, int] | None = None,
+    reduction: int = 1,
+) -> Canvas:
     """Resize and pad an image. The result follows from the image alone, never from its batch.
 
     InstanceNorm sees the whole canvas, so padding by batch would change features with the company an image keeps.
@@ -69,17 +87,26 @@ def to_canvas(image: NDArray[np.uint8], min_size: int, max_size: int) -> Canvas:
         image: (H, W, 3) uint8 RGB.
         min_size: of the resize rule.
         max_size: of the resize rule.
+        image_size: (height, width) of the original, where ``image`` was decoded at a part of its size.
+        reduction: then, how many of the original's pixels in each direction one of the image's stands for.
     """
-    height, width = image.shape[:2]
+    height, width = image_size or image.shape[:2]
     new_height, new_width = resized_size(height, width, min_size, max_size)
-    pixels = _resized(image, new_height, new_width)
-    canvas = torch.empty(3, *padded_size(new_height, new_width), dtype=torch.uint8)
-    canvas[:] = torch.tensor(PAD_COLOUR, dtype=torch.uint8).view(3, 1, 1)
-    canvas[:, :new_height, :new_width] = pixels
-    return Canvas(canvas, (new_width / width, new_height / height), (height, width))
+    canvas = np.empty((3, *padded_size(new_height, new_width)), np.uint8)
+    canvas[:] = np.array(PAD_COLOUR, np.uint8).reshape(3, 1, 1)
+    canvas[:, :new_height, :new_width] = _resized(image, new_height, new_width)
+    scale = _scale(image, new_height, new_width, reduction)
+    return Canvas(torch.from_numpy(canvas), scale, (height, width))
 
 
-def crop_to_canvas(image: NDArray[np.uint8], person_height: int, margin: int = CROP_MARGIN) -> Canvas:
+def crop_to_canvas(
+    image: NDArray[np.uint8],
+    person_height: int,
+    margin: int = CROP_MARGIN,
+    *,
+    image_size: tuple[int, int] | None = None,
+    reduction: int = 1,
+) -> Canvas:
     """Put a picture of one person onto a small canvas, as if it lay in a scene.
 
     The picture is resized to the height that people have in scenes, and its edge pixels are repeated around it, on the
@@ -89,24 +116,37 @@ def crop_to_canvas(image: NDArray[np.uint8], person_height: int, margin: int = C
         image: (H, W, 3) uint8 RGB.
         person_height: canvas pixels: ``ModelConfig.input.person_height``.
         margin: canvas pixels around the picture, at least.
+        image_size: see :func:`to_canvas`.
+        reduction: see :func:`to_canvas`.
     """
-    height, width = image.shape[:2]
-    scale = min(person_height / height, CROP_MAX_WIDTH * person_height / width)
-    new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
-    pixels = _resized(image, new_height, new_width)
+    height, width = image_size or image.shape[:2]
+    new_height, new_width = crop_size(height, width, person_height)
     rows, columns = padded_size(new_height + 2 * margin, new_width + 2 * margin)
-    after = (columns - margin - new_width, rows - margin - new_height)
-    sides = (margin, after[0], margin, after[1])
-    padded = F.pad(pixels[None].float(), sides, mode="replicate")[0].to(torch.uint8)
-    return Canvas(padded, (new_width / width, new_height / height), (height, width), margin)
+    around = ((0, 0), (margin, rows - margin - new_height), (margin, columns - margin - new_width))
+    padded = np.pad(np.ascontiguousarray(_resized(image, new_height, new_width)), around, mode="edge")
+    scale = _scale(image, new_height, new_width, reduction)
+    return Canvas(torch.from_numpy(padded), scale, (height, width), margin)
 
 
-def _resized(image: NDArray[np.uint8], height: int, width: int) -> Tensor:
-    """Return the image as (3, height, width) uint8."""
+def _scale(image: NDArray[np.uint8], height: int, width: int, reduction: int) -> tuple[float, float]:
+    """Return (x, y) canvas pixels per original pixel.
+
+    A reduced image may reach beyond the original's last row and column; then it is its own size that was resized.
+    """
+    return width / (image.shape[1] * reduction), height / (image.shape[0] * reduction)
+
+
+def _resized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return the image as (3, height, width) uint8, which need not be contiguous.
+
+    Of torch only the resize is used: copying by torch would start a team of its threads for each thread that prepares
+    pictures, and they would wait for each other where all cores are busy.
+    """
     pixels = torch.from_numpy(image if image.flags.writeable else image.copy()).permute(2, 0, 1)
     if (height, width) != image.shape[:2]:
         pixels = TF.resize(pixels, [height, width], antialias=True)
-    return pixels
+    resized: NDArray[np.uint8] = pixels.numpy()
+    return resized
 
 
 def padded_size(height: int, width: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from personsearch.batching import map_ahead, read_ahead
+from personsearch.batching import read_ahead
 from personsearch.errors import GalleryMismatchError, ImageError, MissingExtraError
 from personsearch.gallery import Gallery
 from personsearch.pictures.decode import ChannelOrder, download, is_url
@@ -114,7 +114,7 @@ def index_sources(
                 return source, error
 
         def readable(scenes: Iterator[tuple[Source, str | None]]) -> Iterator[tuple[_Prepared, Ready]]:
-            for item in map_ahead(prepare, scenes, ahead=batch_size):
+            for item in runner.prepare_ahead(prepare, scenes, batch_size):
                 if isinstance(item, _Prepared):
                     yield item, item.ready
                 else:

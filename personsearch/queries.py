@@ -28,19 +28,19 @@ def find_person(
     crop one detection fills the picture.
     """
     name = describe(image)
-    scene, crop = runner.ready_both(image, channel_order)
+    scene, crop = runner.ready_query(image, channel_order)
     height, width = scene.canvas.image_size
     if box is not None:
         boxes = checked_boxes([box], (height, width), name)
         if boxes[0].tolist() == [0, 0, width, height]:
-            return _whole(runner, crop)
+            return _whole(runner, crop())
         return QueryPerson(box=_corners(boxes[0]), embedding=runner.embed(scene, boxes)[0])
     small = height <= runner.network.config.input.min_size  # smaller than any scene is shown
     as_crop = None
     if height >= width:
-        as_crop = next(runner.detect([crop], Settings()))
+        as_crop = next(runner.detect([crop()], Settings()))
         if _fill(as_crop):
-            return _whole(runner, crop)
+            return _whole(runner, crop())
     if small and as_crop is not None and len(as_crop):
         found = as_crop  # as a scene it would be magnified, and people in it be larger than any in training
     else:
@@ -50,7 +50,7 @@ def find_person(
     if len(found):
         return QueryPerson(box=_corners(found.boxes[0]), embedding=found.embeddings[0], score=float(found.scores[0]))
     if small and PERSON_SHAPE[0] <= height / width <= PERSON_SHAPE[1]:
-        return _whole(runner, crop)
+        return _whole(runner, crop())
     raise ImageError(
         f"{name}: nobody is detected here to search for; give the person's box, 0,0,{width},{height} for the whole "
         "picture"

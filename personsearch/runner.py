@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,18 +13,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from personsearch.batching import map_ahead, run_in_batches
+from personsearch.batching import batches_ahead, map_ahead, run_in_batches, workers_for
 from personsearch.boxes import checked_boxes
-from personsearch.canvas import Canvas, crop_to_canvas, to_canvas
+from personsearch.canvas import Canvas, crop_size, crop_to_canvas, resized_size, to_canvas
 from personsearch.device import choose_device
 from personsearch.errors import ConfigError, ImageError
-from personsearch.models import ModelConfig, People, PersonSearchNetwork
-from personsearch.pictures.decode import ChannelOrder, ImageInput, Picture, describe, load_picture
+from personsearch.models import People, PersonSearchNetwork
+from personsearch.pictures.decode import (
+    ChannelOrder,
+    ImageInput,
+    LeastSize,
+    Picture,
+    describe,
+    download,
+    is_url,
+    load_picture,
+)
+from personsearch.process import available_cores
 from personsearch.results import Detections, Floats
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 Tag = TypeVar("Tag")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 #: (N, 4) boxes, or a function of the picture's (height, width) that returns them, and may refuse the picture instead.
 GivenBoxes = NDArray[Any] | Callable[[tuple[int, int]], NDArray[Any]]
@@ -76,15 +89,25 @@ class Runner:
         network: moved and switched.
         device: where it computes.
         dtype: what it computes in.
+        fast_decode: whether JPEGs are decoded at a part of their size where that suffices for their canvas.
+        workers: threads that prepare images while the network computes.
     """
 
-    def __init__(self, network: PersonSearchNetwork, device: str | torch.device | None, dtype: str | None) -> None:
+    def __init__(
+        self,
+        network: PersonSearchNetwork,
+        device: str | torch.device | None,
+        dtype: str | None,
+        *,
+        fast_decode: bool = False,
+    ) -> None:
         """Move a network.
 
         Args:
             network: already built.
             device: default cuda, then mps, then cpu.
             dtype: key of DTYPES; default float16 on cuda, float32 elsewhere.
+            fast_decode: see ``PersonSearcher.from_pretrained``.
 
         Raises:
             ConfigError: the dtype is none of these, or the device is not there.
@@ -94,6 +117,8 @@ class Runner:
         if name not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, got {name!r}")
         self.dtype = DTYPES[name]
+        self.fast_decode = fast_decode
+        self.workers = workers_for(self.device.type, available_cores())
         self.network = network.eval().to(self.device).set_dtype(self.dtype)
 
     def ready(self, image: ImageInput, order: ChannelOrder) -> Ready:
@@ -102,7 +127,7 @@ class Runner:
         Raises:
             ImageError: it cannot be used.
         """
-        return _prepare(image, self.network.config, order)
+        return self._placed(self._load(image, order), image)
 
     def ready_crop(self, image: ImageInput, order: ChannelOrder) -> Ready:
         """Decode a picture of one person and put it onto a small canvas; see ``canvas.crop_to_canvas``.
@@ -110,17 +135,27 @@ class Runner:
         Raises:
             ImageError: it cannot be used.
         """
-        return _prepare(image, self.network.config, order, crop=True)
+        return self._placed(self._load(image, order, crop=True), image, crop=True)
 
-    def ready_both(self, image: ImageInput, order: ChannelOrder) -> tuple[Ready, Ready]:
-        """Decode an image once, and put it onto its canvas as a scene and as a crop.
+    def ready_query(self, image: ImageInput, order: ChannelOrder) -> tuple[Ready, Callable[[], Ready]]:
+        """Decode an image and put it onto its canvas as a scene; as a crop, too, once that is called for.
+
+        Returns:
+            The scene, as :meth:`ready` returns it, and a function that returns what :meth:`ready_crop` does.
 
         Raises:
             ImageError: it cannot be used.
         """
-        picture = load_picture(image, channel_order=order)
-        config = self.network.config
-        return _placed(picture, image, config, crop=False), _placed(picture, image, config, crop=True)
+        source = download(image) if self.fast_decode and isinstance(image, str) and is_url(image) else image
+        picture = self._load(source, order)
+
+        @cache
+        def crop() -> Ready:
+            # What is decoded at a part of its size is decoded for one canvas: the other may want more of it, or less.
+            fitting = self._load(source, order, crop=True) if self.fast_decode else picture
+            return self._placed(fitting, image, crop=True)
+
+        return self._placed(picture, image), crop
 
     def all_ready(
         self, images: Iterable[ImageInput], order: ChannelOrder, batch_size: int, *, crops: bool = False
@@ -130,7 +165,7 @@ class Runner:
         Args:
             images: scenes, or pictures of one person each.
             order: of arrays and tensors.
-            batch_size: how many are decoded ahead.
+            batch_size: how many the network takes at a time.
             crops: see :meth:`ready_crop`.
 
         Raises:
@@ -139,9 +174,45 @@ class Runner:
 
         def prepare(numbered: tuple[int, ImageInput]) -> Ready:
             number, image = numbered
-            return _prepare(image, self.network.config, order, number, crop=crops)
+            try:
+                return self.ready_crop(image, order) if crops else self.ready(image, order)
+            except ImageError as error:
+                raise ImageError(f"image {number}: {error}") from None
 
-        return map_ahead(prepare, enumerate(images), ahead=batch_size)
+        return self.prepare_ahead(prepare, enumerate(images), batch_size)
+
+    def prepare_ahead(
+        self, prepare: Callable[[Item], Result], items: Iterable[Item], batch_size: int
+    ) -> Iterator[Result]:
+        """Yield what ``prepare`` makes of the items, in order, in as many threads as suit the device.
+
+        Args:
+            prepare: called in threads.
+            items: taken in the caller's thread.
+            batch_size: how many the network takes at a time.
+        """
+        return map_ahead(prepare, items, ahead=batches_ahead(batch_size, self.workers), workers=self.workers)
+
+    def _load(self, image: ImageInput, order: ChannelOrder, *, crop: bool = False) -> Picture:
+        """Decode an image, at a part of its size if that is wished for and still as large as on its canvas."""
+        return load_picture(image, channel_order=order, least=self._least_size(crop=crop) if self.fast_decode else None)
+
+    def _least_size(self, *, crop: bool) -> LeastSize:
+        rule = self.network.config.input
+        if crop:
+            return lambda size: crop_size(*size, rule.person_height)
+        return lambda size: resized_size(*size, rule.min_size, rule.max_size)
+
+    def _placed(self, picture: Picture, image: ImageInput, *, crop: bool = False) -> Ready:
+        """Put a decoded picture onto the canvas of a crop, or of a scene."""
+        rule = self.network.config.input
+        if crop:
+            place = partial(crop_to_canvas, person_height=rule.person_height)
+        else:
+            place = partial(to_canvas, min_size=rule.min_size, max_size=rule.max_size)
+        canvas = place(picture.pixels, image_size=picture.image_size, reduction=picture.reduction)
+        name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+        return Ready(canvas, name, picture.value_range)
 
     def detect(self, prepared: Iterable[Ready], settings: Settings) -> Iterator[Detections]:
         """Yield detections in the order of the input; only equal canvases share a batch."""
@@ -226,7 +297,7 @@ class Runner:
             return [(one, rows.cpu().numpy()) for one, rows in zip(detections, embedded, strict=True)]
 
         return run_in_batches(
-            map_ahead(prepare, scenes, ahead=settings.batch_size),
+            self.prepare_ahead(prepare, scenes, settings.batch_size),
             kind=lambda item: _canvas_kind(item[0]),
             run=run,
             batch_size=settings.batch_size,
@@ -248,28 +319,6 @@ def _whole(ready: Ready) -> Floats:
     """Return the (1, 4) box of the whole picture."""
     height, width = ready.canvas.image_size
     return np.array([[0, 0, width, height]], dtype=np.float32)
-
-
-def _prepare(
-    image: ImageInput, config: ModelConfig, order: ChannelOrder, position: int | None = None, *, crop: bool = False
-) -> Ready:
-    try:
-        picture = load_picture(image, channel_order=order)
-    except ImageError as error:
-        if position is None:
-            raise
-        raise ImageError(f"image {position}: {error}") from None
-    return _placed(picture, image, config, crop=crop)
-
-
-def _placed(picture: Picture, image: ImageInput, config: ModelConfig, *, crop: bool) -> Ready:
-    """Put a decoded picture onto the canvas of a crop, or of a scene."""
-    if crop:
-        canvas = crop_to_canvas(picture.pixels, config.input.person_height)
-    else:
-        canvas = to_canvas(picture.pixels, config.input.min_size, config.input.max_size)
-    name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
-    return Ready(canvas, name, picture.value_range)
 
 
 def _given(embedding: Tensor, ready: Ready) -> Detections:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personsearch.batching import MAX_BATCHES_HELD, map_ahead, read_ahead, run_in_batches
+from personsearch.batching import (
+    MAX_BATCHES_HELD,
+    batches_ahead,
+    map_ahead,
+    read_ahead,
+    run_in_batches,
+    workers_for,
+)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(1, 40)), max_size=8), st.integers(1, 5))
@@ -62,6 +69,66 @@ def test_working_ahead_keeps_order_and_takes_no_more_than_it_says() -> None:
     for number, result in enumerate(map_ahead(work, items(), ahead=4)):
         assert result == number * number
         assert taken <= number + 5
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "workers"),
+    [("cuda", 16, 15), ("mps", 8, 7), ("cuda", 2, 2), ("cuda", 128, 32), ("cpu", 1, 2), ("cpu", 16, 2), ("cpu", 64, 8)],
+)
+def test_threads_for_a_device(device: str, cores: int, workers: int) -> None:
+    assert workers_for(device, cores) == workers
+
+
+def test_while_a_batch_computes_two_more_are_made_ready_and_all_threads_are_busy() -> None:
+    """The network here computes until everything is ready that should be, however long that takes."""
+    size, workers, count = 4, 3, 40
+    ahead = batches_ahead(size, workers)
+    finished, all_in_work, enough = threading.Semaphore(0), threading.Barrier(workers), threading.Event()
+    ready = 0
+
+    def items() -> Iterator[int]:
+        for number in range(count):
+            if number == ahead:
+                enough.set()
+            yield number
+
+    def work(number: int) -> int:
+        assert enough.wait(60)
+        if number < workers:
+            all_in_work.wait(60)
+        finished.release()
+        return number
+
+    def run(batch: list[int]) -> list[int]:
+        nonlocal ready
+        while ready < min(count, batch[-1] + 1 + ahead):
+            assert finished.acquire(timeout=60)
+            ready += 1
+        return batch
+
+    prepared = map_ahead(work, items(), ahead=ahead, workers=workers)
+    assert list(run_in_batches(prepared, lambda _: 0, run, size)) == list(range(count))
+
+
+def test_a_slow_source_does_not_hold_up_what_is_ready() -> None:
+    taken, done = 0, threading.Event()
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for number in range(10):
+            taken += 1
+            yield number
+            assert done.wait(60)  # as the next frame of a camera comes when this one has long been looked at
+            time.sleep(0.05)
+
+    def work(number: int) -> int:
+        done.set()
+        return number
+
+    results = map_ahead(work, items(), ahead=10)
+    assert next(results) == 0
+    assert taken <= 3
+    results.close()  # type: ignore[attr-defined]
 
 
 def test_an_error_comes_where_its_result_would_have_been() -> None:

@@ -1,3 +1,7 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -77,3 +81,34 @@ def test_a_crop_s_canvas_is_never_large(height: int, width: int) -> None:
     assert columns <= 320
     whole = np.array([[0, 0, width, height]], np.float32)
     assert np.allclose(canvas.to_original(canvas.to_canvas(whole)), whole, atol=1e-2)
+
+
+def test_a_canvas_of_a_reduced_picture_is_the_one_of_the_whole() -> None:
+    whole = np.random.default_rng(0).integers(0, 256, (301, 405, 3), np.uint8)
+    half = whole[::2, ::2]  # 151x203: its last row and column stand for half as many pixels
+    for canvas, like in (
+        (to_canvas(half, 64, 96, image_size=(301, 405), reduction=2), to_canvas(whole, 64, 96)),
+        (crop_to_canvas(half, 52, image_size=(301, 405), reduction=2), crop_to_canvas(whole, 52)),
+    ):
+        assert canvas.pixels.shape == like.pixels.shape
+        assert canvas.image_size == like.image_size == (301, 405)
+        assert canvas.offset == like.offset
+        # The canvas pixels of 151x203 stand for 302x406.
+        assert canvas.scale == pytest.approx((like.scale[0] * 405 / 406, like.scale[1] * 301 / 302))
+        everything = np.array([[0, 0, 500, 500]], np.float32) * max(canvas.scale)
+        assert canvas.to_original(everything + 999).tolist() == [[405, 301, 405, 301]]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux does")
+def test_preparing_in_a_thread_starts_no_further_ones() -> None:
+    """Torch starts a team of threads for each thread that copies with it: on 16 cores, 16 teams of 16."""
+    image = np.zeros((1080, 1920, 3), np.uint8)
+
+    def threads_started(_: int) -> int:
+        before = set(os.listdir("/proc/self/task"))
+        to_canvas(image, 640, 960)
+        crop_to_canvas(image, 400)
+        return len(set(os.listdir("/proc/self/task")) - before)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert list(pool.map(threads_started, range(2))) == [0, 0]
