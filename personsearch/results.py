@@ -27,19 +27,21 @@ def is_unit(embeddings: Floats) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """Which weights embeddings come from: what a gallery records, so that embeddings of other weights never mix in.
+    """Where embeddings come from: what a gallery records, so that none that cannot be compared with them mix in.
 
     Attributes:
         name: of the weights, as they were asked for: a packaged name, ``org/repo``, or a folder.
         revision: commit of the Hub repository, 40 hex digits, if they came from there.
         fingerprint: sha256, 64 hex digits, over the tensors as stored and everything else that changes an embedding.
         embedding_size: length of an embedding.
+        fast_decode: whether JPEGs were decoded at a part of their size, which moves embeddings a little.
     """
 
     name: str
     revision: str | None = None
     fingerprint: str
     embedding_size: int
+    fast_decode: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -228,6 +230,7 @@ class GalleryInfo:
         index: how it is searched, in words.
         cameras: camera -> how many scenes it took; scenes of unknown cameras are not among them.
         timed: how many scenes have a time; ``since`` and ``until`` leave out the others.
+        fast_decode: whether its JPEGs were decoded at a part of their size.
     """
 
     images: int
@@ -239,6 +242,7 @@ class GalleryInfo:
     index: str
     cameras: Mapping[str, int]
     timed: int
+    fast_decode: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

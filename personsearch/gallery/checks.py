@@ -86,12 +86,12 @@ def check_vectors(name: str, vectors: Floats, dim: int) -> None:
 
 
 def check_spec(name: str, own: Spec, other: Spec) -> None:
-    """Refuse weights other than those whose embeddings a gallery holds.
+    """Refuse weights other than those whose embeddings a gallery holds, and pictures that are read in another way.
 
     Args:
         name: the gallery's, for the message.
-        own: the weights that the gallery was made with.
-        other: the weights that it is to be used with.
+        own: what the gallery was made with.
+        other: what it is to be used with.
 
     Raises:
         GalleryMismatchError: names both.
@@ -100,6 +100,13 @@ def check_spec(name: str, own: Spec, other: Spec) -> None:
         raise GalleryMismatchError(
             f"{name}: holds embeddings of {own.name} ({own.fingerprint[:12]}), not of {other.name} "
             f"({other.fingerprint[:12]}), and they cannot be compared; use {own.name}, or index into a new gallery"
+        )
+    if own.fast_decode != other.fast_decode:
+        made, asked = ("with", "without") if own.fast_decode else ("without", "with")
+        todo = "add it (--fast-decode)" if own.fast_decode else "leave it out"
+        raise GalleryMismatchError(
+            f"{name}: was made {made} fast_decode and is used {asked} it, and its people are found better where both "
+            f"are alike; {todo}, or index into a new gallery"
         )
 
 

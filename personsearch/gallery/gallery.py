@@ -462,6 +462,7 @@ class Gallery:
             index=index,
             cameras=cameras,
             timed=timed,
+            fast_decode=self.spec.fast_decode,
         )
 
     def check(self) -> list[str]:

@@ -8,13 +8,17 @@ from collections.abc import Mapping
 
 from personsearch.results import Spec
 
+#: Of galleries that hold what all versions of the library compute.
 FORMAT = "2"
+#: Of those whose JPEGs were decoded at a part of their size: versions that know nothing of it refuse them by this.
+FAST_DECODE_FORMAT = "3"
+FORMATS = (FORMAT, FAST_DECODE_FORMAT)
 
 
 def meta_of(spec: Spec) -> dict[str, str]:
     """Return the meta rows that describe a new gallery for embeddings of these weights."""
     meta = {
-        "format": FORMAT,
+        "format": FAST_DECODE_FORMAT if spec.fast_decode else FORMAT,
         "fingerprint": spec.fingerprint,
         "weights": spec.name,
         "embedding_size": str(spec.embedding_size),
@@ -41,6 +45,7 @@ def spec_of(meta: Mapping[str, str]) -> Spec:
         revision=meta.get("revision"),
         fingerprint=meta["fingerprint"],
         embedding_size=int(meta["embedding_size"]),
+        fast_decode=meta["format"] == FAST_DECODE_FORMAT,
     )
 
 

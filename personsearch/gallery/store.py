@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from personsearch.errors import GalleryCorruptError, GalleryError, GalleryLockedError, GalleryMismatchError
 from personsearch.gallery.faults import DATABASE, UNREADABLE, damaged, gallery_error, locked
-from personsearch.gallery.meta import FORMAT, meta_of, spec_of
+from personsearch.gallery.meta import FORMATS, meta_of, spec_of
 from personsearch.gallery.reading import Stamp, connect_reader, stamp_of
 from personsearch.gallery.rows import (
     EMBEDDING,
@@ -118,10 +118,10 @@ class Store:
             if create is not None:
                 self._create(create)
             self.meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
-        if self.meta.get("format") != FORMAT:
+        if self.meta.get("format") not in FORMATS:
             raise GalleryMismatchError(
-                f"{self.path}: a gallery of format {self.meta.get('format')!r}, and this version reads {FORMAT!r}; "
-                "index the images into a new gallery"
+                f"{self.path}: a gallery of format {self.meta.get('format')!r}, and this version reads "
+                f"{' and '.join(map(repr, FORMATS))}; index the images into a new gallery"
             )
         try:
             self.spec = spec_of(self.meta)

@@ -151,6 +151,21 @@ def test_embeddings_of_other_weights_never_mix(gallery: Gallery) -> None:
     Gallery.open(gallery.path).close()  # the refusal released the lock
 
 
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (True, r"was made with fast_decode and is used without it.*; add it \(--fast-decode\), or index into a new"),
+        (False, r"was made without fast_decode and is used with it.*; leave it out, or index into a new gallery"),
+    ],
+)
+def test_pictures_that_are_decoded_otherwise_never_mix(made: bool, message: str, tmp_path: Path) -> None:
+    Gallery.open(tmp_path, spec(fast_decode=made)).close()
+    with pytest.raises(GalleryMismatchError, match=message):
+        Gallery.open(tmp_path, spec(fast_decode=not made))
+    with Gallery.open(tmp_path, spec(fast_decode=made)) as opened:
+        assert opened.spec.fast_decode == opened.info().fast_decode == made
+
+
 def test_rebuild_changes_nothing(gallery: Gallery) -> None:
     query = people(1, seed=99).embeddings[0]
     before = gallery.search(query, k=100)

@@ -12,6 +12,7 @@ specs = st.builds(
     revision=st.none() | st.text("0123456789abcdef", min_size=40, max_size=40),
     fingerprint=st.text("0123456789abcdef", min_size=64, max_size=64),
     embedding_size=st.integers(1, 4096),
+    fast_decode=st.booleans(),
 )
 
 
@@ -34,6 +35,14 @@ def test_the_rows_of_format_2_stay_as_they_are() -> None:
     recorded = meta_of(spec(revision="a1" * 20))
     assert without_revision(recorded) == meta
     assert recorded.keys() - meta.keys() == {"revision", "revision_checksum"}
+
+
+def test_another_way_of_decoding_is_another_format_that_earlier_versions_refuse() -> None:
+    meta = meta_of(spec(fast_decode=True))
+    assert meta["format"] == "3"
+    assert meta.keys() == meta_of(spec()).keys()
+    with pytest.raises(ValueError, match="the description of its weights has changed"):
+        spec_of({**meta, "format": "2"})
 
 
 @pytest.mark.parametrize("key", ["format", "fingerprint", "weights", "embedding_size", "checksum"])

@@ -60,7 +60,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     Gallery.open(tmp_path, spec()).close()
     with closing(sqlite3.connect(tmp_path / DATABASE)) as db, db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
-    with pytest.raises(GalleryMismatchError, match="format '99', and this version reads '2'"):
+    with pytest.raises(GalleryMismatchError, match="format '99', and this version reads '2' and '3'"):
         Gallery.open(tmp_path, mode="r")
 
 

@@ -12,9 +12,9 @@ from personsearch.results import Spec
 DIM = 16
 
 
-def spec(*, fingerprint: str = "f" * 64, revision: str | None = None) -> Spec:
+def spec(*, fingerprint: str = "f" * 64, revision: str | None = None, fast_decode: bool = False) -> Spec:
     """Return the spec of weights that make toy embeddings."""
-    return Spec(name="toy", revision=revision, fingerprint=fingerprint, embedding_size=DIM)
+    return Spec(name="toy", revision=revision, fingerprint=fingerprint, embedding_size=DIM, fast_decode=fast_decode)
 
 
 def unit_rows(count: int, dim: int, seed: int, *, spread: float = 1.0, centres: int = 0) -> np.ndarray:
