@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
+from typing import Any
 
 from PIL import Image
+
+from personsearch.pictures.levels import to_shades
 
 #: Pixels whose sides differ by more than this factor are a mistake in a file's header, not a shape.
 MOST_STRETCHED = 8
@@ -59,6 +62,24 @@ def as_shown(
             picture = picture.resize(size, Image.Resampling.BICUBIC)
     turn = None if matrix is None else transposition(matrix)
     return picture if turn is None else picture.transpose(turn)
+
+
+def converted(frame: Any, path: str) -> Image.Image:
+    """Return a frame as stored, in RGB; grey of more than eight bits (a thermal camera's) is scaled as stills are."""
+    form = frame.format
+    if form.name.startswith("gray") and form.components[0].bits > 8:
+        shades, _ = to_shades(frame.reformat(format="gray16le").to_ndarray(), path)
+        return Image.fromarray(shades).convert("RGB")
+    picture: Image.Image = frame.to_image()
+    return picture
+
+
+def matrix_of(frame: Any) -> tuple[int, int, int, int] | None:
+    """Return the display matrix of a frame, if it has one."""
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            return read_matrix(bytes(data))
+    return None
 
 
 def _sign(number: int) -> int:

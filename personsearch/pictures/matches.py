@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 
 from PIL import Image
@@ -15,7 +15,7 @@ from personsearch.pictures.decode import ChannelOrder, ImageInput, describe, loa
 from personsearch.pictures.drawing import FAINT, NOTHING, QUERY, Tile, match_rows, wrapped
 from personsearch.pictures.formats import media_kind
 from personsearch.pictures.sniffing import sniffed_kind
-from personsearch.pictures.video import frame_at, frame_of
+from personsearch.pictures.video import frame_of, frames_at
 from personsearch.results import Match
 
 
@@ -43,10 +43,10 @@ def draw_matches(
     scene = Image.fromarray(load_image(image, channel_order=channel_order))
     x1, y1, x2, y2 = (float(value) for value in box)
     tiles = [Tile(image=scene, box=(x1, y1, x2, y2), title="query", subtitle=describe(image), colour=QUERY)]
-    for rank, match in enumerate(matches, start=1):
+    for rank, (match, load) in enumerate(zip(matches, _loaders(matches), strict=True), start=1):
         title = f"{rank}.  similarity {match.similarity:.2f}"
         try:
-            picture = load_scene(match)
+            picture = load()
         except ImageError:  # gone, or not what it was
             blank = Image.new("RGB", (4, 4), NOTHING)
             tiles.append(
@@ -70,6 +70,35 @@ def load_scene(match: Match) -> Image.Image:
     Raises:
         ImageError: it is no longer there, was never a file, or holds another picture now, not the one of the box.
     """
+    [load] = _loaders([match])
+    return load()
+
+
+def _loaders(matches: Sequence[Match]) -> list[Callable[[], Image.Image]]:
+    """Return what loads the scene of each match, or raises ImageError; all frames of a video are looked for at once."""
+    loaders: list[Callable[[], Image.Image]] = []
+    of_video: dict[str, list[tuple[int, tuple[float, int]]]] = {}
+    for number, match in enumerate(matches):
+        try:
+            path, frame = _file_of(match)
+        except ImageError as error:
+            loaders.append(partial(_refuse, error))
+            continue
+        loaders.append(partial(_still, path))
+        if frame is not None:
+            of_video.setdefault(path, []).append((number, frame))
+    for path, wanted in of_video.items():
+        try:
+            found = frames_at(path, [frame for _, frame in wanted])
+        except ImageError as error:
+            found = [partial(_refuse, error)] * len(wanted)
+        for (number, _), load in zip(wanted, found, strict=True):
+            loaders[number] = load
+    return loaders
+
+
+def _file_of(match: Match) -> tuple[str, tuple[float, int] | None]:
+    """Return the file of a match, which is what it was, and its frame if that is a video."""
     path = match.extra.get("path")
     if not isinstance(path, str):
         raise ImageError(f"{match.image_id}: was not indexed from a file")
@@ -80,8 +109,16 @@ def load_scene(match: Match) -> Image.Image:
         raise ImageError(f"{path}: has changed since it was indexed; index it again (--replace)")
     frame = frame_of(match.image_id)
     if frame is None or (media_kind(Path(path)) or sniffed_kind(path)) != "video":
-        return Image.fromarray(load_image(path))
-    return frame_at(path, *frame)
+        return path, None
+    return path, frame
+
+
+def _still(path: str) -> Image.Image:
+    return Image.fromarray(load_image(path))
+
+
+def _refuse(error: ImageError) -> Image.Image:
+    raise error
 
 
 def _digest(path: str) -> str | None:

@@ -34,7 +34,7 @@ _CUT_ANYWHERE = {"mpegts", "mpeg"}
 #: Codecs of which some packets are never shown, by design.
 _WITH_HIDDEN_FRAMES = {"vp8"}
 #: Bytes of a packet that only says "as before", which not all decoders answer with a frame.
-_SAME_AS_BEFORE = 10
+SAME_AS_BEFORE = 10
 #: What libraries take for a container, though it is a text that may name other files; and how some begin.
 _TEXTS = {"tty", "concat", "hls", "dash", "sdp", "imf"}
 _LISTS = (b"ffconcat", b"#EXTM3U")
@@ -113,15 +113,18 @@ class Decoder:
         lost: damaged packets, and frames that were decoded from damaged ones; none of them is given.
         first_lost: seconds of the earliest of them, or after which nothing could be read.
         truncated: whether the file ends before the video does.
+        decoded: frames that the decoder gave, whole or not.
+        by_dts: whether frames are timed by when they are decoded.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self.lost = 0
         self.first_lost: float | None = None
         self.truncated = False
+        self.decoded = 0
         self._container, self._stream = container, stream
         self._format = container.format.name.split(",")[0]
-        self._by_dts = self._format in _WITHOUT_SHOWN_TIMES
+        self.by_dts = self._format in _WITHOUT_SHOWN_TIMES
         rates = (stream.guessed_rate, stream.average_rate)  # of a raw stream the average is a default
         self._rate = next((rate for rate in rates if rate and 0 < rate <= MOST_PER_SECOND), USUAL_RATE)
         self._tick = Fraction(stream.time_base or Fraction(1, 90000))
@@ -151,6 +154,17 @@ class Decoder:
         yield from self._decoded(None)
         self._give_up(None)
         self._check_length()
+
+    def stamp_of(self, unit: Any) -> int | None:
+        """Return the number in the stream's ticks that says when a packet or frame is shown; None = unknown."""
+        stamp: int | None = unit.dts if self.by_dts else unit.pts
+        return stamp
+
+    def named_at(self, stamp: int) -> int | None:
+        """Return the milliseconds by which a frame of this stamp is named; None as long as that is not certain."""
+        if self._start is None or self._position == 0 or self.lost:
+            return None
+        return milliseconds(float(self._since_start(stamp * self._tick)))
 
     def _packets(self) -> Iterator[Any]:
         """Yield the packets of the stream, up to the end or to where the container cannot be read any further."""
@@ -214,7 +228,7 @@ class Decoder:
         if pts is not None and not self._opened:
             whole = packet.is_keyframe or self._format not in _CUT_ANYWHERE
             self._opened, self._opening = True, pts if whole else None
-        if pts is not None and packet.size > _SAME_AS_BEFORE:
+        if pts is not None and packet.size > SAME_AS_BEFORE:
             self._awaited.add(pts)
             self._fed += 1
         try:
@@ -223,6 +237,7 @@ class Decoder:
             self._awaited.discard(pts)
             self._lose(1, None if packet is None else self._time_of(packet))
             return
+        self.decoded += len(frames)
         for frame in frames:
             bad = frame.is_corrupt or frame.pts in self._damaged or (damaged and pts is None)
             self._damaged.discard(frame.pts)
@@ -232,7 +247,7 @@ class Decoder:
                 self.lost, self._position = self.lost - 1, self._position - 1
                 self.first_lost = self.first_lost if self.lost else None
             self._one_each = self._one_each and not frame.interlaced_frame  # each half may come in its own packet
-            if frame.pts is not None and not self._by_dts:
+            if frame.pts is not None and not self.by_dts:
                 self._give_up(frame.pts)
             if bad:
                 self._lose(1, self._time_of(frame))
@@ -246,13 +261,13 @@ class Decoder:
 
     def _time_of(self, unit: Any) -> Fraction | None:
         """When a packet or frame is shown, in the time of the stream; None = unknown."""
-        stamp = unit.dts if self._by_dts else _first_of(unit.pts, unit.dts)
+        stamp = unit.dts if self.by_dts else _first_of(unit.pts, unit.dts)
         return None if stamp is None else stamp * self._tick
 
     def _place(self, frame: Any) -> float:
         """Return the seconds of the next frame to be given."""
         shown = self._time_of(frame)
-        if shown is not None and self._position == 0 and (self._by_dts or self._start is None or shown < self._start):
+        if shown is not None and self._position == 0 and (self.by_dts or self._start is None or shown < self._start):
             self._start = shown
         seconds = self._since_start(shown)
         if shown is not None:
@@ -285,7 +300,7 @@ class Decoder:
         late = {pts for pts in late if self._opening is None or pts >= self._opening}
         count = min(len(late), self._fed - self._position)  # of some damaged packets the frame has the pts of another
         if count > 0 and self._one_each:
-            self._lose(count, None if self._by_dts else min(late) * self._tick)
+            self._lose(count, None if self.by_dts else min(late) * self._tick)
             self._given_up |= late
 
     def _cut(self) -> None:
@@ -302,6 +317,11 @@ class Decoder:
             self._cut()
 
 
+def milliseconds(seconds: float) -> int:
+    """Return the whole milliseconds by which a frame is named."""
+    return round(float(f"{seconds:.3f}") * 1000)
+
+
 class _Times:
     """Counts how many frames of a video have the same time, to the millisecond by which they are named."""
 
@@ -310,7 +330,7 @@ class _Times:
 
     def repeat(self, seconds: float) -> int:
         """Return how many frames before this one had the same time."""
-        time = round(float(f"{seconds:.3f}") * 1000)
+        time = milliseconds(seconds)
         end = bisect_right(self._sorted, time)
         count = end - bisect_left(self._sorted, time)
         self._sorted.insert(end, time)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from PIL import Image
 
 from personsearch.errors import ImageError
-from personsearch.pictures.display import as_shown, read_matrix
+from personsearch.pictures.display import as_shown, converted, matrix_of
 from personsearch.pictures.formats import VIDEO_SUFFIXES
-from personsearch.pictures.levels import to_shades
-from personsearch.pictures.packets import Decoder, opened
+from personsearch.pictures.packets import Decoder, milliseconds, opened
+from personsearch.pictures.seeking import look_up
 
 __all__ = [
     "VIDEO_SUFFIXES",
@@ -26,6 +27,7 @@ __all__ = [
     "frame_id",
     "frame_of",
     "frame_time",
+    "frames_at",
     "frames_prefix",
 ]
 
@@ -164,11 +166,38 @@ def frame_at(path: str | os.PathLike[str], seconds: float, repeat: int = 0) -> I
         MissingExtraError: PyAV is not installed.
         ImageError: the video cannot be read, or has no such frame.
     """
-    wanted = frame_id("", seconds, repeat)
-    for frame in Video(path):
-        if frame_id("", frame.seconds, frame.repeat) == wanted:
-            return frame.image()
-    raise ImageError(f"{os.fspath(path)}: has no frame at {seconds} s; the file is another one now, or damaged")
+    [frame] = frames_at(path, [(seconds, repeat)])
+    return frame()
+
+
+def frames_at(path: str | os.PathLike[str], frames: Sequence[tuple[float, int]]) -> list[Callable[[], Image.Image]]:
+    """Return frames of a video by the seconds and repeat in their names, in the order given.
+
+    The video is read once up to the last of them, and of it only what they need is decoded, from a picture before each
+    that needs no other one, if that is certain to give the same.
+
+    Args:
+        path: of the video.
+        frames: seconds (the nearest millisecond counts) and repeat of each.
+
+    Returns:
+        What makes each picture, or raises ImageError if the video has no such frame or it cannot be converted.
+
+    Raises:
+        MissingExtraError: PyAV is not installed.
+        ImageError: the video cannot be read.
+    """
+    path = os.fspath(path)
+    found = look_up(path, [(milliseconds(seconds), repeat) for seconds, repeat in frames]).frames
+
+    def missing(seconds: float) -> Image.Image:
+        raise ImageError(f"{path}: has no frame at {seconds} s; the file is another one now, or damaged")
+
+    return [
+        _picture_of(path, *found[key]) if key in found else partial(missing, seconds)
+        for seconds, repeat in frames
+        for key in [(milliseconds(seconds), repeat)]
+    ]
 
 
 def has_video(path: str | os.PathLike[str]) -> bool:
@@ -185,25 +214,8 @@ def has_video(path: str | os.PathLike[str]) -> bool:
 def _picture_of(path: str, frame: Any, seconds: float, shape: Fraction | None) -> Callable[[], Image.Image]:
     def picture() -> Image.Image:
         try:
-            return as_shown(_converted(frame, path), _matrix(frame), shape)
+            return as_shown(converted(frame, path), matrix_of(frame), shape)
         except Exception as error:  # the libraries below raise many types
             raise ImageError(f"{path}: the frame at {seconds:.3f} s cannot be converted ({error})") from None
 
     return picture
-
-
-def _converted(frame: Any, path: str) -> Image.Image:
-    """Return a frame as stored, in RGB; grey of more than eight bits (a thermal camera's) is scaled as stills are."""
-    form = frame.format
-    if form.name.startswith("gray") and form.components[0].bits > 8:
-        shades, _ = to_shades(frame.reformat(format="gray16le").to_ndarray(), path)
-        return Image.fromarray(shades).convert("RGB")
-    picture: Image.Image = frame.to_image()
-    return picture
-
-
-def _matrix(frame: Any) -> tuple[int, int, int, int] | None:
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            return read_matrix(bytes(data))
-    return None
