@@ -1,201 +1,204 @@
-"""Images per second of the network, from decoded images, and from encoded bytes, kept apart.
+"""How fast the network is along each of its paths, side by side in one run; stage by stage; in how much memory.
 
-    python benchmarks/speed.py                                  # both presets, 960x640 and 1500x900
-    python benchmarks/speed.py --device cuda --batch 8 --json   # a JSON object a line
+    python benchmarks/speed.py                                  # both presets, 960x640 and 1500x900: tens of minutes
+    python benchmarks/speed.py --presets stl-mrfp-small --sizes 960x640 --tables speed --repeats 5     # quick
+    python benchmarks/speed.py --device cuda --batch 1 4 16 --people 8 32 --json     # a JSON object a line
 
-Weights are random, with BatchNorm statistics of one pass: speed does not depend on what was learnt, but it does on how
-many people are kept, so exactly ``--people`` are (8 by default). "network" starts from a batch on the device; "decoded"
-from arrays, with resizing, transfer and results as arrays; "encoded" from JPEG bytes.
+Paths: ``reference``, the readable network that training uses; ``fast``, what ``PersonSearcher`` uses; ``compiled``,
+that with ``compile=True``. They take turns (A B C A B C ...); each round gives one ratio to the reference, and the
+median of those stands with its quartiles. "By CPU time" is the same of processor time, which others on the machine
+disturb less. ``network`` starts from a uint8 batch on the device, ``decoded`` from arrays, ``encoded`` from JPEG bytes;
+all end with results on the host. The number of people kept is forced. Each thread count has a process of its own, and
+so has each measurement of memory.
+
+The floor is what the stages' arithmetic and traffic would take at the rates measured in the same run, of a large matrix
+product and a large copy (``speed_counts.py`` says how they are counted). It is no law on a CPU: caches are faster than
+memory. ``peers.py`` compares with other networks.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import platform
-import statistics
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
-import torchvision
-from PIL import Image
-from torch import nn
+from speed_counts import Rates, stages
+from speed_paths import Cell, Plan, add_options, calls_for, cells_of, config_for, plan_of, scenes_for, searcher_for
+from speed_stages import measure_stages
+from speed_timing import hardware, in_child, interleaved, measured_rates, milliseconds, peak_memory, ratio
 
-from personsearch import PersonSearcher
-from personsearch.canvas import to_canvas
-from personsearch.models import ModelConfig, build, preset, preset_names
+from personsearch.models import preset_names
 
-#: Table 7 of the paper, frames per second on a V100, STL + MRFP.
+#: Table 7 of the paper: frames per second on a V100, STL + MRFP.
 PAPER = {("stl-mrfp-r50", "960x640"): 40.6, ("stl-mrfp-r50", "1500x900"): 28.7}
+OTHERS = (
+    "The paper's Table 7 at 1500x900, images/s: NAE+ 10.2 and AlignPS 16.4 (V100), BINet 12.5 and DKD 8.1 (1080Ti)."
+)
+TABLES = ("speed", "stages", "memory")
+STARTS = ("network", "decoded", "encoded")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One measurement; times are of a batch."""
-
-    preset: str
-    size: str
-    what: str
-    device: str
-    dtype: str
-    batch: int
-    people: int
-    median_ms: float
-    p95_ms: float
-    images_per_s: float
-    paper_images_per_s: float | None
-
-
-def hardware(device: torch.device) -> dict[str, str]:
-    """Say what was measured on."""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    told = {
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": f"{names[0] if names else platform.machine()}, {len(names)} cores, {torch.get_num_threads()} threads",
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "torchvision": str(torchvision.__version__),
-    }
-    if device.type == "cuda":
-        told |= {"gpu": torch.cuda.get_device_name(device), "cuda": str(torch.version.cuda)}
-    return told
+def measure(cell: Cell, plan: Plan, tables: list[str], start: list[str]) -> list[dict[str, Any]]:
+    """Measure one cell but for its memory; return the rows of its tables. Runs in a process of its own."""
+    torch.set_num_threads(cell.threads)
+    device = torch.device(cell.device)
+    rates = {dtype: measured_rates(device, getattr(torch, dtype)) for dtype in {dtype for _, dtype in plan.paths}}
+    rows = [
+        cell.row("rates", "", dtype) | {"gflops": rate.flops / 1e9, "gbytes": rate.bytes / 1e9}
+        for dtype, rate in sorted(rates.items())
+    ]
+    if "speed" in tables:
+        rows += fitting(lambda fits: measure_speed(fits, plan, rates, start), cell)
+    if "stages" in tables:
+        rows += fitting(lambda fits: measure_stages(fits, plan, rates), cell)
+    return rows
 
 
-def scene(width: int, height: int, seed: int) -> Image.Image:
-    """Return a made-up scene whose JPEG is about as large as a photo's."""
-    rng = np.random.default_rng(seed)
-    coarse = Image.fromarray(rng.integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8))
-    smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), dtype=np.int16)
-    return Image.fromarray((smooth + rng.integers(-12, 13, smooth.shape)).clip(0, 255).astype(np.uint8))
+def fitting(measured: Callable[[Cell], list[dict[str, Any]]], cell: Cell) -> list[dict[str, Any]]:
+    """Measure with the batch of a cell; with half of it as often as the GPU's memory is too small."""
+    while True:
+        try:
+            return measured(cell)
+        except torch.cuda.OutOfMemoryError:
+            if cell.batch == 1:
+                raise
+        torch.cuda.empty_cache()
+        cell = replace(cell, batch=cell.batch // 2)
 
 
-def searcher_for(name: str, width: int, height: int, people: int, options: argparse.Namespace) -> PersonSearcher:
-    """Build a preset for scenes of this size that keeps exactly so many people."""
-    data = preset(name).model_dump()
-    data["input"] |= {"min_size": min(width, height), "max_size": max(width, height)}
-    data["detector"] |= {"score_threshold": 0.0, "max_people": people, "nms": 1.0}
-    torch.manual_seed(0)
-    network = build(ModelConfig.model_validate(data))
-    norms = [module for module in network.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
-    network.eval()
-    for norm in norms:
-        norm.train()
-        norm.momentum = None  # the mean of what is seen
-    canvas = to_canvas(np.asarray(scene(320, 256, 0)), 256, 320).pixels[None].float() / 255
-    with torch.inference_mode():
-        network.embed(canvas, [torch.tensor([[i * 20.0, 10, i * 20 + 60, 200] for i in range(8)])])
-    return PersonSearcher(network, device=options.device, dtype=options.dtype)
+def measure_speed(cell: Cell, plan: Plan, rates: Mapping[str, Rates], start: list[str]) -> list[dict[str, Any]]:
+    """Time every path in turn, from everything that a figure may start from.
+
+    Args:
+        cell: the setting.
+        plan: the paths, the reference first, and how often.
+        rates: of this machine, by dtype.
+        start: of :data:`STARTS`.
+    """
+    scenes, calls = scenes_for(cell), {}
+    for path, dtype in plan.paths:
+        searcher = searcher_for(cell, path, dtype)
+        calls[path, dtype] = calls_for(searcher, scenes, path)
+        counts = {len(one) for one in searcher.detect(scenes.arrays, batch_size=cell.batch, progress=False)}
+        if counts != {cell.people}:
+            raise SystemExit(f"{path} kept {counts} people instead of {cell.people}: the figures would not compare")
+    height, width = scenes.batch.shape[-2:]
+    work = stages(config_for(cell), width, height, batch=cell.batch, people=cell.people)
+    rows = []
+    for what in start:
+        turns = {which: of_path[what] for which, of_path in calls.items()}
+        taken = interleaved(turns, torch.device(cell.device), plan.rounds)
+        first = taken[plan.paths[0]]
+        for (path, dtype), samples in taken.items():
+            figures = milliseconds(samples)
+            floor = 1000 * rates[dtype].floor_of(work, getattr(torch, dtype).itemsize)
+            network = what == "network"
+            row = cell.row("speed", path, dtype) | {"what": what} | figures
+            row["images_per_s"] = round(1000 * cell.batch / figures["median_ms"], 3)
+            row["times_reference"] = str(ratio([s.wall for s in first], [s.wall for s in samples]))
+            row["times_reference_cpu"] = str(ratio([s.cpu for s in first], [s.cpu for s in samples]))
+            row["floor_ms"] = round(floor, 3) if network else None
+            row["share_of_floor"] = round(floor / figures["median_ms"], 3) if network else None
+            row["paper_images_per_s"] = PAPER.get((cell.preset, cell.size)) if network else None
+            rows.append(row)
+    return rows
 
 
-def timed(call: Callable[[], object], device: torch.device, warmup: int, repeats: int) -> list[float]:
-    """Return milliseconds of each repetition, the device's work included."""
-    taken = []
-    for number in range(warmup + repeats):
-        begin = time.perf_counter()
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        if number >= warmup:
-            taken.append(1000 * (time.perf_counter() - begin))
-    return taken
+def measure_memory(cell: Cell, path: str, dtype: str) -> list[dict[str, Any]]:
+    """Return one row: the most memory that a process held that loads the network and detects twice."""
+    torch.set_num_threads(cell.threads)
+    before = peak_memory(torch.device(cell.device))
+    searcher, scenes = searcher_for(cell, path, dtype), scenes_for(cell)
+    for _ in range(2):
+        searcher.detect(scenes.arrays, batch_size=cell.batch, progress=False)
+    most = peak_memory(searcher.device)
+    megabytes = {"peak_mb": round(most / 1e6), "before_mb": round(before / 1e6)}
+    return [cell.row("memory", path, dtype) | megabytes]
 
 
-def measure(name: str, width: int, height: int, batch: int, options: argparse.Namespace) -> Iterator[Row]:
-    """Measure one preset at one size."""
-    searcher = searcher_for(name, width, height, options.people, options)
-    pictures = [scene(width, height, seed) for seed in range(batch)]
-    arrays = [np.asarray(picture) for picture in pictures]
-    encoded = []
-    for picture in pictures:
-        file = io.BytesIO()
-        picture.save(file, "JPEG", quality=85)
-        encoded.append(file.getvalue())
-    size = searcher.config.input
-    canvases = [to_canvas(array, size.min_size, size.max_size).pixels for array in arrays]
-    resident = (torch.stack(canvases).to(searcher.device).to(searcher.dtype) / 255).contiguous()
-    found = searcher.detect(arrays, batch_size=batch, progress=False)
-    counts = {len(one) for one in found}
-    if counts != {options.people}:
-        raise SystemExit(f"kept {counts} people instead of {options.people}: the figures would not compare")
-
-    def network() -> None:
-        with torch.inference_mode():
-            searcher.network(resident)
-
-    calls: dict[str, Callable[[], Any]] = {
-        "network": network,
-        "decoded": lambda: searcher.detect(arrays, batch_size=batch, progress=False),
-        "encoded": lambda: searcher.detect(encoded, batch_size=batch, progress=False),
-    }
-    for what, call in calls.items():
-        taken = timed(call, searcher.device, options.warmup, options.repeats)
-        median = statistics.median(taken)
-        yield Row(
-            preset=name,
-            size=f"{width}x{height}",
-            what=what,
-            device=str(searcher.device),
-            dtype=str(searcher.dtype).removeprefix("torch."),
-            batch=batch,
-            people=options.people,
-            median_ms=round(median, 2),
-            p95_ms=round(float(np.percentile(taken, 95)), 2),
-            images_per_s=round(1000 * batch / median, 2),
-            paper_images_per_s=PAPER.get((name, f"{width}x{height}")) if what == "network" else None,
+def show(row: dict[str, Any], heads: set[str]) -> None:
+    """Print a row of a table in Markdown; before the first of its kind, the table's head."""
+    kind = row["kind"]
+    if kind == "rates":
+        print(
+            f"\nRates, {row['threads']} threads, {row['dtype']}: {row['gflops']:.0f} GFLOP/s in a matrix product,",
+            end=" ",
         )
+        print(f"{row['gbytes']:.1f} GB/s copied (read and written)", flush=True)
+        return
+    columns = COLUMNS[kind]
+    if kind not in heads:
+        heads.add(kind)
+        print("\n| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
+    cells = ("" if row[key] is None else format(row[key], form) for key, form in columns.values())
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+_SETTING = {
+    "preset": ("preset", ""),
+    "size": ("size", ""),
+    "threads": ("threads", ""),
+    "batch": ("batch", ""),
+    "people": ("people", ""),
+}
+_PATH = {"path": ("path", ""), "dtype": ("dtype", "")}
+#: Of each kind of row: the columns' names, with the keys and formats of their values.
+COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
+    "speed": {
+        **_SETTING,
+        "from": ("what", ""),
+        **_PATH,
+        "median ms": ("median_ms", ".1f"),
+        "p95 ms": ("p95_ms", ".1f"),
+        "images/s": ("images_per_s", ".2f"),
+        "times the reference": ("times_reference", ""),
+        "by CPU time": ("times_reference_cpu", ""),
+        "floor ms": ("floor_ms", ".1f"),
+        "floor / time": ("share_of_floor", ".0%"),
+        "paper (V100) images/s": ("paper_images_per_s", ""),
+    },
+    "stage": {
+        **_SETTING,
+        **_PATH,
+        "stage": ("stage", ""),
+        "median ms": ("median_ms", ".2f"),
+        "of the whole": ("share", ".1%"),
+        "floor ms": ("floor_ms", ".2f"),
+        "times the reference": ("times_reference", ""),
+    },
+    "memory": {**_SETTING, **_PATH, "peak MB": ("peak_mb", ""), "before the network was built": ("before_mb", "")},
+}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="+", default=preset_names(), choices=preset_names())
-    parser.add_argument("--sizes", nargs="+", default=["960x640", "1500x900"], help="WIDTHxHEIGHT")
-    parser.add_argument("--device", help="cuda, mps or cpu; default: the best there is")
-    parser.add_argument("--dtype", choices=["float32", "float16", "bfloat16"], help="default: float16 on cuda")
-    parser.add_argument("--batch", type=int, default=1, help="halved where the GPU's memory is too small")
-    parser.add_argument("--people", type=int, default=8)
-    parser.add_argument("--warmup", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=50)
-    parser.add_argument("--json", action="store_true", help="a JSON object a line")
+    parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=TABLES)
+    parser.add_argument("--from", dest="start", nargs="+", default=list(STARTS), choices=STARTS)
+    add_options(parser, people=[8], threads=sorted({1, torch.get_num_threads()}))
     options = parser.parse_args()
-    told = hardware(torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    cells = cells_of(options, options.presets)
+    plan, told = plan_of(options, cells[0].device), hardware(torch.device(cells[0].device))
     if not options.json:
+        print(f"# python benchmarks/speed.py {' '.join(sys.argv[1:])}\n")
         print(", ".join(f"{key} {value}" for key, value in told.items()))
-        print(f"\n{options.people} people kept an image; times of a batch; random weights\n")
-        print("| preset | size | from | device, dtype | batch | median ms | p95 ms | images/s | paper (V100) |")
-        print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    for name in options.presets:
-        for size in options.sizes:
-            width, height = map(int, size.split("x"))
-            batch = options.batch
-            while True:
-                try:
-                    for row in measure(name, width, height, batch, options):
-                        show(row, told, as_json=options.json)
-                    break
-                except torch.cuda.OutOfMemoryError:
-                    if batch == 1:
-                        raise
-                    batch //= 2
-
-
-def show(row: Row, told: dict[str, str], *, as_json: bool) -> None:
-    """Print one measurement."""
-    if as_json:
-        print(json.dumps({**asdict(row), **told}), flush=True)
-        return
-    paper = "" if row.paper_images_per_s is None else str(row.paper_images_per_s)
-    print(
-        f"| {row.preset} | {row.size} | {row.what} | {row.device}, {row.dtype} | {row.batch} | {row.median_ms:.1f} | "
-        f"{row.p95_ms:.1f} | {row.images_per_s:.2f} | {paper} |",
-        flush=True,
-    )
+        print(f"\nTimes of a batch; random weights. {OTHERS}")
+    for cell in cells:
+        heads: set[str] = set()
+        rows = in_child(measure, cell, plan, options.tables, options.start)
+        if "memory" in options.tables:
+            for path, dtype in plan.paths:
+                rows += in_child(measure_memory, cell, path, dtype)
+        for row in rows:
+            if options.json:
+                print(json.dumps({**row, **told}), flush=True)
+            else:
+                show(row, heads)
 
 
 if __name__ == "__main__":
