@@ -2,9 +2,8 @@
 
 import importlib
 import json
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision.models.resnet import Bottleneck
 
 from personsearch import PersonSearcher
 from personsearch.datasets import Query, load_dataset
@@ -21,22 +21,33 @@ from personsearch.models import ModelConfig, build, preset
 from personsearch.weights.files import save_folder
 
 Load = Callable[[str], ModuleType]
+Run = Callable[..., str]
 
 ROOT = Path(__file__).parents[1]
 TINY = ["--presets", "stl-mrfp-small", "--sizes", "160x96", "--people", "3", "--threads", "1", "--paths", "fast"]
-
-
-def run(script: str, *arguments: str) -> str:
-    command = [sys.executable, ROOT / "benchmarks" / script, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> Load:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     return importlib.import_module
+
+
+@pytest.fixture
+def run(module: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Run a benchmark in this process, what it would do in children too: loading torch takes seconds each time."""
+
+    def call(name: str, *arguments: str) -> str:
+        script = module(name)
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
+        if hasattr(script, "in_child"):
+            monkeypatch.setattr(script, "in_child", lambda function, *args, **options: function(*args, **options))
+        script.main()
+        return capsys.readouterr().out
+
+    threads = torch.get_num_threads()
+    yield call
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -129,11 +140,17 @@ def test_a_ratio_is_of_rounds_not_of_medians(timing: ModuleType) -> None:
     assert str(found) == "3.00 (2.00-4.00)"
 
 
-def test_a_child_has_threads_and_memory_of_its_own(timing: ModuleType) -> None:
+def test_a_child_has_threads_of_its_own(timing: ModuleType) -> None:
     before = torch.get_num_threads()
-    assert timing.in_child(timing.peak_memory, torch.device("cpu")) > 30e6
     timing.in_child(torch.set_num_threads, before + 1)
     assert torch.get_num_threads() == before
+
+
+def test_the_most_memory_is_not_less_than_what_is_held(timing: ModuleType) -> None:
+    before = timing.peak_memory(torch.device("cpu"))
+    held = np.ones(before // 8 + 20_000_000)  # more than was ever held, and touched
+    assert timing.peak_memory(torch.device("cpu")) > before + 50e6
+    assert held.sum() > 0
 
 
 class Clock:
@@ -191,10 +208,8 @@ def test_too_large_a_batch_for_a_gpu_is_halved(module: Load) -> None:
         module("speed").fitting(lambda _: measured(cell), replace(cell, batch=1))
 
 
-@pytest.mark.parametrize("people", [3, 8])
-def test_stages_one_after_the_other_compute_what_the_networks_compute(
-    module: Load, paths: ModuleType, people: int
-) -> None:
+def test_stages_one_after_the_other_compute_what_the_networks_compute(module: Load, paths: ModuleType) -> None:
+    people = 3
     cell = paths.Cell("stl-mrfp-small", 160, 96, 2, people, "cpu", 1)
     scenes, stages = paths.scenes_for(cell), module("speed_stages")
     made = {}
@@ -217,10 +232,8 @@ def test_stages_one_after_the_other_compute_what_the_networks_compute(
     assert torch.allclose(made["fast"], made["reference"], atol=1e-3)
 
 
-def test_speed_prints_every_table_and_names_its_paths() -> None:
-    told = run(
-        "speed.py", *TINY, "--dtypes", "float32", "bfloat16", "--device", "cpu", "--warmup", "1", "--repeats", "3"
-    )
+def test_speed_prints_every_table_and_names_its_paths(run: Run) -> None:
+    told = run("speed", *TINY, "--dtypes", "float32", "bfloat16", "--device", "cpu", "--warmup", "1", "--repeats", "3")
     assert told.startswith("# python benchmarks/speed.py --presets stl-mrfp-small")
     cells = [
         [cell.strip() for cell in row.strip("|").split("|")] for row in told.splitlines() if row.startswith("| stl")
@@ -240,9 +253,9 @@ def test_speed_prints_every_table_and_names_its_paths() -> None:
     assert "Rates, 1 threads, bfloat16" in told
 
 
-def test_speed_gives_json_of_batches_and_people() -> None:
+def test_speed_gives_json_of_batches_and_people(run: Run) -> None:
     arguments = ["--dtypes", "float32", "--tables", "speed", "--from", "network", "--batch", "1", "2"]
-    told = run("speed.py", *TINY, *arguments, "--device", "cpu", "--warmup", "0", "--repeats", "3", "--json")
+    told = run("speed", *TINY, *arguments, "--device", "cpu", "--warmup", "0", "--repeats", "3", "--json")
     rows = [json.loads(line) for line in told.splitlines()]
     speed = [row for row in rows if row["kind"] == "speed"]
     assert [(row["batch"], row["path"]) for row in speed] == [(n, p) for n in (1, 2) for p in ("reference", "fast")]
@@ -271,21 +284,24 @@ def test_peers_have_the_arithmetic_that_was_counted_in_the_authors_own_code(
 
 
 @pytest.mark.parametrize("name", ["NAE", "SeqNet"])
-def test_a_peer_embeds_so_many_people_and_folding_changes_nothing(
-    peers: ModuleType, paths: ModuleType, name: str
-) -> None:
-    cell = paths.Cell("stl-mrfp-r50", 224, 160, 2, 4, "cpu", 1)
-    images = paths.scenes_for(cell).batch
-    found = peers.peer_for(name, cell, optimised=False)(images)
+def test_a_peer_embeds_so_many_people(peers: ModuleType, paths: ModuleType, name: str) -> None:
+    cell = paths.Cell("stl-mrfp-r50", 160, 96, 2, 4, "cpu", 1)
+    found = peers.peer_for(name, cell, optimised=name == "SeqNet")(paths.scenes_for(cell).batch)
     assert [tuple(rows.shape) for rows in found] == [(4, 256), (4, 256)]
-    assert torch.allclose(torch.cat(found).norm(dim=1), torch.ones(8), atol=1e-4)
-    peer = peers.Peer(name, 4).eval()
-    paths.calibrate(peer, lambda: peer(images.float() / 255))
+    assert torch.allclose(torch.cat(found).float().norm(dim=1), torch.ones(8), atol=1e-2)
+
+
+def test_folding_a_peer_changes_nothing(peers: ModuleType, paths: ModuleType) -> None:
+    block = Bottleneck(16, 8, downsample=nn.Sequential(nn.Conv2d(16, 32, 1, bias=False), nn.BatchNorm2d(32)))
+    layers = nn.Sequential(nn.Conv2d(3, 16, 3, bias=False), nn.BatchNorm2d(16), nn.ReLU(), block).eval()
+    images = torch.rand(2, 3, 20, 20)
+    paths.calibrate(layers, lambda: layers(images))
     with torch.inference_mode():
-        before = peer.base(images.float() / 255)
-        peers.fold(peer)
-        assert torch.allclose(peer.base(images.float() / 255), before, atol=1e-3)
-    assert not any(isinstance(part, nn.BatchNorm2d) for part in peer.modules())
+        before = layers(images)
+        peers.fold(layers)
+        assert torch.allclose(layers(images), before, atol=1e-5)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in layers.modules())
+    assert before.std() > 0.1
 
 
 def test_precision_compares_with_the_first_entry(
@@ -322,13 +338,13 @@ def test_a_part_of_a_set_has_queries_that_find_somebody(module: Load, toy_annota
 
 
 def test_precision_measures_each_entry_on_a_set(
-    tmp_path: Path, tiny_config: ModelConfig, toy_annotations: Path
+    run: Run, tmp_path: Path, tiny_config: ModelConfig, toy_annotations: Path
 ) -> None:
     rows = [{"annotation_id": number} for number in (1, 2, 4)]
     (toy_annotations.parent / "queries.json").write_text(json.dumps({"queries": rows}))
     weights = save_folder(tmp_path / "weights", tiny_config, build(tiny_config).state_dict())
     arguments = [str(toy_annotations), "--weights", str(weights), "--device", "cpu", "--json"]
-    told = run("precision.py", *arguments, "--entries", "reference,float32", "fast,float32", "fast,bfloat16")
+    told = run("precision", *arguments, "--entries", "reference,float32", "fast,float32", "fast,bfloat16")
     found = [json.loads(line) for line in told.splitlines()]
     assert [row["entry"] for row in found] == ["reference,float32", "fast,float32", "fast,bfloat16"]
     assert found[0]["cosine"] == pytest.approx([1, 1])
