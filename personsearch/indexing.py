@@ -12,12 +12,12 @@ from personsearch.batching import read_ahead
 from personsearch.errors import GalleryMismatchError, ImageError, MissingExtraError
 from personsearch.gallery import Gallery
 from personsearch.pictures.decode import ChannelOrder, download, is_url
-from personsearch.pictures.video import Damage
+from personsearch.pictures.video import Damage, decoding
 from personsearch.progress import Progress
 from personsearch.results import IndexReport
 from personsearch.runner import Ready, Runner, Settings
-from personsearch.same_content import compare_stored, digest_of
-from personsearch.sources import Source, Sources
+from personsearch.same_content import compare_stored, digest_of, note_reading, stored_reading
+from personsearch.sources import Reading, Source, Sources
 
 logger = logging.getLogger(__name__)
 
@@ -82,15 +82,22 @@ def index_sources(
                             raise GalleryMismatchError(comparison.message)
                         if entry.is_video:  # its frames need not have the same names; a still is replaced at once
                             gallery.remove(comparison.stored)
-                    items = sources.scenes(entry, comparison.wants)
-                    if entry.is_video:  # decoded while the network computes; the gallery is used in this thread alone
+                    reading = stored_reading(gallery, entry, comparison, sources.every)
+                    items = sources.scenes(entry, comparison.wants, reading)
+                    moments: list[tuple[float, int]] = []
+                    lost: Damage | None = None
+                    if entry.is_video and reading is None:
+                        # Decoded while the network computes; the gallery is used in this thread alone.
                         items = read_ahead(items, batch_size)
                     with closing(items):
                         for item in items:
                             if isinstance(item, Damage):
+                                lost = item
                                 damaged.append((entry.image_id, str(item)))
                                 continue
                             seen.add(item.image_id)
+                            if item.moment is not None:
+                                moments.append(item.moment)
                             if isinstance(item, Source):
                                 yield item, comparison.digest
                                 continue
@@ -99,6 +106,10 @@ def index_sources(
                             if item.camera is not None or item.time is not None:
                                 labelled += gallery.label(item.image_id, camera=item.camera, time=item.time)
                             bar.advance()
+                    if moments and reading is None and comparison.digest is not None and not comparison.unknown:
+                        # Its last frames may not be stored yet; whether they are is asked when it is used.
+                        reading = Reading(comparison.digest, sources.every, decoding(), tuple(moments), lost)
+                        note_reading(gallery, entry, reading)
                 except _UNUSABLE as error:
                     refuse(entry.printable, error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from personsearch.gallery import Gallery
 from personsearch.listing import Entry
 from personsearch.pictures.content import content_digest
 from personsearch.pictures.decode import ChannelOrder, ImageInput, load_image
-from personsearch.pictures.video import frames_prefix
+from personsearch.pictures.video import decoding, frame_id, frames_prefix
 from personsearch.results import StoredScene
+from personsearch.sources import Reading
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,37 @@ def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder) 
     if known is None or known == digest:
         return Comparison(stored, digest, unknown=known is None)
     return Comparison(stored, digest, differs=True, message=_message(gallery, entry, scene))
+
+
+def stored_reading(gallery: Gallery, entry: Entry, comparison: Comparison, every: int) -> Reading | None:
+    """Return what reading a video gave before, if that is how every frame of it that is wanted is known to be stored.
+
+    That is the case if a reading to the end of this very content (its sha256), by the same libraries, with this
+    ``every`` or a divisor of it, is noted, and a frame is stored under each of the names that it gave. A frame that
+    failed, was not reached, was erased or replaced since then is none of these, and the video is read again.
+
+    Raises:
+        MissingExtraError: PyAV is not installed.
+    """
+    if not entry.is_video or comparison.differs or comparison.unknown or not comparison.stored:
+        return None
+    noted = gallery.noted(frames_prefix(entry.image_id))
+    if noted is None:
+        return None
+    try:
+        reading = Reading.from_bytes(noted)
+    except (zlib.error, LookupError, TypeError, ValueError):  # another version wrote it
+        return None
+    moments = reading.taken(every)
+    if (reading.sha256, reading.decoding) != (comparison.digest, decoding()) or moments is None:
+        return None
+    whole = all(frame_id(entry.image_id, *moment) in comparison.stored for moment in moments)
+    return reading if whole else None
+
+
+def note_reading(gallery: Gallery, entry: Entry, reading: Reading) -> None:
+    """Keep what reading a video to its end gave, for :func:`stored_reading`."""
+    gallery.note(frames_prefix(entry.image_id), reading.to_bytes())
 
 
 def digest_of(image: ImageInput, channel_order: ChannelOrder) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import zlib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ class Source:
         file: the file on the disk that it comes from, if there is one.
         camera: given for it.
         time: seconds: given for it, or else from the beginning of its video.
+        moment: seconds and repeat of a frame in its video.
     """
 
     image_id: str
@@ -35,6 +38,7 @@ class Source:
     file: Path | None = None
     camera: str | None = None
     time: float | None = None
+    moment: tuple[float, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,48 @@ class Known:
         image_id: its name.
         camera: given for it now.
         time: seconds, given for it or for its video now.
+        moment: seconds and repeat of a frame in its video.
     """
 
     image_id: str
     camera: str | None
     time: float | None
+    moment: tuple[float, int] | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading a video to its end gave, by which it need not be read again.
+
+    Attributes:
+        sha256: of the file.
+        every: every how many frames one was taken.
+        decoding: what else the frames depend on; :func:`personsearch.pictures.video.decoding`.
+        moments: seconds and repeat of each frame that was taken, in order.
+        damage: what was lost.
+    """
+
+    sha256: str
+    every: int
+    decoding: str
+    moments: tuple[tuple[float, int], ...]
+    damage: Damage | None
+
+    def taken(self, every: int) -> tuple[tuple[float, int], ...] | None:
+        """Return the moments that another ``every`` takes; None = this reading does not say."""
+        return None if every % self.every else self.moments[:: every // self.every]
+
+    def to_bytes(self) -> bytes:
+        """Write it down."""
+        return zlib.compress(json.dumps(asdict(self)).encode())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Reading:
+        """Read what :meth:`to_bytes` wrote."""
+        fields = json.loads(zlib.decompress(data))
+        moments = tuple((seconds, repeat) for seconds, repeat in fields.pop("moments"))
+        damage = fields.pop("damage")
+        return cls(**fields, moments=moments, damage=None if damage is None else Damage(**damage))
 
 
 #: Says of an image_id whether its scene is still to be indexed.
@@ -98,8 +139,15 @@ class Sources:
         """Stills and videos, in order."""
         return self.listing.entries
 
-    def scenes(self, entry: Entry, wanted: Wanted) -> Generator[Source | Known | Damage, None, None]:
+    def scenes(
+        self, entry: Entry, wanted: Wanted, reading: Reading | None = None
+    ) -> Generator[Source | Known | Damage, None, None]:
         """Yield the scenes of an entry, wanted or known, and at the end of a damaged video what was lost of it.
+
+        Args:
+            entry: a still or a video.
+            wanted: says which scenes are.
+            reading: of the video with this ``every``, none of whose frames is wanted; then it is not read again.
 
         Raises:
             ImageError: a video cannot be opened.
@@ -112,18 +160,29 @@ class Sources:
             else:
                 yield Known(entry.image_id, camera, time)
             return
-        start = self.times.get(entry.image_id)
+        if reading is not None:
+            for moment in reading.taken(self.every) or ():
+                yield Known(*self._frame(entry, *moment), moment)
+            if reading.damage is not None:
+                yield reading.damage
+            return
         video = Video(os.fspath(entry.image), self.every)  # type: ignore[arg-type]
         for frame in video:
-            name = frame_id(entry.image_id, frame.seconds, frame.repeat)
-            camera = self.cameras.get(name, self.cameras.get(entry.image_id))
-            time = self.times.get(name, None if start is None else start + frame.seconds)
+            name, camera, time = self._frame(entry, frame.seconds, frame.repeat)
+            moment = frame.seconds, frame.repeat
             if wanted(name):
-                yield Source(name, frame.image, entry.file, camera, frame.seconds if time is None else time)
+                given = frame.seconds if time is None else time
+                yield Source(name, frame.image, entry.file, camera, given, moment)
             else:
-                yield Known(name, camera, time)
+                yield Known(name, camera, time, moment)
         if video.damage is not None:
             yield video.damage
+
+    def _frame(self, entry: Entry, seconds: float, repeat: int) -> tuple[str, str | None, float | None]:
+        """Return the name of a frame, and the camera and time that are given for it or for its video."""
+        name, start = frame_id(entry.image_id, seconds, repeat), self.times.get(entry.image_id)
+        camera = self.cameras.get(name, self.cameras.get(entry.image_id))
+        return name, camera, self.times.get(name, None if start is None else start + seconds)
 
 
 def _check_storable(cameras: Mapping[str, Any], times: Mapping[str, Any]) -> None:

@@ -1,6 +1,9 @@
 import logging
 import shutil
+import sqlite3
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from personsearch import Gallery, PersonSearcher
-from personsearch.errors import GalleryError
-from personsearch.results import StoredScene
+from personsearch.errors import GalleryError, GalleryMismatchError
+from personsearch.pictures.video import Frame, Video
+from personsearch.results import Detections, StoredScene
 from tests.picture_server import Page, PictureServer
 from tests.support import toy_scene, video
 
@@ -213,7 +217,9 @@ def test_scenes_of_galleries_that_recorded_no_content(
     assert (report.skipped, report.unverified, [name for name, _ in report.failed]) == (1, 0, ["a.png"])
 
 
-def test_damage_costs_what_it_hits_and_is_reported(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+def test_damage_costs_what_it_hits_and_is_reported(
+    tiny_searcher: PersonSearcher, tmp_path: Path, opened: list[str]
+) -> None:
     photos = folder_of(tmp_path / "p", z=1)
     whole = video(tmp_path / "whole.ts", frames=60)
     data = bytearray(whole.read_bytes())
@@ -230,7 +236,118 @@ def test_damage_costs_what_it_hits_and_is_reported(tiny_searcher: PersonSearcher
     assert 3 < len(frames) < 20
     assert max(float(name.partition("=")[2]) for name in frames) > 5  # what comes after the damage is there
     again = tiny_searcher.index(photos, tmp_path / "g", every=3)
-    assert (again.added, again.skipped, len(again.damaged)) == (0, len(frames) + 1, 1)
+    assert (again.added, again.skipped, again.damaged) == (0, len(frames) + 1, report.damaged)
+    assert not again.complete
+    assert opened == ["a.ts"]  # once, and what was lost is said each time
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The videos that were opened to be decoded, in order."""
+    opened: list[str] = []
+    frames = Video.__iter__
+
+    def counted(clip: Video) -> Iterator[Frame]:
+        opened.append(Path(clip.path).name)
+        return frames(clip)
+
+    monkeypatch.setattr(Video, "__iter__", counted)
+    return opened
+
+
+def test_a_clip_that_is_stored_whole_is_not_decoded_again(
+    tiny_searcher: PersonSearcher, tmp_path: Path, opened: list[str]
+) -> None:
+    clip = video(tmp_path / "clip.mp4", frames=12)
+    labels = {"cameras": {"clip.mp4": "yard"}, "times": {"clip.mp4": 100.0}}
+    assert tiny_searcher.index(clip, tmp_path / "g", every=3).added == 4
+    for every, skipped in ((3, 4), (6, 2), (12, 1)):  # every sixth is every second one of every third
+        report = tiny_searcher.index(clip, tmp_path / "g", every=every)
+        assert (report.added, report.skipped, report.complete) == (0, skipped, True)
+    assert opened == ["clip.mp4"]
+    report = tiny_searcher.index(clip, tmp_path / "g", every=3, **labels)  # type: ignore[arg-type]
+    assert (report.skipped, report.labelled, report.unmatched) == (4, 4, ())
+    assert opened == ["clip.mp4"]
+    assert stored(tmp_path / "g", "clip.mp4#t=0.300").time == 100.3
+    assert tiny_searcher.index(clip, tmp_path / "g", every=3, **labels).labelled == 0  # type: ignore[arg-type]
+    assert tiny_searcher.index(clip, tmp_path / "g", every=2).added == 4  # frames that the reading did not name
+    assert tiny_searcher.index(clip, tmp_path / "g", every=2).skipped == 6
+    assert opened == ["clip.mp4"] * 2
+
+
+def nobody(size: int) -> Detections:
+    none = np.zeros((0, 4), np.float32)
+    return Detections(boxes=none, scores=none[:, 0], embeddings=np.zeros((0, size), np.float32), image_size=(48, 64))
+
+
+def forget(gallery: Gallery) -> None:
+    gallery.remove(["clip.mp4#t=0.500"])
+
+
+def replace(gallery: Gallery) -> None:
+    scene, detections = gallery.scene("clip.mp4#t=0.500"), nobody(gallery.embedding_size)
+    assert scene is not None
+    gallery.add(scene.image_id, detections, extra=scene.extra, replace=True)
+
+
+def expire(gallery: Gallery) -> None:
+    gallery.remove(before=0.35)
+
+
+@pytest.mark.parametrize(("change", "added"), [(forget, 1), (replace, 0), (expire, 4)])
+def test_a_clip_of_which_a_frame_is_gone_or_another_is_decoded_again(
+    change: Callable[[Gallery], None],
+    added: int,
+    tiny_searcher: PersonSearcher,
+    tmp_path: Path,
+    opened: list[str],
+) -> None:
+    clip = video(tmp_path / "clip.mp4", frames=6)
+    tiny_searcher.index(clip, tmp_path / "g")
+    with Gallery.open(tmp_path / "g") as gallery:
+        change(gallery)
+    report = tiny_searcher.index(clip, tmp_path / "g")
+    assert (report.added, report.skipped) == (added, 6 - added)
+    assert opened == ["clip.mp4"] * 2
+    assert tiny_searcher.index(clip, tmp_path / "g").skipped == 6
+    assert opened == ["clip.mp4"] * 2
+
+
+def test_a_clip_is_decoded_again_by_other_libraries_and_where_no_reading_is_noted(
+    tiny_searcher: PersonSearcher, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = video(tmp_path / "clip.mp4", frames=4)
+    tiny_searcher.index(clip, tmp_path / "g")
+    monkeypatch.setattr("personsearch.same_content.decoding", lambda: "another version")
+    assert tiny_searcher.index(clip, tmp_path / "g").skipped == 4
+    assert len(opened) == 2
+    monkeypatch.undo()
+    with closing(sqlite3.connect(tmp_path / "g" / "gallery.sqlite")) as db, db:  # a gallery of before
+        db.execute("DROP TABLE note")
+    with Gallery.open(tmp_path / "g") as gallery:
+        assert gallery.noted("clip.mp4#t=") is None
+        gallery.note("clip.mp4#t=", b"of a version to come")
+        assert gallery.check() == []
+    for _ in range(2):
+        assert tiny_searcher.index(clip, tmp_path / "g").complete
+
+
+def test_a_clip_that_was_interrupted_is_decoded_again(
+    tiny_searcher: PersonSearcher, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = video(tmp_path / "clip.mp4", frames=6)
+    add = Gallery.add
+
+    def fails(gallery: Gallery, image_id: str, *given: Any, **named: Any) -> bool:
+        if image_id == "clip.mp4#t=0.500":  # the last: all were decoded
+            raise GalleryMismatchError("refused")
+        return add(gallery, image_id, *given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Gallery, "add", fails)
+        assert tiny_searcher.index(clip, tmp_path / "g").added == 5
+    report = tiny_searcher.index(clip, tmp_path / "g")
+    assert (report.added, report.skipped, len(opened)) == (1, 5, 2)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

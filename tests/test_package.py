@@ -29,7 +29,7 @@ ALLOWED = {
     "sidecar": set(),
     "listing": {"gallery", "pictures"},
     "sources": {"listing", "pictures"},
-    "same_content": {"gallery", "listing", "pictures"},
+    "same_content": {"gallery", "listing", "pictures", "sources"},
     "weights": {"models"},
     "runner": {"batching", "boxes", "canvas", "device", "models", "pictures"},
     "queries": {"boxes", "pictures", "runner"},

@@ -20,8 +20,8 @@ from personsearch.gallery.checks import check_calibration, check_camera, check_s
 from personsearch.gallery.faults import damaged
 from personsearch.gallery.index import KINDS, IndexKind
 from personsearch.gallery.opening import open_folder
-from personsearch.gallery.rows import ImageRow, stored_detections, unit
-from personsearch.gallery.store import Store
+from personsearch.gallery.rows import ImageRow, storable, stored_detections, unit
+from personsearch.gallery.store import NUMBER, Store
 from personsearch.gallery.upkeep import Upkeep
 from personsearch.gallery.view import View
 from personsearch.results import Detections, Floats, GalleryInfo, Match, Spec, StoredScene
@@ -292,6 +292,29 @@ class Gallery:
                 raise GalleryCorruptError(damaged(self.path, str(error))) from None
             self._store.label(row.labelled(detections, camera, time))
         return True
+
+    def note(self, prefix: str, content: bytes) -> None:
+        """Keep something about the scenes whose image_ids are a prefix and a number; it replaces what was kept before.
+
+        It is erased together with the first of these scenes that is erased or replaced.
+
+        Args:
+            prefix: ends in anything but a digit, ``.`` or ``-``; what follows in the image_ids is made of these.
+            content: what to keep.
+
+        Raises:
+            GalleryError: the prefix cannot be stored or ends in a number, or the gallery is open for reading only.
+        """
+        self._writable()
+        if not storable(prefix) or prefix != prefix.rstrip(NUMBER):
+            raise GalleryError(f"the prefix {prefix!r} of a note ends in a number, or is not valid UTF-8")
+        with self._threads, self._store.transaction():
+            self._store.note(prefix, content)
+
+    def noted(self, prefix: str) -> bytes | None:
+        """Return what :meth:`note` kept about the scenes whose image_ids begin so; None = nothing."""
+        with self._threads:
+            return self._store.noted(prefix)
 
     def remove(self, image_ids: Iterable[str] | None = None, *, before: float | None = None) -> int:
         """Erase scenes and their people, overwriting the rows in the file.

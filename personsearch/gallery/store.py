@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -36,6 +37,13 @@ CHUNK = 20_000
 #: The meta key of State.labellings, which a gallery has from its first such change on.
 LABELLINGS = "labellings"
 
+#: What was noted about scenes whose ids are a prefix and a number; galleries have it from their first note on.
+_NOTES = """
+CREATE TABLE IF NOT EXISTS note (
+    prefix TEXT PRIMARY KEY, content BLOB NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID
+"""
+#: What a number may consist of: the rest of an image_id is the prefix.
+NUMBER = "0123456789.-"
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE image (
@@ -250,7 +258,30 @@ class Store:
         """Delete scenes with a time below this, with their people; call inside a transaction. Returns how many."""
         return self._delete("time < ?", time)
 
+    def note(self, prefix: str, content: bytes) -> None:
+        """Keep something about scenes whose ids begin so, until one of them is erased; call inside a transaction."""
+        self._db.execute(_NOTES)
+        self._db.execute("INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (prefix, content, _note_sum(prefix, content)))
+
+    def noted(self, prefix: str) -> bytes | None:
+        """Return what was noted about the scenes whose ids begin so; None = nothing."""
+        with self._translated():
+            rows = self._notes("WHERE prefix = ?", prefix)
+        return rows[0][1] if rows else None
+
+    def _notes(self, where: str = "", *values: object) -> list[tuple[str, bytes]]:
+        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone() is None:
+            return []
+        rows = self._db.execute(f"SELECT prefix, content, checksum FROM note {where}", values).fetchall()
+        for prefix, content, checksum in rows:
+            if not (isinstance(prefix, str) and isinstance(content, bytes)) or checksum != _note_sum(prefix, content):
+                raise GalleryCorruptError(damaged(self.path, f"the note about {prefix!r} differs from what was stored"))
+        return [(prefix, content) for prefix, content, _ in rows]
+
     def _delete(self, where: str, value: object) -> int:
+        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone() is not None:
+            about = f"SELECT rtrim(image_id, '{NUMBER}') FROM image WHERE {where}"
+            self._db.execute(f"DELETE FROM note WHERE prefix IN ({about})", (value,))
         people = self._db.execute(
             f"DELETE FROM person WHERE image IN (SELECT id FROM image WHERE {where})", (value,)
         ).rowcount
@@ -367,6 +398,8 @@ class Store:
         try:
             images = sum(1 for _ in self.images(0))
             people = sum(len(chunk) for chunk in self.people(0))
+            with self._translated():
+                self._notes()
         except GalleryCorruptError as error:
             return [str(error)]
         state = self.state()
@@ -405,3 +438,7 @@ class Store:
             raise gallery_error(file, error) from error
         if self._has_changed():  # what was read may be half of the state before and half of the one after
             raise GalleryLockedError(locked(file))
+
+
+def _note_sum(prefix: str, content: bytes) -> int:
+    return zlib.crc32(content, zlib.crc32(prefix.encode("utf-8", "replace")))

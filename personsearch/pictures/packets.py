@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from personsearch.errors import ImageError, MissingExtraError
@@ -48,10 +49,7 @@ def opened(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
         MissingExtraError: PyAV is not installed.
         ImageError: there is no such file, or it is no video.
     """
-    try:
-        import av
-    except ImportError:
-        raise MissingExtraError("videos need PyAV: pip install 'personsearch[video]'") from None
+    av = _av()
     if not os.path.isfile(path):
         raise ImageError(f"{path}: is a folder, not a video" if os.path.isdir(path) else f"{path}: no such file")
     data = head(path)
@@ -73,6 +71,25 @@ def opened(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise
     except Exception as error:  # PyAV raises many types for broken files
         raise ImageError(f"{path}: cannot be read as a video ({_reason(path, error)})") from None
+
+
+def libraries() -> str:
+    """Return the versions of the libraries that decode.
+
+    Raises:
+        MissingExtraError: PyAV is not installed.
+    """
+    av = _av()
+    versions = av.library_versions
+    return ", ".join(f"{name} {'.'.join(map(str, versions[name]))}" for name in ("libavformat", "libavcodec"))
+
+
+def _av() -> ModuleType:
+    try:
+        import av
+    except ImportError:
+        raise MissingExtraError("videos need PyAV: pip install 'personsearch[video]'") from None
+    return av
 
 
 def _best_stream(path: str, container: InputContainer) -> VideoStream:

@@ -15,7 +15,7 @@ from PIL import Image
 from personsearch.errors import ImageError
 from personsearch.pictures.display import as_shown, converted, matrix_of
 from personsearch.pictures.formats import VIDEO_SUFFIXES
-from personsearch.pictures.packets import Decoder, milliseconds, opened
+from personsearch.pictures.packets import Decoder, libraries, milliseconds, opened
 from personsearch.pictures.seeking import look_up
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Damage",
     "Frame",
     "Video",
+    "decoding",
     "frame_at",
     "frame_id",
     "frame_of",
@@ -31,6 +32,8 @@ __all__ = [
     "frames_prefix",
 ]
 
+#: To be raised whenever the same libraries give other frames of the same file, or other names.
+_NAMING = 1
 #: Between a video's name and the time of a frame in an image_id.
 _FRAME = "#t="
 _NAME = re.compile(r"[0-9]+\.[0-9]{3}(?:-([0-9]+))?")
@@ -198,6 +201,15 @@ def frames_at(path: str | os.PathLike[str], frames: Sequence[tuple[float, int]])
         for seconds, repeat in frames
         for key in [(milliseconds(seconds), repeat)]
     ]
+
+
+def decoding() -> str:
+    """Return what the frames of a video and their names depend on besides the file: the versions of the libraries.
+
+    Raises:
+        MissingExtraError: PyAV is not installed.
+    """
+    return f"{_NAMING}; {libraries()}"
 
 
 def has_video(path: str | os.PathLike[str]) -> bool:
