@@ -12,11 +12,13 @@ from typing import Any, Literal, cast, overload
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from personsearch.boxes import checked_boxes
 from personsearch.calibration import Calibration
 from personsearch.device import choose_device
-from personsearch.errors import ImageError, WeightsMismatchError
+from personsearch.errors import ImageError, WeightsError, WeightsMismatchError
+from personsearch.fast import FastNetwork
 from personsearch.gallery import Gallery
 from personsearch.indexing import index_sources
 from personsearch.listing import check_gallery
@@ -29,7 +31,7 @@ from personsearch.runner import GivenBoxes, Runner, Settings
 from personsearch.sources import Sources
 from personsearch.weights.files import fingerprint, save_folder
 from personsearch.weights.hub import HubOptions, publish
-from personsearch.weights.registry import DEFAULT, load_weights
+from personsearch.weights.registry import DEFAULT, load_again, load_weights
 
 
 class PersonSearcher:
@@ -46,6 +48,9 @@ class PersonSearcher:
         calibration: Calibration | None = None,
         device: str | torch.device | None = None,
         dtype: str | None = None,
+        fast: bool = False,
+        compile: bool = False,
+        fast_decode: bool = False,
     ) -> None:
         """Wrap a network that is already built.
 
@@ -55,19 +60,24 @@ class PersonSearcher:
             calibration: of its weights: what their similarities mean.
             device: default cuda, then mps, then cpu.
             dtype: ``"float16"``, ``"bfloat16"`` or ``"float32"``; default float16 on cuda, float32 elsewhere.
+            fast: take the network over for the fast path, which computes the same: its layers are folded in place, so
+                that it can be neither used, trained nor saved any more.
+            compile: see :meth:`from_pretrained`; needs ``fast``.
+            fast_decode: see :meth:`from_pretrained`.
 
         Raises:
-            ConfigError: the dtype is none of these.
+            ConfigError: the dtype is none of these, or nothing can be compiled here.
             WeightsMismatchError: the calibration belongs to other weights.
         """
-        self._runner = Runner(network, device, dtype)
         if spec is None:
             spec = Spec(
                 name="custom",
                 fingerprint=fingerprint(network.config, network.state_dict()),
                 embedding_size=network.config.embedding_size,
             )
-        self.spec = spec
+        self._runner = Runner(network, device, dtype, fast=fast, compile=compile, fast_decode=fast_decode)
+        self._hub_options: HubOptions | None = None  # None = the weights were not loaded by name
+        self.spec = replace(spec, fast_decode=fast_decode)
         if calibration is not None and calibration.weights != spec.fingerprint:
             raise WeightsMismatchError(
                 f"the calibration belongs to weights {calibration.weights[:12]}, not to {spec.name} "
@@ -77,8 +87,8 @@ class PersonSearcher:
         self.config = network.config
 
     @property
-    def network(self) -> PersonSearchNetwork:
-        """The network itself, on its device, in evaluation mode."""
+    def network(self) -> PersonSearchNetwork | FastNetwork:
+        """The network itself, on its device, in evaluation mode; with ``fast``, what it was made into."""
         return self._runner.network
 
     @property
@@ -99,6 +109,9 @@ class PersonSearcher:
         revision: str | None = None,
         device: str | torch.device | None = None,
         dtype: str | None = None,
+        fast: bool = True,
+        compile: bool = False,
+        fast_decode: bool = False,
         cache_dir: str | os.PathLike[str] | None = None,
         local_files_only: bool = False,
         token: str | None = None,
@@ -111,6 +124,14 @@ class PersonSearcher:
             revision: of a Hub repository.
             device: see the constructor.
             dtype: see the constructor.
+            fast: compute by the fast path. It does less work than the reference, which is as the paper describes it,
+                and gives the same results up to rounding; False is for comparing them, and for a network that is to be
+                worked with.
+            compile: have torch.compile make the dense parts faster yet. The first picture of every canvas size then
+                takes a minute, and the log says so; needs a C++ compiler on a CPU.
+            fast_decode: decode JPEGs at 1/2, 1/4 or 1/8 of their size where that is still at least as large as the
+                network will see them: large pictures are ready in about two thirds of the time, with slightly other
+                pixels. A gallery records it, and refuses a searcher that decodes otherwise.
             cache_dir: where the Hub's files are kept.
             local_files_only: never touch the network.
             token: of the Hub.
@@ -129,7 +150,18 @@ class PersonSearcher:
         device = choose_device(device)  # refused before anything is downloaded
         options = HubOptions(cache_dir=cache_dir, local_files_only=local_files_only, token=token)
         loaded = load_weights(name, revision=revision, options=options)
-        return cls(loaded.network, spec=loaded.spec, calibration=loaded.calibration, device=device, dtype=dtype)
+        searcher = cls(
+            loaded.network,
+            spec=loaded.spec,
+            calibration=loaded.calibration,
+            device=device,
+            dtype=dtype,
+            fast=fast,
+            compile=compile,
+            fast_decode=fast_decode,
+        )
+        searcher._hub_options = options
+        return searcher
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``config.json`` and ``model.safetensors``, in the dtype this searcher computes in.
@@ -137,8 +169,14 @@ class PersonSearcher:
         A calibration is written too. Rounding to another dtype gives other weights their own fingerprint but moves
         similarities by less than a calibration's intervals, so it stays valid.
 
+        The fast path has no such weights, so those that were loaded are read again.
+
         Returns:
             The folder, which :meth:`from_pretrained` opens.
+
+        Raises:
+            WeightsError: the weights are not where they were loaded from, or the fast path took over a network that was
+                loaded from nowhere.
 
         Example:
             >>> folder = searcher.save_pretrained("weights")
@@ -146,15 +184,25 @@ class PersonSearcher:
             ['calibration.json', 'config.json', 'model.safetensors']
             >>> again = PersonSearcher.from_pretrained("./weights")
         """
-        return save_folder(
-            Path(folder), self.config, self.network.state_dict(), calibration=self._calibration_as_stored()
-        )
+        tensors = self._tensors()
+        return save_folder(Path(folder), self.config, tensors, calibration=self._calibration_of(tensors))
 
-    def _calibration_as_stored(self) -> Calibration | None:
+    def _tensors(self) -> Mapping[str, Tensor]:
+        """Return the weights in the dtype this searcher computes in."""
+        if isinstance(self.network, PersonSearchNetwork):
+            return self.network.state_dict()
+        if self._hub_options is None:
+            raise WeightsError(
+                "the fast path took this network over, which was loaded from nowhere, so there are no weights left to "
+                "save; save the network before, or leave fast=True out"
+            )
+        return load_again(self.spec, self._hub_options).network.set_dtype(self.dtype).state_dict()
+
+    def _calibration_of(self, tensors: Mapping[str, Tensor]) -> Calibration | None:
         """Return the calibration with the fingerprint of the tensors in the dtype they are stored in."""
         if self.calibration is None:
             return None
-        return replace(self.calibration, weights=fingerprint(self.config, self.network.state_dict()))
+        return replace(self.calibration, weights=fingerprint(self.config, tensors))
 
     def push_to_hub(
         self,
@@ -190,11 +238,12 @@ class PersonSearcher:
         Raises:
             WeightsError: the Hub refused or cannot be reached.
         """
+        tensors = self._tensors()
         return publish(
             repo_id,
             self.config,
-            self.network.state_dict(),
-            calibration=self._calibration_as_stored(),
+            tensors,
+            calibration=self._calibration_of(tensors),
             license=license,
             train_data=train_data,
             metrics=metrics,

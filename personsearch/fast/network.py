@@ -135,7 +135,7 @@ class FastNetwork(nn.Module):
         settings = self.config.detector
         logits, deltas = self.parts.proposal_head(high)
         boxes = best_anchors(logits, deltas, self.shapes, settings.rpn_pre_nms_test, _canvas(high))
-        return choose_regions(boxes, settings, exact=high.device.type == "cpu" if exact is None else exact)
+        return choose_regions(boxes, settings, exact=_waits(high) if exact is None else exact)
 
     def score(self, high: Tensor, regions: Regions) -> tuple[Tensor, Tensor]:
         """Return refined boxes (N, R, 4), clipped to the canvas, and scores (N, R) of regions; float32."""
@@ -157,7 +157,7 @@ class FastNetwork(nn.Module):
         exact: bool | None = None,
     ) -> Selection:
         """Return who is a person; see :func:`personsearch.fast.selection.select_people`."""
-        exact = boxes.device.type == "cpu" if exact is None else exact
+        exact = _waits(boxes) if exact is None else exact
         return select_people(
             boxes,
             scores,
@@ -226,3 +226,8 @@ class FastNetwork(nn.Module):
 def _canvas(high: Tensor) -> tuple[int, int]:
     """Return height and width of the input that a conv3_x map belongs to."""
     return high.shape[2] * STRIDE, high.shape[3] * STRIDE
+
+
+def _waits(tensor: Tensor) -> bool:
+    """Whether the host may look at a result at no cost: everywhere but on CUDA, where it would wait for the device."""
+    return tensor.device.type != "cuda"

@@ -121,6 +121,6 @@ def front(chosen: Tensor, count: int) -> tuple[Tensor, Tensor]:
         have that length.
     """
     size = chosen.shape[1]
-    order = torch.arange(size, 0, -1, device=chosen.device)
+    order = torch.arange(size, 0, -1, device=chosen.device, dtype=torch.float32)
     best, rows = (chosen * order).topk(min(count, size), dim=1)
     return rows, best > 0

@@ -136,7 +136,7 @@ def adapt(
         size = places.usual_size(pictures)
         plane = _ground_plane(pictures, size, people, people_picture, person_height)
         places.describe_pictures(work / PLACES, plane, place, size[0] / size[1])
-        searcher = PersonSearcher.from_pretrained(weights, device=device, dtype="float32")
+        searcher = PersonSearcher.from_pretrained(weights, device=device, dtype="float32", fast=False)
         look = _require_nobody(searcher, pictures, anyway)
         task = _Task(
             work=work,
@@ -157,7 +157,7 @@ def adapt(
         )
         before = _measured(task, searcher, work / "before.json")
         trained = finetune(task.training(SET, plan.epochs))
-        adapted = PersonSearcher.from_pretrained(trained, device=device, dtype="float32")
+        adapted = PersonSearcher.from_pretrained(trained, device=device, dtype="float32", fast=False)
         after = _measured(task, adapted, work / "after.json")
         about_footage = None
         if film is not None:

@@ -156,6 +156,26 @@ def load_weights(
     return LoadedWeights(spec, network, read_calibration(folder, digest))
 
 
+def pinned_name(spec: Spec) -> str:
+    """Return the name under which weights that were loaded once are found again: of the Hub's, with their revision."""
+    return spec.name if spec.revision is None or "/" not in spec.name else f"{spec.name}@{spec.revision}"
+
+
+def load_again(spec: Spec, options: HubOptions | None = None) -> LoadedWeights:
+    """Load weights that were loaded before.
+
+    Raises:
+        WeightsError: they are not where they were, or others are.
+    """
+    loaded = load_weights(pinned_name(spec), options=options)
+    if loaded.spec.fingerprint != spec.fingerprint:
+        raise WeightsMismatchError(
+            f"{spec.name}: holds other weights now ({loaded.spec.fingerprint[:12]}) than those that were loaded "
+            f"({spec.fingerprint[:12]}); load it again"
+        )
+    return loaded
+
+
 def locate(source: WeightsName, options: HubOptions | None = None) -> Path:
     """Return the folder or file that a parsed name means, downloaded where necessary and verified.
 
