@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -26,11 +26,12 @@ Folder = Annotated[Path, typer.Argument(help="The gallery's folder.")]
 def info(gallery: Folder, as_json: Json = False) -> None:
     """Show what a gallery holds, and the weights it was made with."""
     with Gallery.open(gallery, mode="r") as opened:
-        facts = asdict(opened.info())
+        facts: dict[str, Any] = asdict(opened.info())
     if as_json:
         print_json(facts)
         return
     table = table_of("", "value")
+    facts["fast_decode"] = "yes" if facts["fast_decode"] else "no"
     facts["cameras"] = ", ".join(f"{camera} ({count})" for camera, count in facts["cameras"].items()) or "none known"
     facts["scenes with a time"] = facts.pop("timed")
     for key, value in facts.items():
@@ -119,6 +120,9 @@ def rescue_command(
     weights: Annotated[
         str | None, typer.Option(help="The weights it was made with, if the gallery does not say so any more.")
     ] = None,
+    fast_decode: Annotated[
+        bool, typer.Option("--fast-decode", help="It was indexed so; only if the gallery does not say it any more.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Copy everything intact from a damaged gallery into a new one; the damaged one is left as it is.
@@ -132,7 +136,7 @@ def rescue_command(
     except GalleryCorruptError:
         if weights is None:
             raise
-        report = rescue(gallery, new, searcher_for(weights, "cpu").spec)
+        report = rescue(gallery, new, searcher_for(weights, "cpu", fast_decode=fast_decode).spec)
     complete = not report.lost and report.stored in (None, report.saved)
     if as_json:
         print_json(asdict(report))

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from personsearch.cli.common import (
     Device,
+    FastDecode,
     Json,
     Weights,
     box_text,
@@ -80,6 +81,7 @@ def index(
         bool, typer.Option("--replace", help="Index again what is stored under the same name with other content.")
     ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the network together.")] = 8,
+    fast_decode: FastDecode = False,
     weights: Weights = None,
     device: Device = None,
     as_json: Json = False,
@@ -101,7 +103,7 @@ def index(
     source = sources[0] if len(sources) == 1 else sources
     labels = read_sidecar(sidecar) if sidecar else None
     check_inputs(source)
-    report = searcher_for(weights, device).index(
+    report = searcher_for(weights, device, fast_decode=fast_decode).index(
         source,
         Path(gallery),
         every=every,
@@ -214,16 +216,17 @@ def search(
 
 
 def _searcher_of(gallery: Gallery, weights: str | None, device: str | None) -> Any:
-    """Load the weights that were named, or those that a gallery was made with."""
+    """Load the weights that were named, or those that a gallery was made with; pictures are read as its own were."""
     from personsearch.device import choose_device
+    from personsearch.weights.registry import pinned_name
 
+    fast_decode = gallery.spec.fast_decode
     if weights is not None:
-        return searcher_for(weights, device)
+        return searcher_for(weights, device, fast_decode=fast_decode)
     choose_device(device)  # which has nothing to do with where the weights are
     spec = gallery.spec
-    name = spec.name if spec.revision is None or "/" not in spec.name else f"{spec.name}@{spec.revision}"
     try:
-        searcher = searcher_for(name, device)
+        searcher = searcher_for(pinned_name(spec), device, fast_decode=fast_decode)
     except (ConfigError, WeightsError) as error:
         raise type(error)(
             f"{gallery.path}: was made with the weights {spec.name} ({spec.fingerprint[:12]}), which cannot be loaded "
@@ -292,6 +295,7 @@ def detect(
     save: Annotated[
         str | None, typer.Option(help="Draw the boxes into a picture; or, of several images, into a folder.")
     ] = None,
+    fast_decode: FastDecode = False,
     weights: Weights = None,
     device: Device = None,
     as_json: Json = False,
@@ -307,7 +311,8 @@ def detect(
     for name in images:
         require_image(name)  # a wrong path is reported before the network is loaded
     targets = dict(zip(images, targets_of(images, save), strict=True)) if save is not None else {}
-    results = _detected(searcher_for(weights, device), images, threshold, progress=False if as_json else None)
+    searcher = searcher_for(weights, device, fast_decode=fast_decode)
+    results = _detected(searcher, images, threshold, progress=False if as_json else None)
     _print_detections(results, as_json=as_json)
     drawn: list[Path] = []
     for name, target in targets.items():

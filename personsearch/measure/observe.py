@@ -21,7 +21,7 @@ from personsearch.evaluation.observations import Observations, box_rows
 from personsearch.measure import cache
 from personsearch.measure.baselines import colour_histogram
 from personsearch.models import build
-from personsearch.pictures.decode import load_image
+from personsearch.pictures.decode import image_size, load_image
 from personsearch.progress import Progress
 from personsearch.results import Detections, Floats
 from personsearch.version import __version__
@@ -144,7 +144,8 @@ def untrained(searcher: PersonSearcher) -> PersonSearcher:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = build(searcher.config)
-    return type(searcher)(network, device=searcher.device, dtype="float32")
+    fast_decode = searcher.spec.fast_decode
+    return type(searcher)(network, device=searcher.device, dtype="float32", fast_decode=fast_decode)
 
 
 def _lowest_score(searcher: PersonSearcher) -> float:
@@ -160,6 +161,8 @@ def _key(searcher: PersonSearcher, dataset: Dataset, lowest_score: float, embedd
     }
     if dataset.crops:
         made_with["pictures"] = "crops"
+    if searcher.spec.fast_decode:
+        made_with["fast_decode"] = True
     if embedder is not None:
         made_with["embedder"] = embedder
     return cache.key_of(dataset.scenes, made_with)
@@ -251,7 +254,7 @@ def _look_at_crops(
     with Progress(total=len(dataset.scenes), label="crops", shown=progress) as bar:
         for begin in range(0, len(dataset.scenes), CROPS_AT_A_TIME):
             scenes = dataset.scenes[begin : begin + CROPS_AT_A_TIME]
-            pictures = [_picture_of(scene) for scene in scenes]
+            pictures = [_picture_of(scene, whole=not searcher.spec.fast_decode) for scene in scenes]
             for scene, row in zip(scenes, searcher.embed_crops(pictures, progress=False), strict=True):
                 detections[scene.image_id] = Detections(
                     boxes=np.zeros((0, 4), np.float32),
@@ -270,8 +273,11 @@ def _whole_picture(searcher: PersonSearcher, path: Path, boxes: Floats) -> Float
     return np.tile(searcher.embed_crops([path], progress=False), (len(boxes), 1))
 
 
-def _picture_of(scene: Scene) -> NDArray[np.uint8]:
-    """Return a crop as (H, W, 3) uint8 RGB, if it is the annotated one."""
+def _picture_of(scene: Scene, *, whole: bool) -> NDArray[np.uint8] | Path:
+    """Return a crop as (H, W, 3) uint8 RGB, or as a path that is yet to be decoded, if it is the annotated one."""
+    if not whole:
+        check_size(scene, *image_size(scene.path))
+        return scene.path
     picture = load_image(scene.path)
     check_size(scene, picture.shape[1], picture.shape[0])
     return picture

@@ -41,6 +41,7 @@ def test_info(run: Run, gallery: Path) -> None:
         "index": index,
         "cameras": {},
         "timed": 4,
+        "fast_decode": False,
     }
     assert "a1" * 20 in run("gallery", "info", gallery).out
 
