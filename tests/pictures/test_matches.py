@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from personsearch.errors import ImageError
 from personsearch.pictures.content import content_digest
 from personsearch.pictures.drawing import CAPTION, GAP, NOTHING, TILE
 from personsearch.pictures.matches import load_scene
+from personsearch.pictures.video import frames_at
 from tests.pictures.films import TURNS, film, quarters
 from tests.support import toy_scene, video
 
@@ -57,6 +59,32 @@ def test_a_match_in_a_phones_clip_is_drawn_upright(tmp_path: Path) -> None:
     picture = load_scene(match(path, "phone.mp4#t=0.100"))
     assert picture.size == (48, 96)
     assert quarters(picture) == [3, 1, 4, 2]
+
+
+def test_the_matches_of_one_video_are_looked_up_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, other = video(tmp_path / "clip.mp4"), video(tmp_path / "other.mkv")
+    toy_scene([(2, 70, 18)]).save(tmp_path / "a.png")
+    asked = []
+
+    def counted(path: str, frames: list[tuple[float, int]]) -> list[Callable[[], Image.Image]]:
+        asked.append((Path(path).name, frames))
+        return frames_at(path, frames)
+
+    monkeypatch.setattr("personsearch.pictures.matches.frames_at", counted)
+    found = [
+        match(clip, "clip.mp4#t=1.200", box=(8, 8, 40, 40)),
+        match(tmp_path / "a.png"),
+        match(other, "other.mkv#t=0.500", box=(8, 8, 40, 40)),
+        match(clip, "clip.mp4#t=0.300", box=(8, 8, 40, 40)),
+        match(clip, "clip.mp4#t=9.000"),  # not there
+        match(tmp_path / "gone.mp4", "gone.mp4#t=0.000"),
+    ]
+    sheet = draw_matches(toy_scene([]), (70, 18, 90, 78), found)
+    assert asked == [("clip.mp4", [(1.2, 0), (0.3, 0), (9.0, 0)]), ("other.mkv", [(0.5, 0)])]
+    columns = (sheet.width - GAP) // (TILE[0] + GAP)
+    middle = [tile(sheet, n % columns, n // columns)[110, 160].tolist() for n in range(1, 7)]
+    assert [middle[n][0] for n in (0, 2, 3)] == pytest.approx([120, 50, 30], abs=6)
+    assert middle[4] == middle[5] == list(NOTHING)
 
 
 def test_a_match_in_the_second_frame_of_a_time(tmp_path: Path) -> None:
