@@ -203,10 +203,11 @@ class FastNetwork(nn.Module):
         counts = [len(part) for boxes in lists for part in boxes]
         if not sum(counts):
             return [torch.zeros(0, self.config.embedding_size) for _ in counts]
-        boxes = torch.cat([part for boxes in lists for part in boxes]).to(high.device, torch.float32)
+        boxes = torch.cat([part for boxes in lists for part in boxes])
         numbers = torch.cat([torch.arange(len(boxes)) for boxes in lists])
-        image_of = numbers.repeat_interleave(torch.tensor(counts)).to(high.device)
-        embeddings = self.identify(low, high, boxes, image_of).cpu()
+        image_of = numbers.repeat_interleave(torch.tensor(counts))
+        boxes = boxes.to(high.device, torch.float32, non_blocking=True)
+        embeddings = self.identify(low, high, boxes, image_of.to(high.device, non_blocking=True)).cpu()
         if not bool(embeddings.isfinite().all()):
             self._say_diverged("gives embeddings that are not finite")
         return list(embeddings.split(counts))
