@@ -163,7 +163,10 @@ class Runner:
             ImageError: it cannot be used.
         """
         source = download(image) if self.fast_decode and isinstance(image, str) and is_url(image) else image
-        picture = self._load(source, order)
+        try:
+            picture = self._load(source, order)
+        except ImageError as error:
+            raise ImageError(str(error).replace(describe(source), describe(image), 1)) from None
 
         @cache
         def crop() -> Ready:

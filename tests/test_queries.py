@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from personsearch import Detections, PersonSearcher, QueryPerson
+from personsearch import Detections, PersonSearcher, QueryPerson, runner
+from personsearch.canvas import crop_to_canvas
 from personsearch.demo import demo_folder
 from personsearch.errors import ImageError
 from personsearch.models import ModelConfig, build
@@ -173,3 +174,18 @@ def test_what_is_detected_beside_a_picture_on_its_canvas_is_nobody(tiny_searcher
     for size in ((97, 1), (1, 97), (160, 40)):  # canvases are padded to multiples of 32
         boxes = tiny_searcher.detect(Image.effect_noise(size, 90).convert("RGB")).boxes
         assert (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+def test_a_canvas_of_the_crop_is_made_only_for_pictures_that_may_be_one(
+    tiny_searcher: PersonSearcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr(runner, "crop_to_canvas", lambda *_, **__: made.append(1) or crop_to_canvas(*_, **__))
+    wide, tall = toy_scene([(0, 10, 10)]), toy_scene([(0, 10, 10)], width=96, height=160)
+    tiny_searcher.find_query(wide, (10, 10, 30, 70))
+    tiny_searcher.find_query(tall, (10, 10, 30, 70))
+    assert made == []
+    tiny_searcher.find_query(tall, (0, 0, 96, 160))
+    assert made == [1]
+    tiny_searcher.find_query(tall)  # looked at twice, and made once
+    assert made == [1, 1]

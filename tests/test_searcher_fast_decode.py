@@ -13,7 +13,7 @@ from personsearch import Gallery, PersonSearcher
 from personsearch.boxes import box_iou
 from personsearch.datasets import load_dataset
 from personsearch.demo import demo_folder
-from personsearch.errors import GalleryMismatchError
+from personsearch.errors import GalleryMismatchError, ImageError
 from personsearch.measure.observe import observe
 from personsearch.models import ModelConfig, build
 from tests.support import Run, toy_scene, toy_set
@@ -118,3 +118,16 @@ def test_observations_are_kept_apart(quick: PersonSearcher, tiny_searcher: Perso
     for searcher, kept in ((tiny_searcher, 1), (quick, 2), (tiny_searcher, 2)):
         observe(searcher, data, cache_dir=tmp_path / "cache", progress=False)
         assert len(list((tmp_path / "cache").iterdir())) == kept
+
+
+def test_a_picture_from_an_address_is_fetched_once_and_named_by_it(
+    quick: PersonSearcher, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crop = photo.with_name("crop.jpg")
+    Image.open(photo).resize((640, 1600)).save(crop)
+    address, fetched = "http://127.0.0.1:9/crop.jpg", [crop.read_bytes(), b"no picture"]
+    monkeypatch.setattr("personsearch.runner.download", lambda url: fetched.pop(0))
+    person = quick.find_query(address, (0, 0, 640, 1600))
+    assert np.array_equal(person.embedding, quick.embed_crops([crop])[0])
+    with pytest.raises(ImageError, match=f"^{address}: cannot be read as an image"):
+        quick.find_query(address)

@@ -105,8 +105,8 @@ def check_spec(name: str, own: Spec, other: Spec) -> None:
         made, asked = ("with", "without") if own.fast_decode else ("without", "with")
         todo = "add it (--fast-decode)" if own.fast_decode else "leave it out"
         raise GalleryMismatchError(
-            f"{name}: was made {made} fast_decode and is used {asked} it, and its people are found better where both "
-            f"are alike; {todo}, or index into a new gallery"
+            f"{name}: was made {made} fast_decode and is used {asked} it; as that moves embeddings a little, a gallery "
+            f"holds one kind of them; {todo}, or index into a new gallery"
         )
 
 
