@@ -33,8 +33,13 @@ class CropBatch:
     left_out: tuple[Unusable, ...] = ()
 
     def to(self, device: torch.device) -> CropBatch:
-        """Return the batch on another device."""
-        return CropBatch(self.images.to(device), self.identities.to(device), self.names)
+        """Return the batch on another device; from pinned memory the copy does not wait."""
+        images, identities = (part.to(device, non_blocking=True) for part in (self.images, self.identities))
+        return CropBatch(images, identities, self.names)
+
+    def pin_memory(self) -> CropBatch:
+        """Return the batch in memory that a GPU can copy from; torch's loader calls this by its name."""
+        return CropBatch(self.images.pin_memory(), self.identities.pin_memory(), self.names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,6 +90,7 @@ class Teacher:
         self.network = network.eval().requires_grad_(False)
         self.config = config
         self.settings = settings
+        self._normalisation = [torch.tensor(three).view(1, 3, 1, 1) for three in (config.input.mean, config.input.std)]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Teacher:
         return self
@@ -101,7 +102,7 @@ class Teacher:
         height, width = self.config.crop_size
         if crops.shape[2:] != (height, width):
             crops = F.interpolate(crops, size=(height, width), mode="bilinear", align_corners=False)
-        mean, std = (torch.tensor(three, device=crops.device).view(1, 3, 1, 1) for three in self._normalisation())
+        mean, std = self._normalisation = [three.to(crops.device) for three in self._normalisation]
         _, necked = network((crops - mean) / std)
         return necked  # type: ignore[no-any-return]
 
@@ -132,9 +133,6 @@ class Teacher:
     def loss(self, student: Tensor, own: Tensor) -> Tensor:
         """Return the weighted loss of the student's embeddings (N, D), given the teacher's own (N, E)."""
         return self.settings.weight * similarity_loss(student, own, self.settings.temperature)
-
-    def _normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        return self.config.input.mean, self.config.input.std
 
 
 def load_teacher(settings: DistillConfig | None, *, step_of_stl: str) -> Teacher | None:

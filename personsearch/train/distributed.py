@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -83,7 +83,9 @@ def join_world(device: str | None) -> Iterator[World]:
     chosen = choose_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield World(0, 1, chosen)
+        # What follows the current device, such as pinned memory, would otherwise take a piece of the first GPU too.
+        with torch.cuda.device(chosen) if chosen.type == "cuda" else nullcontext():
+            yield World(0, 1, chosen)
         return
     rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
     if chosen.type == "cuda":

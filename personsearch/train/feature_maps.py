@@ -61,8 +61,8 @@ def feature_maps(
     )
     maps = []
     for name, init in starts.items():
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)  # of the CPU, where networks are built, and of no GPU
             network = build(model).eval()
         if init is not None:
             transfer(network, init)

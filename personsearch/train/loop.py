@@ -180,7 +180,9 @@ def _evaluating(task: torch.nn.Module) -> Iterator[None]:
     """Put a task into evaluation mode; what happens meanwhile does not change what the next epoch draws."""
     was_training = task.training
     task.eval()
-    with torch.random.fork_rng():
+    device = next(task.parameters()).device
+    # Only the task's own generator: by default torch would touch every GPU of the machine, and warn of it.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
     task.train(was_training)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,10 +37,17 @@ class SceneBatch:
     left_out: tuple[Unusable, ...] = ()
 
     def to(self, device: torch.device) -> SceneBatch:
-        """Return the batch on another device."""
+        """Return the batch on another device; from pinned memory the copy does not wait."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> SceneBatch:
+        """Return the batch in memory that a GPU can copy from; torch's loader calls this by its name."""
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> SceneBatch:
         groups = [
-            SceneGroup(group.images.to(device), [Target(*(f.to(device) for f in target)) for target in group.targets])
-            for group in self.groups
+            SceneGroup(change(images), [Target(*map(change, target)) for target in targets])
+            for images, targets in self.groups
         ]
         return SceneBatch(groups, self.names, self.left_out)
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,16 @@ def test_processes_wait_for_each_other_where_one_has_nothing_left(tmp_path: Path
     assert losses(tmp_path / "two")[0] == pytest.approx(losses(tmp_path / "one")[0], rel=1e-3)
     assert len(losses(tmp_path / "two")) == 2
     assert read_status(tmp_path / "two").left_out == read_status(tmp_path / "one").left_out == 1
+
+
+def test_a_process_alone_makes_its_gpu_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows the current device, such as pinned memory, would take a piece of the first GPU."""
+    entered: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext(entered.append(device)))
+    with join_world("cuda:1") as world:
+        assert world.device == torch.device("cuda", 1)
+    assert entered == [torch.device("cuda", 1)]
+    with join_world("cpu"):
+        assert len(entered) == 1

@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch.utils.data import Dataset
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from personsearch.models import ModelConfig
 from personsearch.train.config import SceneAugmentConfig
+from personsearch.train.crops import CropBatch
 from personsearch.train.data import number_identities
 from personsearch.train.distributed import World
 from personsearch.train.loader import EpochLoader
@@ -76,3 +78,19 @@ def test_an_epoch_is_planned_once_and_when_it_is_asked_for() -> None:
     assert planned == [2]
     assert loader.steps(3) == 3
     assert planned == [2, 3]
+
+
+def test_batches_are_pinned_whole_and_copied_without_waiting(
+    toy_annotations: Path, tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's loader pins what it knows, and leaves anything else as it is unless that can pin itself."""
+    pinned: list[torch.Tensor] = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)  # needs a GPU
+    scenes = scenes_of(toy_annotations)
+    dataset = SceneDataset(scenes, number_identities(scenes), tiny_config, SceneAugmentConfig(), seed=1)
+    of_scenes = collate_scenes([dataset[(1, 0, 0)], dataset[(1, 1, 1)]])
+    of_crops = CropBatch(torch.rand(2, 3, 4, 2), torch.tensor([0, 1]), ["a", "b"])
+    for batch, tensors in ((of_scenes, 1 + 2 * 3), (of_crops, 2)):
+        pinned.clear()
+        assert pin_memory(batch).names == batch.names
+        assert len(pinned) == tensors

@@ -17,6 +17,7 @@ from personsearch.train import finetune, pretrain, read_status
 from personsearch.train.checkpoint import BEST, LAST, load_checkpoint, save_checkpoint
 from personsearch.train.config import FinetuneConfig
 from personsearch.train.continuing import Position
+from personsearch.train.loop import _evaluating
 from personsearch.train.samplers import NeighbourSampler
 from personsearch.train.setup import Mining
 from personsearch.train.tasks import ReidTask
@@ -289,6 +290,21 @@ def test_a_run_resumes_after_validations_that_counted_nothing(tmp_path: Path, mo
     assert load_checkpoint(tmp_path / "run" / LAST)["position"]["best"] is None
     finetune(config)
     assert load_checkpoint(tmp_path / "run" / BEST)["epoch"] == 3
+
+
+def test_an_evaluation_draws_for_itself_and_touches_no_gpu_that_the_task_is_not_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)  # torch would copy the state of both, and warn
+    task = torch.nn.Linear(2, 2)
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    with _evaluating(task):
+        assert not task.training
+        torch.rand(7)
+    assert task.training
+    assert torch.equal(torch.rand(4), expected)
 
 
 def test_nan_neither_improves_nor_uses_up_patience(tmp_path: Path) -> None:
