@@ -57,11 +57,6 @@ def test_people_and_embeddings_are_those_of_the_cpu(dtype: str, fast: bool, stan
             assert (ours * theirs).sum(axis=1).min() >= TOLERANCE[dtype][2]
 
 
-@pytest.mark.gpu
-def test_float16_is_the_default_on_a_gpu() -> None:
-    assert PersonSearcher.from_pretrained(device=gpu()).dtype == (torch.float16 if WANTED == "cuda" else torch.float32)
-
-
 def matches_of(searcher: PersonSearcher, folder: Path, scenes: list[Any], queries: list[Any]) -> list[list[Match]]:
     paths = {scene.image_id: scene.path for scene in scenes}
     with Gallery.open(folder, searcher.spec) as gallery:

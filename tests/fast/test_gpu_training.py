@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from personsearch.models import ModelConfig, SceneGroup, Target
-from personsearch.train import finetune, read_status
+from personsearch.train import finetune, pretrain, read_status
 from personsearch.train.checkpoint import load_checkpoint, save_checkpoint
 from personsearch.train.config import ReidLossConfig
 from personsearch.train.crops import CropBatch
@@ -117,10 +117,15 @@ def test_a_checkpoint_of_the_gpu_continues_on_the_cpu(step: str, tiny_config: Mo
 
 
 @pytest.mark.gpu
-def test_a_whole_run_on_the_gpu_learns_what_one_on_the_cpu_does(toy_annotations: Path, tmp_path: Path) -> None:
-    """Loading processes, pinned memory, validation and the weights at the end, in mixed precision."""
-    first = []
-    for name, run in (("gpu", {"device": str(gpu()), "precision": "bfloat16", "num_workers": 2}), ("cpu", {})):
-        finetune(finetune_config(tmp_path / name, toy_annotations, run={**run}))
-        first.append(read_status(tmp_path / name).losses[0][1])
-    assert first[0] == pytest.approx(first[1], rel=0.05)
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_whole_runs_in_mixed_precision_begin_with_the_loss_of_exact_ones(
+    precision: str, toy_annotations: Path, tmp_path: Path
+) -> None:
+    """Loading processes, pinned memory, validation, and the weights at the end."""
+    run = {"precision": precision, "device": str(gpu()), "num_workers": 2}
+    finetune(finetune_config(tmp_path / "two", toy_annotations, run=run))
+    pretrain(pretrain_config(tmp_path / "one", toy_annotations, run=run))
+    finetune(finetune_config(tmp_path / "exact", toy_annotations, run={"device": str(gpu())}))
+    losses, exact_losses = (read_status(tmp_path / name).losses for name in ("two", "exact"))
+    assert losses[0][1] == pytest.approx(exact_losses[0][1], rel=0.05)
+    assert all(loss < 100 for _, loss in [*losses, *read_status(tmp_path / "one").losses])

@@ -1,15 +1,11 @@
-from pathlib import Path
-
 import pytest
 import torch
 
 from personsearch.models import ModelConfig, SceneGroup, Target
-from personsearch.train import finetune, pretrain, read_status
 from personsearch.train.config import IdentityLossConfig, OptimizerConfig, ReidLossConfig
 from personsearch.train.crops import CropBatch
 from personsearch.train.scenes import SceneBatch
 from personsearch.train.tasks import ReidTask, SearchTask, float32_logits
-from tests.train.runs import finetune_config, pretrain_config
 
 
 def test_step_one_loss_is_equation_one(tiny_config: ModelConfig) -> None:
@@ -90,15 +86,3 @@ def test_logits_are_float32_under_autocast(dtype: torch.dtype) -> None:
         rounded, exact = classifier(features), float32_logits(classifier, features)
     assert rounded.dtype == dtype
     assert torch.equal(exact, torch.nn.functional.linear(features, classifier.weight))
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_amp_steps_on_cuda(precision: str, toy_annotations: Path, tmp_path: Path) -> None:
-    run = {"precision": precision, "device": "cuda"}
-    finetune(finetune_config(tmp_path / "two", toy_annotations, run=run))
-    pretrain(pretrain_config(tmp_path / "one", toy_annotations, run=run))
-    finetune(finetune_config(tmp_path / "exact", toy_annotations, run={"device": "cuda"}))
-    losses, exact = read_status(tmp_path / "two").losses, read_status(tmp_path / "exact").losses
-    assert losses[0][1] == pytest.approx(exact[0][1], rel=0.05)
-    assert all(loss < 100 for _, loss in [*losses, *read_status(tmp_path / "one").losses])
