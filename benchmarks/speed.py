@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,9 +35,7 @@ from personsearch.models import preset_names
 
 #: Table 7 of the paper: frames per second on a V100, STL + MRFP.
 PAPER = {("stl-mrfp-r50", "960x640"): 40.6, ("stl-mrfp-r50", "1500x900"): 28.7}
-OTHERS = (
-    "The paper's Table 7 at 1500x900, images/s: NAE+ 10.2 and AlignPS 16.4 (V100), BINet 12.5 and DKD 8.1 (1080Ti)."
-)
+OTHERS = "Table 7 of the paper at 1500x900, images/s: NAE+ 10.2, AlignPS 16.4 (V100); BINet 12.5, DKD 8.1 (1080Ti)."
 TABLES = ("speed", "stages", "memory")
 STARTS = ("network", "decoded", "encoded")
 
@@ -120,6 +118,15 @@ def measure_memory(cell: Cell, path: str, dtype: str) -> list[dict[str, Any]]:
     return [cell.row("memory", path, dtype) | megabytes]
 
 
+def rows_of(cell: Cell, plan: Plan, tables: list[str], start: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of all tables of a cell as they come, from children."""
+    if {"speed", "stages"} & set(tables):
+        yield from in_child(measure, cell, plan, tables, start)
+    if "memory" in tables:
+        for path, dtype in plan.paths:
+            yield from in_child(measure_memory, cell, path, dtype)
+
+
 def show(row: dict[str, Any], heads: set[str]) -> None:
     """Print a row of a table in Markdown; before the first of its kind, the table's head."""
     kind = row["kind"]
@@ -190,11 +197,7 @@ def main() -> None:
         print(f"\nTimes of a batch; random weights. {OTHERS}")
     for cell in cells:
         heads: set[str] = set()
-        rows = in_child(measure, cell, plan, options.tables, options.start)
-        if "memory" in options.tables:
-            for path, dtype in plan.paths:
-                rows += in_child(measure_memory, cell, path, dtype)
-        for row in rows:
+        for row in rows_of(cell, plan, options.tables, options.start):
             if options.json:
                 print(json.dumps({**row, **told}), flush=True)
             else:
