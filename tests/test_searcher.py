@@ -9,9 +9,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import load_file
 
 from personsearch import Detections, Gallery, PersonSearcher
-from personsearch.errors import ConfigError, GalleryMismatchError, ImageError
+from personsearch.errors import ConfigError, GalleryMismatchError, ImageError, WeightsError, WeightsMismatchError
 from personsearch.models import ModelConfig, build
 from tests.support import toy_scene
 
@@ -254,6 +255,26 @@ def test_save_and_load_give_the_same_embeddings(tiny_searcher: PersonSearcher, t
     assert again.spec.fingerprint == tiny_searcher.spec.fingerprint
     assert again.config == tiny_searcher.config
     same(again.detect(toy_scene(PEOPLE)), tiny_searcher.detect(toy_scene(PEOPLE)))
+
+
+def test_what_the_fast_path_took_over_is_read_again_to_be_saved(tiny_searcher: PersonSearcher, tmp_path: Path) -> None:
+    folder = tiny_searcher.save_pretrained(tmp_path / "weights")
+    copy = PersonSearcher.from_pretrained(folder, device="cpu").save_pretrained(tmp_path / "copy")
+    assert (copy / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    half = PersonSearcher.from_pretrained(folder, device="cpu", dtype="bfloat16")
+    stored = load_file(half.save_pretrained(tmp_path / "half") / "model.safetensors")
+    name = "base.conv1.weight"
+    assert torch.equal(stored[name], tiny_searcher.network.state_dict()[name].bfloat16())
+    assert half.spec.fingerprint == tiny_searcher.spec.fingerprint
+    PersonSearcher(build(tiny_searcher.config), device="cpu").save_pretrained(folder)
+    with pytest.raises(WeightsMismatchError, match="holds other weights now"):
+        half.save_pretrained(tmp_path / "third")
+
+
+def test_a_network_from_nowhere_that_was_taken_over_cannot_be_saved(tiny_config: ModelConfig, tmp_path: Path) -> None:
+    searcher = PersonSearcher(build(tiny_config), device="cpu", fast=True)
+    with pytest.raises(WeightsError, match="leave fast=True out"):
+        searcher.save_pretrained(tmp_path / "weights")
 
 
 def test_unknown_dtype(tiny_config: ModelConfig) -> None:

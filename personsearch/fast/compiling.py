@@ -17,8 +17,9 @@ from personsearch.fast.parts import Parts
 
 logger = logging.getLogger(__name__)
 
-#: Canvas sizes that are compiled for; further ones run as they are.
-MOST_SHAPES = 8
+#: Shapes that a part is compiled for; further ones run as they are. A canvas has one for single images and one for
+#: batches.
+MOST_SHAPES = 24
 _COMPILERS = ("c++", "g++", "clang++", "gcc", "clang")
 
 
@@ -36,8 +37,9 @@ def compile_parts(parts: Parts) -> None:
             f"compile=True needs a C++ compiler, and {wanted or ' or '.join(_COMPILERS[1:3])} is not installed here: "
             "apt install g++, or leave compile=True out"
         )
-    parts.base = CompiledPart(parts.base, "the base network", of_canvas=True)
-    parts.identification = CompiledPart(parts.identification, "the identification network", of_canvas=False)
+    parts.add_module("base", CompiledPart(parts.base, "the base network", of_canvas=True))
+    identification = CompiledPart(parts.identification, "the identification network", of_canvas=False)
+    parts.add_module("identification", identification)
 
 
 class CompiledPart(nn.Module):
@@ -70,7 +72,7 @@ class CompiledPart(nn.Module):
                     return compiled(*inputs)
             except torch._dynamo.exc.RecompileError:  # torch's kernels have bounds of their own, such as 16 rows
                 continue
-        if sum(map(len, self._compiled.values())) >= 3 * MOST_SHAPES:
+        if sum(map(len, self._compiled.values())) >= MOST_SHAPES:
             self._say_full()
             return self.part(*inputs)
         return self._first(known, inputs)
@@ -79,7 +81,8 @@ class CompiledPart(nn.Module):
         alone = len(inputs[0]) == 1
         size = f" on {inputs[0].shape[3]}x{inputs[0].shape[2]}" if self.of_canvas else ""
         rows = ("image" if alone else "images") if self.of_canvas else ("person" if alone else "people")
-        what = f"{self.name}{size} for {'one' if alone else 'several'} {rows}{' (another number of them)' if known else ''}"
+        number = "one" if alone else "another number of" if known else "several"
+        what = f"{self.name}{size} for {number} {rows}"
         logger.warning("compiling %s: about a minute, once", what)
         begin = time.monotonic()
         run = _with_code_of_its_own(self.part)
@@ -100,8 +103,8 @@ class CompiledPart(nn.Module):
         if not self._said_to_be_full:
             self._said_to_be_full = True
             logger.warning(
-                "%s is compiled for %d sizes of canvas, and further ones run as they are: pictures of fewer sizes run "
-                "faster with compile=True",
+                "%s is compiled for %d shapes, and further ones run as they are: give pictures of fewer sizes, or "
+                "leave compile=True out",
                 self.name,
                 MOST_SHAPES,
             )

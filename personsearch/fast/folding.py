@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them; of an IBN its BatchNorm half, as the other depends on the image."""
+"""Batch norms folded into the convolutions before them; of an IBN only half, as the other depends on the image."""
 
 from __future__ import annotations
 

@@ -26,10 +26,10 @@ CELLS = (7, 7)
 class FastNetwork(nn.Module):
     """Detection and re-identification in one pass over a scene, as ``PersonSearchNetwork`` computes them.
 
-    What is different: batch norms are folded, maps have their channels last, only the best anchors are decoded, RoIAlign
-    sums rows, and lists that differ from image to image are padded, so that no step up to the last NMS has to wait for
-    the host. Then one copy says who was found, which decides how many people the identification network sees, and a
-    second one brings their embeddings.
+    What is different: batch norms are folded, maps have their channels last, only the best anchors are decoded,
+    RoIAlign sums rows, and lists that differ from image to image are padded, so that no step up to the last NMS has to
+    wait for the host. Then one copy says who was found, which decides how many people the identification network sees,
+    and a second one brings their embeddings.
 
     The stages are public, in the order in which they run: :meth:`features`, :meth:`propose`, :meth:`score`,
     :meth:`select`, :meth:`identify`. Results are on the CPU.
@@ -172,10 +172,11 @@ class FastNetwork(nn.Module):
         """Return (K, D) unit-length float32 of boxes (K, 4) in images (K,), on the device."""
         height, width = self.config.reid.roi_size
         coarse = pool_regions(high, boxes, image_of, (height, width), STRIDE)
-        if self.levels == 1:
-            return self.parts.identification(coarse)
-        fine = pool_regions(low, boxes, image_of, (2 * height, 2 * width), LOW_STRIDE)
-        return self.parts.identification(coarse, fine)
+        levels = [coarse]
+        if self.levels == 2:
+            levels.append(pool_regions(low, boxes, image_of, (2 * height, 2 * width), LOW_STRIDE))
+        embeddings: Tensor = self.parts.identification(*levels)
+        return embeddings
 
     def _found(self, high: Tensor, score_threshold: float, max_people: int) -> list[tuple[Tensor, Tensor]]:
         """Return the boxes and scores of each image's people, on the CPU."""

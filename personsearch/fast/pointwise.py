@@ -28,6 +28,7 @@ def make_pointwise(module: nn.Module) -> None:
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Conv2d and child.kernel_size == (1, 1) and child.groups == 1:
-                new = Pointwise(child.in_channels, child.out_channels, 1, stride=child.stride, device="meta")
+                new = Pointwise(child.in_channels, child.out_channels, 1, device="meta")
+                new.stride = child.stride
                 new.weight, new.bias = child.weight, child.bias
                 setattr(parent, name, new)

@@ -33,7 +33,8 @@ def pool_regions(features: Tensor, boxes: Tensor, image_of: Tensor, size: Pair, 
         return _by_rows(features, boxes, image_of, size, stride)
     rois = torch.cat([image_of[:, None].to(boxes.dtype), boxes], dim=1)
     pooled = roi_align(features.float(), rois, size, spatial_scale=1 / stride, sampling_ratio=SAMPLES, aligned=True)
-    return pooled.flatten(2).transpose(1, 2).to(features.dtype)
+    by_cell: Tensor = pooled.flatten(2).transpose(1, 2).to(features.dtype)
+    return by_cell
 
 
 def _by_rows(features: Tensor, boxes: Tensor, image_of: Tensor, size: Pair, stride: int) -> Tensor:
@@ -47,9 +48,7 @@ def _by_rows(features: Tensor, boxes: Tensor, image_of: Tensor, size: Pair, stri
     index = first[:, None, None, None, None] + y[:, :, None, :, None] * width + x[:, None, :, None, :]
     weight = y_weight[:, :, None, :, None] * x_weight[:, None, :, None, :]
     places = 4 * SAMPLES * SAMPLES
-    pooled = F.embedding_bag(
-        index.reshape(-1, places), rows, per_sample_weights=weight.reshape(-1, places), mode="sum"
-    )
+    pooled = F.embedding_bag(index.reshape(-1, places), rows, per_sample_weights=weight.reshape(-1, places), mode="sum")
     return pooled.view(len(boxes), size[0] * size[1], channels).to(features.dtype)
 
 

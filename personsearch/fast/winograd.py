@@ -1,8 +1,8 @@
 """3x3 convolutions by Winograd's minimal filtering, F(4x4, 3x3): a quarter of the multiplications.
 
 After A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016), section 4.3. Worth it on a
-CPU in float32 where there are many channels: there the arithmetic is all that counts, and oneDNN computes every product.
-The rounding error is three times the usual one.
+CPU in float32 where there are many channels: there the arithmetic is all that counts, and oneDNN computes every
+product. The rounding error is three times the usual one.
 """
 
 from __future__ import annotations
