@@ -20,9 +20,7 @@ def test_the_people_are_those_of_the_reference(seed: int, containment: float | N
     real = torch.rand(2, 30, generator=generator) > 0.1
     config = DetectorConfig(nms=0.4, containment=containment)
     for rounds in (None, 40):
-        chosen = select_people(
-            boxes, scores, real, config, score_threshold=0.3, max_people=most, rounds=rounds
-        )
+        chosen = select_people(boxes, scores, real, config, score_threshold=0.3, max_people=most, rounds=rounds)
         assert chosen.settled.all()
         for image in range(2):
             there = real[image] & (scores[image] >= 0.3) & (boxes[image, :, 2:] > boxes[image, :, :2]).all(dim=1)

@@ -40,9 +40,7 @@ def listed(rows: Tensor, real: Tensor) -> list[list[int]]:
     threshold=st.sampled_from([0.3, 0.7, 1.0]),
 )
 @settings(max_examples=60, deadline=None)
-def test_both_give_what_torchvision_gives(
-    seed: int, count: int, spread: float, wanted: int, threshold: float
-) -> None:
+def test_both_give_what_torchvision_gives(seed: int, count: int, spread: float, wanted: int, threshold: float) -> None:
     boxes = random_boxes(seed, 3, count, spread)
     expected = greedy(boxes, threshold, wanted)
     with pytest.MonkeyPatch.context() as patch:
