@@ -131,10 +131,8 @@ def show(row: dict[str, Any], heads: set[str]) -> None:
     """Print a row of a table in Markdown; before the first of its kind, the table's head."""
     kind = row["kind"]
     if kind == "rates":
-        print(
-            f"\nRates, {row['threads']} threads, {row['dtype']}: {row['gflops']:.0f} GFLOP/s in a matrix product,",
-            end=" ",
-        )
+        print(f"\nMeasured rates, {row['dtype']}, threads: {row['threads']}:", end=" ")
+        print(f"{row['gflops']:.0f} GFLOP/s in a product of matrices,", end=" ")
         print(f"{row['gbytes']:.1f} GB/s copied (read and written)", flush=True)
         return
     columns = COLUMNS[kind]

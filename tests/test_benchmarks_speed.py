@@ -265,7 +265,7 @@ def test_speed_prints_every_table_and_names_its_paths(run: Run, paths: ModuleTyp
     memory = [int(row[7]) for row in cells if len(row) == 9]
     assert len(memory) == 3
     assert all(peak > 100 for peak in memory)
-    assert "Rates, 1 threads, bfloat16" in told
+    assert "Measured rates, bfloat16, threads: 1: " in told
 
 
 def test_speed_gives_json_of_batches_and_people(run: Run, paths: ModuleType) -> None:
