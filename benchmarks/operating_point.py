@@ -102,7 +102,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", dest="as_json")
     arguments = parser.parse_args()
     chosen = {} if arguments.weights is None else {"name": arguments.weights}
-    searcher = PersonSearcher.from_pretrained(**chosen, device=arguments.device, dtype="float32")
+    searcher = PersonSearcher.from_pretrained(
+        **chosen, device=arguments.device, dtype="float32", fast=not arguments.model
+    )
     if arguments.model:
         changed = apply_overrides(searcher.config.model_dump(mode="json"), arguments.model)
         network = build(parse(ModelConfig, changed, "--model"))

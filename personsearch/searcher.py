@@ -187,7 +187,7 @@ class PersonSearcher:
         tensors = self._tensors()
         return save_folder(Path(folder), self.config, tensors, calibration=self._calibration_of(tensors))
 
-    def _tensors(self) -> Mapping[str, Tensor]:
+    def _tensors(self) -> dict[str, Tensor]:
         """Return the weights in the dtype this searcher computes in."""
         if isinstance(self.network, PersonSearchNetwork):
             return self.network.state_dict()
@@ -198,7 +198,7 @@ class PersonSearcher:
             )
         return load_again(self.spec, self._hub_options).network.set_dtype(self.dtype).state_dict()
 
-    def _calibration_of(self, tensors: Mapping[str, Tensor]) -> Calibration | None:
+    def _calibration_of(self, tensors: dict[str, Tensor]) -> Calibration | None:
         """Return the calibration with the fingerprint of the tensors in the dtype they are stored in."""
         if self.calibration is None:
             return None

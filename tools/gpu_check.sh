@@ -25,8 +25,8 @@ if not torch.cuda.is_available():
     sys.exit(f"torch {torch.__version__} sees no CUDA device on this machine")
 print(f"torch {torch.__version__} on {torch.cuda.get_device_name()}")
 SEEN
-part fake python -m pytest -q tests/fast               # the fake device beside a real one
-part gpu python -m pytest -q -m gpu                    # parity, waiting, memory, mixed precision
+part fake python -m pytest -q -o addopts= -m 'not slow and not gpu' tests/fast   # the fake device beside a real one
+part gpu python -m pytest -q -o addopts= -m gpu         # parity, waiting, memory, mixed precision; one test at a time
 part demo python -m personsearch demo --device cuda --out "$out/demo.jpg"
 part speed python benchmarks/speed.py --device cuda --presets stl-mrfp-small --sizes 960x640 --tables speed --repeats 5
 part training python -m personsearch train from-scratch "$out/tiny" --budget tiny --device cuda

@@ -19,6 +19,8 @@ from personsearch.models.pooling import MRFP
 
 logger = logging.getLogger(__name__)
 
+#: People who go through the identification network together: of a crowd the maps would take gigabytes.
+PEOPLE_AT_ONCE = 128
 #: Cells of a region that the detector looks at.
 CELLS = (7, 7)
 
@@ -205,10 +207,12 @@ class FastNetwork(nn.Module):
         if not sum(counts):
             return [torch.zeros(0, self.config.embedding_size) for _ in counts]
         boxes = torch.cat([part for boxes in lists for part in boxes])
-        numbers = torch.cat([torch.arange(len(boxes)) for boxes in lists])
-        image_of = numbers.repeat_interleave(torch.tensor(counts))
-        boxes = boxes.to(high.device, torch.float32, non_blocking=True)
-        embeddings = self.identify(low, high, boxes, image_of.to(high.device, non_blocking=True)).cpu()
+        images = torch.cat([torch.arange(len(boxes)) for boxes in lists])
+        image_of = images.repeat_interleave(torch.tensor(counts))
+        boxes = boxes.to(high.device, torch.float32, non_blocking=True).split(PEOPLE_AT_ONCE)
+        numbers = image_of.to(high.device, non_blocking=True).split(PEOPLE_AT_ONCE)
+        pieces = [self.identify(low, high, *rows) for rows in zip(boxes, numbers, strict=True)]
+        embeddings = torch.cat(pieces).cpu()
         if not bool(embeddings.isfinite().all()):
             self._say_diverged("gives embeddings that are not finite")
         return list(embeddings.split(counts))

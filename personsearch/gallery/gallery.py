@@ -304,6 +304,11 @@ class Gallery:
 
         Raises:
             GalleryError: the prefix cannot be stored or ends in a number, or the gallery is open for reading only.
+
+        Example:
+            >>> gallery.note("clip.mp4#t=", b"read to its end")
+            >>> gallery.noted("clip.mp4#t=")
+            b'read to its end'
         """
         self._writable()
         if not storable(prefix) or prefix != prefix.rstrip(NUMBER):
@@ -312,7 +317,12 @@ class Gallery:
             self._store.note(prefix, content)
 
     def noted(self, prefix: str) -> bytes | None:
-        """Return what :meth:`note` kept about the scenes whose image_ids begin so; None = nothing."""
+        """Return what :meth:`note` kept about the scenes whose image_ids begin so; None = nothing.
+
+        Example:
+            >>> gallery.noted("other.mp4#t=") is None
+            True
+        """
         with self._threads:
             return self._store.noted(prefix)
 

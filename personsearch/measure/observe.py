@@ -141,8 +141,8 @@ def observe_baselines(
 
 def untrained(searcher: PersonSearcher) -> PersonSearcher:
     """Return a searcher of the same architecture with the random weights of seed 0."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with torch.random.fork_rng([]):  # built on the CPU
+        torch.default_generator.manual_seed(0)
         network = build(searcher.config)
     fast_decode = searcher.spec.fast_decode
     return type(searcher)(network, device=searcher.device, dtype="float32", fast_decode=fast_decode)

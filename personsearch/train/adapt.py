@@ -38,7 +38,7 @@ from personsearch.train.finetune import finetune, rehearse_finetune
 from personsearch.train.watch import nan_as_none, none_as_nan
 from personsearch.version import __version__
 from personsearch.weights.names import Folder
-from personsearch.weights.registry import DEFAULT
+from personsearch.weights.registry import DEFAULT, load_again
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def adapt(
         size = places.usual_size(pictures)
         plane = _ground_plane(pictures, size, people, people_picture, person_height)
         places.describe_pictures(work / PLACES, plane, place, size[0] / size[1])
-        searcher = PersonSearcher.from_pretrained(weights, device=device, dtype="float32", fast=False)
+        searcher = PersonSearcher.from_pretrained(weights, device=device, dtype="float32")
         look = _require_nobody(searcher, pictures, anyway)
         task = _Task(
             work=work,
@@ -157,7 +157,7 @@ def adapt(
         )
         before = _measured(task, searcher, work / "before.json")
         trained = finetune(task.training(SET, plan.epochs))
-        adapted = PersonSearcher.from_pretrained(trained, device=device, dtype="float32", fast=False)
+        adapted = PersonSearcher.from_pretrained(trained, device=device, dtype="float32")
         after = _measured(task, adapted, work / "after.json")
         about_footage = None
         if film is not None:
@@ -252,7 +252,8 @@ def _with_footage(
     task: _Task, adapted: PersonSearcher, after: dict[str, float], film: Path
 ) -> tuple[PersonSearcher, dict[str, float], dict[str, Any]]:
     """Return weights and figures with the statistics of the footage if no figure falls, and what was found."""
-    network = with_statistics_of(adapted.network, footage_canvases(film, adapted.network))
+    trained = load_again(adapted.spec).network.to(adapted.device)
+    network = with_statistics_of(trained, footage_canvases(film, trained))
     candidate = PersonSearcher(network, device=adapted.device, dtype="float32")
     values = _measured(task, candidate, task.work / "footage.json")
     worse = figures.fallen(after, values)
