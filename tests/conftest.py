@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-# One thread, here and in the processes that tests start: two test files run at a time, and torch's threads would wait for
-# each other.
+# One thread, here and in the processes that tests start: two test files run at a time, and torch's threads would wait
+# for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
