@@ -111,6 +111,26 @@ def test_float_images_are_taken_too_and_people_and_given_boxes_come_together(fas
         assert torch.allclose(embedded[0], fast.embed(pixels, boxes)[0], atol=1e-5)
 
 
+def test_a_crowd_is_embedded_in_parts(fast: FastNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = torch.randint(0, 256, (2, 3, 96, 128), dtype=torch.uint8)
+    boxes = [torch.tensor([[10.0 * i, 5, 10 * i + 30, 80] for i in range(5)]), torch.tensor([[0.0, 0, 50, 96]])]
+    sizes: list[int] = []
+    identify = fast.identify
+
+    def counted(low: Tensor, high: Tensor, part: Tensor, image_of: Tensor) -> Tensor:
+        sizes.append(len(part))
+        return identify(low, high, part, image_of)
+
+    with torch.inference_mode():
+        expected = fast.embed(pixels, boxes)
+        monkeypatch.setattr(fast_network, "PEOPLE_AT_ONCE", 4)
+        monkeypatch.setattr(fast, "identify", counted)
+        computed = fast.embed(pixels, boxes)
+    assert sizes == [4, 2]
+    for one, other in zip(expected, computed, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
 def test_without_the_host_the_same_people_are_found(
     fast: FastNetwork, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
