@@ -9,10 +9,13 @@ from pathlib import Path
 # One thread, here and in the processes that tests start: two test files run at a time, and torch's threads would wait
 # for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
+# A console that is made where this is set keeps that width; tests give each command a width of its own.
+os.environ.pop("COLUMNS", None)
 
 import pytest
 import torch
 
+import personsearch.cli.common  # noqa: F401 - makes the consoles
 from personsearch import PersonSearcher
 from personsearch.models import ModelConfig, build
 from tests.support import TINY, Done, Run, toy_set

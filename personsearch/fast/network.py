@@ -209,10 +209,13 @@ class FastNetwork(nn.Module):
         boxes = torch.cat([part for boxes in lists for part in boxes])
         images = torch.cat([torch.arange(len(boxes)) for boxes in lists])
         image_of = images.repeat_interleave(torch.tensor(counts))
-        boxes = boxes.to(high.device, torch.float32, non_blocking=True).split(PEOPLE_AT_ONCE)
-        numbers = image_of.to(high.device, non_blocking=True).split(PEOPLE_AT_ONCE)
-        pieces = [self.identify(low, high, *rows) for rows in zip(boxes, numbers, strict=True)]
-        embeddings = torch.cat(pieces).cpu()
+        boxes = boxes.to(high.device, torch.float32, non_blocking=True)
+        image_of = image_of.to(high.device, non_blocking=True)
+        parts = [slice(start, start + PEOPLE_AT_ONCE) for start in range(0, sum(counts), PEOPLE_AT_ONCE)]
+        if len(parts) == 1:
+            embeddings = self.identify(low, high, boxes, image_of).cpu()
+        else:
+            embeddings = torch.cat([self.identify(low, high, boxes[part], image_of[part]) for part in parts]).cpu()
         if not bool(embeddings.isfinite().all()):
             self._say_diverged("gives embeddings that are not finite")
         return list(embeddings.split(counts))
