@@ -111,6 +111,16 @@ def test_float_images_are_taken_too_and_people_and_given_boxes_come_together(fas
         assert torch.allclose(embedded[0], fast.embed(pixels, boxes)[0], atol=1e-5)
 
 
+def test_one_model_is_in_memory(tiny_config: ModelConfig) -> None:
+    network = build(tiny_config)
+    before = sum(tensor.nbytes for tensor in network.state_dict().values())
+    first, largest = network.base.conv1.weight, network.identification.layer4[1].conv2.weight
+    fast = FastNetwork(network)
+    assert fast.parts.base.conv1.weight is first
+    assert fast.parts.identification.identification.layer4[1].conv2.weight is largest
+    assert sum(tensor.nbytes for tensor in [*fast.parameters(), *fast.buffers()]) < before
+
+
 def test_a_crowd_is_embedded_in_parts(fast: FastNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = torch.randint(0, 256, (2, 3, 96, 128), dtype=torch.uint8)
     boxes = [torch.tensor([[10.0 * i, 5, 10 * i + 30, 80] for i in range(5)]), torch.tensor([[0.0, 0, 50, 96]])]
