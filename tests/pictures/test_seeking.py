@@ -245,7 +245,7 @@ def test_headers_that_only_an_earlier_packet_had_forbid_to_begin() -> None:
 
 @pytest.mark.parametrize(("bits", "begins"), [(0b1100_0000, True), (0b1000_0000, False), (0b0100_0000, False)])
 def test_a_recovery_point_counts_if_it_is_exact_and_at_once(bits: int, *, begins: bool) -> None:
-    # SEI payload 6 of one byte: recovery_frame_cnt as an Exp-Golomb number ("1" = 0), exact_match_flag, broken_link_flag
+    # SEI payload 6 of one byte: recovery_frame_cnt (Exp-Golomb: "1" = 0), exact_match_flag, broken_link_flag
     packet = b"\0\0\1\x06" + bytes([6, 1, bits, 0x80]) + units(0x41)
     assert Restarts("h264", b"").see(packet, key=True) == begins
 
