@@ -45,6 +45,7 @@ def test_both_give_what_torchvision_gives(seed: int, count: int, spread: float, 
     expected = greedy(boxes, threshold, wanted)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(suppression, "FIRST", 16)
+        patch.setattr(suppression, "LARGEST", 16)
         assert listed(*first_survivors(boxes, threshold, wanted)) == expected
         rows, real, settled = settled_survivors(boxes, threshold, wanted)
     for image, is_settled in enumerate(settled.tolist()):
@@ -66,6 +67,7 @@ def test_what_is_settled_by_few_rounds_is_said() -> None:
 
 def test_few_among_the_first_are_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suppression, "FIRST", 3)
+    monkeypatch.setattr(suppression, "LARGEST", 3)
     same, other = [0.0, 0, 10, 10], [50.0, 50, 60, 60]
     boxes = torch.tensor([[same, same, same, other], [same, other, same, same]])
     rows, real, settled = settled_survivors(boxes, 0.5, 2)
