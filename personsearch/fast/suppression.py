@@ -11,8 +11,8 @@ ROUNDS = 24
 #: Boxes that the first attempt looks at on a CPU. A greedy choice never depends on later boxes, so where these give
 #: enough, the others need not be looked at.
 FIRST = 1000
-#: Most boxes that :func:`settled_survivors` looks at: 32 MB for each image. With the packaged weights the best 1,000 never
-#: give 300, and the best 2,000 in three of four scenes.
+#: Most boxes that :func:`settled_survivors` looks at: 32 MB for each image. With the packaged weights the best 1,000
+#: never give 300, and the best 2,000 in three of four scenes.
 LARGEST = 4000
 
 
