@@ -15,6 +15,7 @@ from personsearch.fast.selection import Selection, select_people
 from personsearch.fast.suppression import ROUNDS
 from personsearch.models import People, PersonSearchNetwork
 from personsearch.models.config import LOW_STRIDE, STRIDE
+from personsearch.models.health import Diverged
 from personsearch.models.pooling import MRFP
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class FastNetwork(nn.Module):
         self.levels = 2 if isinstance(network.pooling, MRFP) else 1
         self.parts = Parts(network, CELLS[0] * CELLS[1])
         self.dtype = torch.float32
-        self._said_to_be_diverged = False
+        self._diverged = Diverged()
 
     def set_dtype(self, dtype: torch.dtype) -> FastNetwork:
         """Compute in ``dtype``, except the BNNeck, box decoding, NMS and norms, which need float32."""
@@ -197,7 +198,7 @@ class FastNetwork(nn.Module):
                 break
             logger.debug("suppressions had not settled; computed again with the host looking on")
         if not bool(told[:, -1].all()):
-            self._say_diverged("proposes no region in a picture")
+            self._diverged.say("proposes no region in a picture", self.dtype)
         rows = told[:, :-2].view(len(told), -1, 6)
         return [(own[own[:, 5] > 0, :4], own[own[:, 5] > 0, 4]) for own in rows]
 
@@ -217,19 +218,8 @@ class FastNetwork(nn.Module):
         else:
             embeddings = torch.cat([self.identify(low, high, boxes[part], image_of[part]) for part in parts]).cpu()
         if not bool(embeddings.isfinite().all()):
-            self._say_diverged("gives embeddings that are not finite")
+            self._diverged.say("gives embeddings that are not finite", self.dtype)
         return list(embeddings.split(counts))
-
-    def _say_diverged(self, what: str) -> None:
-        """Warn, once in the life of the network."""
-        if not self._said_to_be_diverged:
-            self._said_to_be_diverged = True
-            logger.warning(
-                "the network %s%s; nobody is found where that happens: these weights look diverged, as by too high a "
-                "learning rate. Use others",
-                what,
-                "" if self.dtype == torch.float32 else f" ({self.dtype} may overflow: try float32)",
-            )
 
 
 def _canvas(high: Tensor) -> tuple[int, int]:

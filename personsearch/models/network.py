@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,9 +12,8 @@ from torch.nn import functional as F
 from personsearch.models.backbone import BaseNetwork, IdentificationNetwork, build_resnet
 from personsearch.models.config import ModelConfig
 from personsearch.models.detector import NOT_SAMPLED, PERSON, Detector
+from personsearch.models.health import Diverged
 from personsearch.models.pooling import MRFP, SingleLevelPooling
-
-logger = logging.getLogger(__name__)
 
 
 class People(NamedTuple):
@@ -97,7 +95,7 @@ class PersonSearchNetwork(nn.Module):
         else:
             self.pooling = SingleLevelPooling(config.reid.roi_size)
         self.identification = IdentificationNetwork(resnet, config.embedding_size)
-        self._said_to_be_diverged = False
+        self._diverged = Diverged()
 
     def forward(
         self, images: Tensor, *, score_threshold: float | None = None, max_people: int | None = None
@@ -194,7 +192,7 @@ class PersonSearchNetwork(nn.Module):
         settings = self.config.detector
         proposals = self.detector.propose(images, high)
         if not all(len(regions) for regions in proposals):
-            self._say_diverged("proposes no region in a picture")
+            self._diverged.say("proposes no region in a picture", self.mean.dtype)
         boxes, scores = self.detector(
             images,
             high,
@@ -213,19 +211,8 @@ class PersonSearchNetwork(nn.Module):
         _, features = self.identification(self.pooling(low, high, boxes))
         embeddings = F.normalize(features.float(), dim=1)
         if not bool(embeddings.isfinite().all()):
-            self._say_diverged("gives embeddings that are not finite")
+            self._diverged.say("gives embeddings that are not finite", self.mean.dtype)
         return embeddings
-
-    def _say_diverged(self, what: str) -> None:
-        """Warn, once in the life of the network."""
-        if not self._said_to_be_diverged:
-            self._said_to_be_diverged = True
-            logger.warning(
-                "the network %s%s; nobody is found where that happens: these weights look diverged, as by too high a "
-                "learning rate. Use others",
-                what,
-                "" if self.mean.dtype == torch.float32 else f" ({self.mean.dtype} may overflow: try float32)",
-            )
 
 
 def jitter_boxes(boxes: Tensor, loss: float, canvas: tuple[int, int] | torch.Size) -> Tensor:
