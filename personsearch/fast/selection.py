@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from personsearch.fast.boxes import take, zeros_unless
-from personsearch.fast.suppression import front, has_area, overlap, suppress
+from personsearch.fast.suppression import drops_overlapping, front, has_area, suppress
 from personsearch.models.config import DetectorConfig
+from personsearch.models.detector import drops_nested
 
 
 class Selection(NamedTuple):
@@ -53,32 +54,10 @@ def select_people(
     scores = torch.where(sound, scores, -1.0)
     scores, order = scores.sort(dim=1, descending=True, stable=True)
     boxes, sound = take(zeros_unless(sound, boxes), order), take(sound, order)
-    kept, before = suppress((overlap(boxes) > config.nms).triu(diagonal=1), sound, rounds)
+    kept, before = suppress(drops_overlapping(boxes, config.nms), sound, rounds)
     settled = (kept == before).all(dim=1)
     if config.containment is not None:
-        kept, before = suppress(contained(boxes, scores, config.containment), kept, rounds)
+        kept, before = suppress(drops_nested(boxes, scores, config.containment), kept, rounds)
         settled &= (kept == before).all(dim=1)
     rows, kept = front(kept, max_people)
     return Selection(take(boxes, rows), take(scores, rows), kept, settled)
-
-
-def contained(boxes: Tensor, scores: Tensor, share: float) -> Tensor:
-    """Return (N, R, R) bool: row drops column, as the smaller lies in the larger to at least this share.
-
-    The rule of :func:`personsearch.models.detector.outside_better`: the higher score wins; of equal ones the larger.
-
-    Args:
-        boxes: (N, R, 4) xyxy by falling score; zeros for nobody.
-        scores: (N, R).
-        share: of the smaller box's area.
-    """
-    top_left = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
-    bottom_right = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
-    intersection = (bottom_right - top_left).clamp(min=0).prod(dim=3)
-    area = (boxes[..., 2:] - boxes[..., :2]).prod(dim=2)
-    mine, other = area[:, :, None], area[:, None, :]
-    nested = intersection >= share * torch.minimum(mine, other)
-    rows = torch.arange(boxes.shape[1], device=boxes.device)
-    larger = (mine > other) | ((mine == other) & (rows[:, None] < rows[None, :]))
-    better = (scores[:, :, None] > scores[:, None, :]) | ((scores[:, :, None] == scores[:, None, :]) & larger)
-    return nested & better

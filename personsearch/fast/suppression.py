@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchvision.ops import nms
+from torchvision.ops import box_iou, nms
 
 #: Rounds after which most suppressions have settled; those that have not are found out, and computed again.
 ROUNDS = 24
@@ -62,9 +62,7 @@ def settled_survivors(boxes: Tensor, threshold: float, count: int) -> tuple[Tens
     """
     count = min(count, boxes.shape[1])
     part = boxes[:, :LARGEST]
-    # One image at a time: the overlaps take many times the memory of what is kept of them.
-    drops = [(overlap(own[None])[0] > threshold).triu(diagonal=1).to(_number(own)) for own in part]
-    kept, before = suppress(torch.stack(drops), has_area(part))
+    kept, before = suppress(drops_overlapping(part, threshold), has_area(part))
     rank = kept.cumsum(dim=1)
     wanted = kept & (rank <= count)
     rows, real = front(wanted, count)
@@ -80,13 +78,16 @@ def has_area(boxes: Tensor) -> Tensor:
     return (boxes[..., 2:] > boxes[..., :2]).all(dim=-1)
 
 
-def overlap(boxes: Tensor) -> Tensor:
-    """Return (N, K, K) IoU of the boxes (N, K, 4) of each image; 0 or NaN where a box has no area."""
-    top_left = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
-    bottom_right = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
-    intersection = (bottom_right - top_left).clamp(min=0).prod(dim=3)
-    area = (boxes[..., 2:] - boxes[..., :2]).prod(dim=2)
-    return intersection / (area[:, :, None] + area[:, None, :] - intersection)
+def drops_overlapping(boxes: Tensor, threshold: float) -> Tensor:
+    """Return (N, K, K) numbers 0 and 1: row drops column by NMS, if it is kept itself.
+
+    Args:
+        boxes: (N, K, 4) xyxy, the best of each image first.
+        threshold: of IoU.
+    """
+    number = _number(boxes)
+    # One image at a time: the overlaps take many times the memory of what is kept of them.
+    return torch.stack([(box_iou(own, own) > threshold).triu(diagonal=1).to(number) for own in boxes])
 
 
 def suppress(drops: Tensor, among: Tensor, rounds: int | None = ROUNDS) -> tuple[Tensor, Tensor]:

@@ -40,12 +40,36 @@ def covered_by(boxes: Tensor, ignored: Tensor) -> Tensor:
     return (intersection > IGNORE_COVERAGE * area[:, None]).any(dim=1)
 
 
-def outside_better(boxes: Tensor, scores: Tensor, share: float) -> Tensor:
-    """Return which boxes are kept when one box inside another counts as the same person.
+def drops_nested(boxes: Tensor, scores: Tensor, share: float) -> Tensor:
+    """Return which box drops which when one box inside another counts as the same person.
 
     NMS by another measure than IoU: the part of the smaller box that lies in the larger. As in NMS the higher score
     wins, whichever is larger: so what is found at a threshold does not depend on what a lower one would add, and a box
-    around two people does not drop the two. A dropped box drops nothing; of equal scores the larger box wins.
+    around two people does not drop the two. Of equal scores the larger box wins.
+
+    Args:
+        boxes: (..., N, 4) xyxy.
+        scores: (..., N).
+        share: of the smaller box's area, 0..1.
+
+    Returns:
+        (..., N, N) bool: row drops column, if it is kept itself.
+    """
+    top_left = torch.maximum(boxes[..., :, None, :2], boxes[..., None, :, :2])
+    bottom_right = torch.minimum(boxes[..., :, None, 2:], boxes[..., None, :, 2:])
+    intersection = (bottom_right - top_left).clamp(min=0).prod(dim=-1)
+    area = (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1)
+    mine, other = area[..., :, None], area[..., None, :]
+    nested = intersection >= share * torch.minimum(mine, other)
+    # A strict order of all boxes: by score, then area, then row.
+    rows = torch.arange(boxes.shape[-2], device=boxes.device)
+    by_area = (mine > other) | ((mine == other) & (rows[:, None] < rows[None, :]))
+    my_score, its_score = scores[..., :, None], scores[..., None, :]
+    return nested & ((my_score > its_score) | ((my_score == its_score) & by_area))
+
+
+def outside_better(boxes: Tensor, scores: Tensor, share: float) -> Tensor:
+    """Return which boxes are kept by the rule of :func:`drops_nested`. A dropped box drops nothing.
 
     Args:
         boxes: (N, 4) xyxy with an area.
@@ -55,16 +79,7 @@ def outside_better(boxes: Tensor, scores: Tensor, share: float) -> Tensor:
     Returns:
         (N,) bool.
     """
-    top_left = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    bottom_right = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    intersection = (bottom_right - top_left).clamp(min=0).prod(dim=2)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
-    nested = intersection >= share * torch.minimum(area[:, None], area[None, :])
-    # A strict order of all boxes: by score, then area, then row.
-    rows = torch.arange(len(boxes), device=boxes.device)
-    by_area = (area[:, None] > area[None, :]) | ((area[:, None] == area[None, :]) & (rows[:, None] < rows[None, :]))
-    better = (scores[:, None] > scores[None, :]) | ((scores[:, None] == scores[None, :]) & by_area)
-    drops = nested & better  # row drops column, if it is kept itself
+    drops = drops_nested(boxes, scores, share)
     kept = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device)
     while True:  # as often as drops depend on drops: the best boxes are right after the first pass, and so on
         now = ~(drops & kept[:, None]).any(dim=0)

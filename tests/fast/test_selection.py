@@ -3,9 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import batched_nms
 
-from personsearch.fast.selection import contained, select_people
+from personsearch.fast.selection import select_people
 from personsearch.models.config import DetectorConfig
-from personsearch.models.detector import outside_better
+from personsearch.models.detector import drops_nested, outside_better
 
 
 @given(seed=st.integers(0, 10_000), containment=st.sampled_from([None, 0.6, 0.85]), most=st.integers(1, 12))
@@ -34,5 +34,5 @@ def test_the_people_are_those_of_the_reference(seed: int, containment: float | N
 
 def test_a_box_in_a_better_one_is_dropped_whichever_is_larger() -> None:
     boxes = torch.tensor([[[0.0, 0, 10, 10], [2, 2, 6, 6], [0, 0, 40, 10]]])
-    drops = contained(boxes, torch.tensor([[0.9, 0.8, 0.7]]), 0.85)
+    drops = drops_nested(boxes, torch.tensor([[0.9, 0.8, 0.7]]), 0.85)
     assert drops[0].tolist() == [[False, True, True], [False, False, True], [False, False, False]]
