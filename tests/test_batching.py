@@ -1,6 +1,7 @@
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -15,17 +16,25 @@ from personsearch.batching import (
     workers_for,
 )
 
+Item = TypeVar("Item")
+
+
+class Counted(Iterable[Item]):
+    """Items that count how many of them were taken."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self.items, self.taken = items, 0
+
+    def __iter__(self) -> Iterator[Item]:
+        for item in self.items:
+            self.taken += 1
+            yield item
+
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(1, 40)), max_size=8), st.integers(1, 5))
 def test_order_is_kept_kinds_never_mix_and_little_is_held(runs: list[tuple[str, int]], size: int) -> None:
     kinds = [kind for kind, length in runs for _ in range(length)]
-    taken = 0
-
-    def items() -> Iterator[tuple[int, str]]:
-        nonlocal taken
-        for item in enumerate(kinds):
-            taken += 1
-            yield item
+    items = Counted(enumerate(kinds))
 
     def run(batch: list[tuple[int, str]]) -> list[int]:
         assert len(batch) <= size
@@ -33,42 +42,28 @@ def test_order_is_kept_kinds_never_mix_and_little_is_held(runs: list[tuple[str, 
         return [number for number, _ in batch]
 
     results = []
-    for given_back, result in enumerate(run_in_batches(items(), lambda item: item[1], run, size)):
+    for given_back, result in enumerate(run_in_batches(items, lambda item: item[1], run, size)):
         results.append(result)
-        assert taken - given_back <= MAX_BATCHES_HELD * size + 1
+        assert items.taken - given_back <= MAX_BATCHES_HELD * size + 1
     assert results == list(range(len(kinds)))
 
 
 def test_one_of_a_rare_kind_does_not_hold_up_a_long_run_of_another() -> None:
-    kinds = "a" + "b" * 1000
-    taken = 0
-
-    def items() -> Iterator[str]:
-        nonlocal taken
-        for kind in kinds:
-            taken += 1
-            yield kind
-
-    next(run_in_batches(items(), str, lambda batch: batch, 4))
-    assert taken <= MAX_BATCHES_HELD * 4 + 1
+    kinds = Counted("a" + "b" * 1000)
+    next(run_in_batches(kinds, str, lambda batch: batch, 4))
+    assert kinds.taken <= MAX_BATCHES_HELD * 4 + 1
 
 
 def test_working_ahead_keeps_order_and_takes_no_more_than_it_says() -> None:
-    taken = 0
-
-    def items() -> Iterator[int]:
-        nonlocal taken
-        for number in range(50):
-            taken += 1
-            yield number
+    numbers = Counted(range(50))
 
     def work(number: int) -> int:
         time.sleep(0.002 if number % 3 else 0.006)
         return number * number
 
-    for number, result in enumerate(map_ahead(work, items(), ahead=4)):
+    for number, result in enumerate(map_ahead(work, numbers, ahead=4)):
         assert result == number * number
-        assert taken <= number + 5
+        assert numbers.taken <= number + 5
 
 
 @pytest.mark.parametrize(
@@ -159,18 +154,10 @@ def readers() -> list[threading.Thread]:
 
 @given(st.lists(st.integers()), st.integers(1, 6))
 def test_reading_ahead_keeps_order_holds_little_and_ends_its_thread(given: list[int], ahead: int) -> None:
-    taken = 0
-
-    def items() -> Iterator[int]:
-        nonlocal taken
-        for item in given:
-            taken += 1
-            yield item
-
-    found = []
-    for item in read_ahead(items(), ahead):
+    items, found = Counted(given), []
+    for item in read_ahead(items, ahead):
         found.append(item)
-        assert taken <= len(found) + ahead
+        assert items.taken <= len(found) + ahead
     assert found == given
     assert readers() == []
 
