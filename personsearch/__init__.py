@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from personsearch.errors import PersonSearchError
     from personsearch.gallery import Gallery
     from personsearch.models.config import ModelConfig
+    from personsearch.people import Gates, Person
     from personsearch.pictures.drawing import draw
     from personsearch.pictures.matches import draw_matches
-    from personsearch.results import Detections, IndexReport, Match, QueryPerson, Spec
+    from personsearch.results import Detections, IndexReport, Match, Matches, QueryPerson, Sighting, Spec, Track
     from personsearch.searcher import PersonSearcher
     from personsearch.weights.registry import list_weights
 
@@ -25,13 +26,18 @@ _HOMES = {
     "Calibration": "personsearch.calibration",
     "Detections": "personsearch.results",
     "Gallery": "personsearch.gallery",
+    "Gates": "personsearch.people",
     "IndexReport": "personsearch.results",
     "Match": "personsearch.results",
+    "Matches": "personsearch.results",
     "ModelConfig": "personsearch.models.config",
+    "Person": "personsearch.people",
     "PersonSearchError": "personsearch.errors",
     "PersonSearcher": "personsearch.searcher",
     "QueryPerson": "personsearch.results",
+    "Sighting": "personsearch.results",
     "Spec": "personsearch.results",
+    "Track": "personsearch.results",
     "draw": "personsearch.pictures.drawing",
     "draw_matches": "personsearch.pictures.matches",
     "list_weights": "personsearch.weights.registry",
@@ -41,13 +47,18 @@ __all__ = [
     "Calibration",
     "Detections",
     "Gallery",
+    "Gates",
     "IndexReport",
     "Match",
+    "Matches",
     "ModelConfig",
+    "Person",
     "PersonSearchError",
     "PersonSearcher",
     "QueryPerson",
+    "Sighting",
     "Spec",
+    "Track",
     "draw",
     "draw_matches",
     "list_weights",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -139,30 +139,78 @@ class QueryPerson:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Match:
-    """One person of a gallery, ranked by similarity to a query.
+class Track:
+    """One person followed through consecutive frames of one camera, of whom a gallery keeps the best views.
+
+    Attributes:
+        track_id: its row in the gallery; never reused.
+        camera: the camera, if known.
+        first: seconds at which the person came into view, if known; the clock is that of the scenes' times.
+        last: seconds at which the person was last in view, if known.
+        frames: in how many frames the person was seen.
+        detection_ids: the views that are stored, the best one first.
+    """
+
+    track_id: int
+    camera: str | None
+    first: float | None
+    last: float | None
+    frames: int
+    detection_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """One person in one scene of a gallery.
 
     Attributes:
         detection_id: row of the person in the gallery; never reused.
         image_id: the scene it was found in.
         box: x1, y1, x2, y2 in pixels of that scene.
-        similarity: dot product of the two embeddings, -1..1.
         score: detector confidence 0..1.
         camera: the scene's camera, if known.
         time: the scene's time in seconds, if known.
         extra: what the caller stored with the scene.
-        probability: chance of being the same person, when the weights carry a calibration; else None.
+        track: of which this is a view, if people were followed.
+        person_id: the person of the gallery that this is taken for, once its people have been grouped.
+        person_name: the name that was given to that person, if one was.
     """
 
     detection_id: int
     image_id: str
     box: tuple[float, float, float, float]
-    similarity: float
     score: float
     camera: str | None = None
     time: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    track: Track | None = None
+    person_id: int | None = None
+    person_name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match(Sighting):
+    """One person of a gallery, ranked by similarity to a query.
+
+    Attributes:
+        similarity: to the query: the dot product of the two embeddings, -1..1.
+        probability: chance of being the same person, when the weights carry a calibration; else None.
+    """
+
+    similarity: float
     probability: float | None = None
+
+
+class Matches(list[Match]):
+    """What a search found, by falling similarity: a list that also says whom the search was for.
+
+    Attributes:
+        queries: the people that were searched for, one for each picture; empty where the query was stored already.
+    """
+
+    def __init__(self, matches: Iterable[Match] = (), queries: Iterable[QueryPerson] = ()) -> None:
+        super().__init__(matches)
+        self.queries = tuple(queries)
 
 
 @dataclass(frozen=True, kw_only=True)

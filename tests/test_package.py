@@ -16,7 +16,7 @@ PACKAGE = Path(personsearch.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 #: Rooms that every room may import from.
-OPEN = {"errors", "config", "durable", "process", "progress", "results", "calibration", "plain", "version"}
+OPEN = {"errors", "config", "durable", "process", "progress", "results", "people", "calibration", "plain", "version"}
 #: Room -> other rooms it may import from. Docs: docs/architecture.md.
 ALLOWED = {
     "boxes": set(),

@@ -44,6 +44,10 @@ class PeopleConfig(StrictModel):
     """Share of passages of people who stand."""
     groups: float = Field(0.3, ge=0, le=1)
     """Share of passages that join somebody else."""
+    passage: float = Field(2.0, ge=0)
+    """Mean number of frames that a passage lasts beyond two; half of it for people without a label. With frames a
+    fraction of a second apart, tens of them make footage in which people can be followed.
+    """
 
 
 class CamerasConfig(StrictModel):

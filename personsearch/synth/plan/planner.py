@@ -100,9 +100,11 @@ def _fill(
                 break
             session = mine[rng.integers(len(mine))]
             outfit = int(changes and session.light == 1)
-            length = 1 if recipe.cameras.hand_held else 2 + int(rng.poisson(2))
+            length = 1 if recipe.cameras.hand_held else 2 + int(rng.poisson(recipe.people.passage))
             boxes = _walk(recipe, session, (base + int(label), int(label), outfit), length, left, target, rng)
             left, failed = left - boxes, 0 if boxes else failed + 1
+    if not recipe.people.unlabelled and len(recipe.people.appearances) == 2:
+        return
     stranger = 0
     for session, kept in zip(sessions, reserved, strict=True):
         session.room[...] += kept
@@ -110,7 +112,7 @@ def _fill(
             if session.room.clip(0).sum() <= (0 if target else 0.05) * session.room.size:
                 break
             who = (base + UNLABELLED + stranger, -1, 0)
-            length = 1 if recipe.cameras.hand_held else 2 + int(rng.poisson(1))
+            length = 1 if recipe.cameras.hand_held else 2 + int(rng.poisson(recipe.people.passage / 2))
             stranger += _walk(recipe, session, who, length, 10**6, target, rng) > 0
 
 
