@@ -16,7 +16,7 @@ from personsearch.pictures.drawing import FAINT, NOTHING, QUERY, Tile, match_row
 from personsearch.pictures.formats import media_kind
 from personsearch.pictures.sniffing import sniffed_kind
 from personsearch.pictures.video import frame_of, frames_at
-from personsearch.results import Match
+from personsearch.results import Match, Sighting
 
 
 def draw_matches(
@@ -43,7 +43,7 @@ def draw_matches(
     scene = Image.fromarray(load_image(image, channel_order=channel_order))
     x1, y1, x2, y2 = (float(value) for value in box)
     tiles = [Tile(image=scene, box=(x1, y1, x2, y2), title="query", subtitle=describe(image), colour=QUERY)]
-    for rank, (match, load) in enumerate(zip(matches, _loaders(matches), strict=True), start=1):
+    for rank, (match, load) in enumerate(zip(matches, scene_loaders(matches), strict=True), start=1):
         title = f"{rank}.  similarity {match.similarity:.2f}"
         try:
             picture = load()
@@ -64,17 +64,17 @@ def draw_matches(
     return match_rows(wrapped(tiles))
 
 
-def load_scene(match: Match) -> Image.Image:
+def load_scene(match: Sighting) -> Image.Image:
     """Return the scene that a match was found in, from the file it was indexed from.
 
     Raises:
         ImageError: it is no longer there, was never a file, or holds another picture now, not the one of the box.
     """
-    [load] = _loaders([match])
+    [load] = scene_loaders([match])
     return load()
 
 
-def _loaders(matches: Sequence[Match]) -> list[Callable[[], Image.Image]]:
+def scene_loaders(matches: Sequence[Sighting]) -> list[Callable[[], Image.Image]]:
     """Return what loads the scene of each match, or raises ImageError; all frames of a video are looked for at once."""
     loaders: list[Callable[[], Image.Image]] = []
     of_video: dict[str, list[tuple[int, tuple[float, int]]]] = {}
@@ -97,7 +97,7 @@ def _loaders(matches: Sequence[Match]) -> list[Callable[[], Image.Image]]:
     return loaders
 
 
-def _file_of(match: Match) -> tuple[str, tuple[float, int] | None]:
+def _file_of(match: Sighting) -> tuple[str, tuple[float, int] | None]:
     """Return the file of a match, which is what it was, and its frame if that is a video."""
     path = match.extra.get("path")
     if not isinstance(path, str):
