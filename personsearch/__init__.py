@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from personsearch.pictures.matches import draw_matches
     from personsearch.results import Detections, IndexReport, Match, Matches, QueryPerson, Sighting, Spec, Track
     from personsearch.searcher import PersonSearcher
-    from personsearch.weights.registry import list_weights
+    from personsearch.weights.entries import list_weights
 
 _HOMES = {
     "Calibration": "personsearch.calibration",
@@ -40,7 +40,7 @@ _HOMES = {
     "Track": "personsearch.results",
     "draw": "personsearch.pictures.drawing",
     "draw_matches": "personsearch.pictures.matches",
-    "list_weights": "personsearch.weights.registry",
+    "list_weights": "personsearch.weights.entries",
 }
 
 __all__ = [

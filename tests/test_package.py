@@ -194,6 +194,7 @@ HEAVY = {"torch", "torchvision", "faiss", "av", "matplotlib", "personsearch.trai
         ("import personsearch", set()),
         ("import personsearch.gallery", set()),
         ("import personsearch.boxes", set()),
+        ("from personsearch import list_weights", set()),
         ("from personsearch import Gallery, Detections, Match", set()),
         ("from personsearch import draw, draw_matches", {"PIL"}),
         ("import personsearch.pictures.drawing", {"PIL"}),

@@ -18,7 +18,7 @@ app = typer.Typer(help="List, show, download and publish weights.", no_args_is_h
 @app.command("list")
 def weights_list(as_json: Json = False) -> None:
     """List the weights that have a name."""
-    from personsearch.weights.registry import list_weights
+    from personsearch.weights.entries import list_weights
 
     entries = list_weights()
     if as_json:
@@ -38,7 +38,7 @@ def weights_show(
     name: Annotated[str, typer.Argument(help="A name that 'personsearch weights list' shows.")], as_json: Json = False
 ) -> None:
     """Print everything that is known about one of the weights in the list."""
-    from personsearch.weights.registry import entry_of
+    from personsearch.weights.entries import entry_of
 
     name = name.removeprefix("package://")
     entry = entry_of(name).model_dump(mode="json")

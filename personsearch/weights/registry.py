@@ -1,24 +1,18 @@
-"""Weights by name: the entries of ``weights.toml`` (files, figures, licences), and the way from a name to a network."""
+"""Weights by name: the way from a name to a network."""
 
 from __future__ import annotations
 
 import logging
 import os
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
-from pydantic import Field, model_validator
-
 from personsearch.calibration import Calibration, read_calibration
-from personsearch.config import StrictModel, parse
 from personsearch.durable import sha256_of
 from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.models import PersonSearchNetwork
 from personsearch.results import Spec
+from personsearch.weights.entries import WeightsEntry, WeightsFile, entry_of, package_folder
 from personsearch.weights.files import load_network
 from personsearch.weights.hub import HubOptions, commit_of, fetch, fetch_file
 from personsearch.weights.names import Folder, HubRepo, Packaged, TensorFile, WeightsName, parse_name
@@ -27,81 +21,6 @@ logger = logging.getLogger(__name__)
 
 #: What ``from_pretrained`` loads by default, spelled so that a folder of that name does not make it ambiguous.
 DEFAULT = "package://stl-mrfp-small"
-
-
-class WeightsFile(StrictModel):
-    """One file of an entry: its name, sha256 (64 hex digits) and size in bytes."""
-
-    name: str = Field(min_length=1)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    bytes: int = Field(ge=1)
-
-
-class WeightsEntry(StrictModel):
-    """One entry of ``weights.toml``.
-
-    Attributes:
-        arch: name of the model preset.
-        package: folder inside the package that holds the files; None where ``repo`` does.
-        repo: ``org/repo`` on the Hub; None where ``package`` is given.
-        revision: commit of ``repo``, 40 hex digits.
-        files: every file with its hash and size.
-        train_data: what the weights were trained on.
-        license: SPDX identifier of the weights' licence.
-        license_link: where the licence can be read.
-        commercial: whether the licence allows commercial use.
-        metrics: figure -> fraction, measured by ``measured_with``.
-        measured_with: the command that measured the figures.
-    """
-
-    arch: str
-    package: str | None = None
-    repo: str | None = None
-    revision: str | None = Field(None, pattern="^[0-9a-f]{40}$")
-    files: tuple[WeightsFile, ...] = Field(min_length=1)
-    train_data: str
-    license: str
-    license_link: str
-    commercial: bool
-    metrics: dict[str, float]
-    measured_with: str
-
-    @model_validator(mode="after")
-    def _has_a_place(self) -> WeightsEntry:
-        if (self.package is None) == (self.repo is None):
-            raise ValueError("give either package or repo")
-        if self.repo is not None and self.revision is None:
-            raise ValueError("a repo needs its revision: 40 hex digits")
-        return self
-
-
-@cache
-def list_weights() -> Mapping[str, WeightsEntry]:
-    """Return the entries of ``weights.toml`` by name.
-
-    Example:
-        >>> personsearch.list_weights()["stl-mrfp-small"].license
-        'CC0-1.0'
-    """
-    packed = Path(str(files("personsearch"))) / "weights.toml"
-    path = packed if packed.exists() else packed.parent.parent / "weights.toml"  # in a checkout it lies at the root
-    data = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {name: parse(WeightsEntry, entry, f"{path} [{name}]") for name, entry in data.items()}
-
-
-def entry_of(name: str) -> WeightsEntry:
-    """Return one entry of ``weights.toml``.
-
-    Raises:
-        WeightsNotFoundError: there is no such entry; the message lists those there are.
-    """
-    entries = list_weights()
-    if name not in entries:
-        raise WeightsNotFoundError(
-            f"{name}: no weights of this name; there are {', '.join(entries)}. For a folder or file write ./{name}, "
-            "for a repository on the Hub org/repo"
-        )
-    return entries[name]
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +135,7 @@ def _locate_entry(name: str, entry: WeightsEntry, options: HubOptions | None) ->
         folder = fetch(HubRepo(entry.repo, entry.revision), options)
         remedy = "delete the cached file and fetch it again"
     else:
-        folder = Path(str(files("personsearch"))) / str(entry.package)
+        folder = package_folder() / str(entry.package)
         remedy = "reinstall personsearch"
     for file in entry.files:
         _verify(folder / file.name, file, remedy)

@@ -85,10 +85,10 @@ def pull(name: str, options: dict[str, Any]) -> Result:
 
 def pull_entry(entry: str) -> Result:
     """Load weights by the name of an entry of ``weights.toml``, given as JSON."""
-    from personsearch.weights import registry
+    from personsearch.weights import entries
 
-    listed = registry.WeightsEntry.model_validate_json(entry)
-    registry.list_weights = lambda: {"from-hub": listed}
+    listed = entries.WeightsEntry.model_validate_json(entry)
+    entries.list_weights = lambda: {"from-hub": listed}
     return pull("from-hub", {})
 
 

@@ -7,9 +7,10 @@ import pytest
 from personsearch import PersonSearcher, list_weights
 from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.weights import registry
+from personsearch.weights.entries import WeightsEntry, WeightsFile, entry_of
 from personsearch.weights.files import MODEL_FILE
 from personsearch.weights.names import Folder, Packaged, TensorFile, parse_name
-from personsearch.weights.registry import DEFAULT, WeightsEntry, WeightsFile, entry_of, load_weights, locate
+from personsearch.weights.registry import DEFAULT, load_weights, locate
 
 NAME = "stl-mrfp-small"
 

@@ -15,7 +15,7 @@ from personsearch.searcher import PersonSearcher
 from personsearch.train.adaptation.folder import CARD, REPORT, SHEET
 from personsearch.train.watch import nan_as_none
 from personsearch.weights.card import model_card
-from personsearch.weights.registry import list_weights
+from personsearch.weights.entries import list_weights
 
 _QUALITY = 88
 
