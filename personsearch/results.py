@@ -279,6 +279,8 @@ class GalleryInfo:
         cameras: camera -> how many scenes it took; scenes of unknown cameras are not among them.
         timed: how many scenes have a time; ``since`` and ``until`` leave out the others.
         fast_decode: whether its JPEGs were decoded at a part of their size.
+        tracks: how many tracks some of the people are views of.
+        persons: how many human beings its people have been grouped into; 0 = they have not been grouped.
     """
 
     images: int
@@ -291,6 +293,8 @@ class GalleryInfo:
     cameras: Mapping[str, int]
     timed: int
     fast_decode: bool = False
+    tracks: int = 0
+    persons: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import numpy as np
 from personsearch.calibration import Calibration
 from personsearch.errors import GalleryError, GalleryMismatchError
 from personsearch.gallery.rows import ImageRow, storable
+from personsearch.gallery.store import NUMBER
 from personsearch.results import Detections, Floats, Spec, is_unit
 
 
@@ -64,6 +65,16 @@ def check_camera(image_id: str, camera: str | None) -> None:
     """
     if camera is not None and not (isinstance(camera, str) and storable(camera)):
         raise GalleryError(f"image {image_id!r}: camera must be a string of valid Unicode or None, got {camera!r}")
+
+
+def check_prefix(prefix: str) -> None:
+    """Refuse the prefix of a note that cannot be stored.
+
+    Raises:
+        GalleryError: it ends in a number, or is not valid Unicode.
+    """
+    if not storable(prefix) or prefix != prefix.rstrip(NUMBER):
+        raise GalleryError(f"the prefix {prefix!r} of a note ends in a number, or is not valid UTF-8")
 
 
 def check_vectors(name: str, vectors: Floats, dim: int) -> None:

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,16 +15,30 @@ from filelock import FileLock
 
 from personsearch.calibration import Calibration, stricter
 from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
+from personsearch.gallery.appearances import mean_embedding
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.checks import check_calibration, check_camera, check_spec, check_vectors, scene_row, seconds
+from personsearch.gallery.checks import (
+    check_calibration,
+    check_camera,
+    check_prefix,
+    check_spec,
+    check_vectors,
+    scene_row,
+    seconds,
+)
+from personsearch.gallery.decisions import check_decisions, num_individuals
 from personsearch.gallery.faults import damaged
 from personsearch.gallery.index import KINDS, IndexKind
 from personsearch.gallery.opening import open_folder
-from personsearch.gallery.rows import ImageRow, storable, stored_detections, unit
-from personsearch.gallery.store import NUMBER, Store
+from personsearch.gallery.people import People
+from personsearch.gallery.rows import ImageRow, stored_detections, unit
+from personsearch.gallery.sightings import sightings
+from personsearch.gallery.store import Store
+from personsearch.gallery.tracks import all_tracks, check_tracks, find_tracks, num_tracks, store_tracks
 from personsearch.gallery.upkeep import Upkeep
 from personsearch.gallery.view import View
-from personsearch.results import Detections, Floats, GalleryInfo, Match, Spec, StoredScene
+from personsearch.people import NewScene, NewTrack
+from personsearch.results import Detections, Floats, GalleryInfo, Match, Sighting, Spec, StoredScene, Track
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +93,18 @@ class Gallery:
         self._threads = threading.RLock()
         self._upkeep = Upkeep(store)
         self._view = View(store, self._upkeep)
+        self._people = People(
+            store,
+            self._threads,
+            calibration=lambda: self._calibration,
+            writable=self._writable,
+            erase=self._erase,
+        )
+
+    @property
+    def people(self) -> People:
+        """Who is whom here: grouping, names, and decisions by hand."""
+        return self._people
 
     @property
     def spec(self) -> Spec:
@@ -261,6 +287,103 @@ class Gallery:
             self._store.insert(row, detections.boxes, detections.scores, detections.embeddings)
         return True
 
+    def add_tracks(
+        self, scenes: Sequence[NewScene], tracks: Sequence[NewTrack], *, note: tuple[str, bytes] | None = None
+    ) -> None:
+        """Store people who were followed, with the scenes that show their best views, in one transaction.
+
+        Args:
+            scenes: scenes with the people who are views of the tracks, and nobody else.
+            tracks: the tracks.
+            note: prefix and content, as :meth:`note` takes them, to be kept together with them.
+
+        Raises:
+            GalleryError: the gallery is open for reading only, or an argument cannot be stored.
+            GalleryMismatchError: a scene of such an id is stored already.
+            GalleryFullError: the disk is full; nothing of the tracks is stored.
+
+        Example:
+            >>> from personsearch.people import NewScene, NewTrack, NewView
+            >>> scene = NewScene(image_id="walk.mp4#t=2.000", detections=detections[:1], camera="door", time=2.0)
+            >>> view = NewView(image_id="walk.mp4#t=2.000", row=0, frames=25)
+            >>> gallery.add_tracks([scene], [NewTrack(views=(view,), first=1.0, last=6.0)])
+            >>> [track] = gallery.tracks()
+            >>> track.first, track.last, track.frames
+            (1.0, 6.0, 25)
+            >>> gallery.track(track.track_id) == track
+            True
+            >>> [sighting] = gallery.sightings(track.detection_ids)
+            >>> sighting.image_id, sighting.track == track
+            ('walk.mp4#t=2.000', True)
+            >>> gallery.track_embedding(track.track_id).shape
+            (512,)
+        """
+        self._writable()
+        rows = [
+            scene_row(
+                scene.image_id,
+                scene.detections,
+                camera=scene.camera,
+                time=scene.time,
+                extra=scene.extra,
+                dim=self.embedding_size,
+            )
+            for scene in scenes
+        ]
+        check_tracks(tracks, {scene.image_id: len(scene.detections) for scene in scenes})
+        if note is not None:
+            check_prefix(note[0])
+        with self._threads, self._store.transaction():
+            ids = {}
+            for scene, row in zip(scenes, rows, strict=True):
+                if self._store.digest(scene.image_id) is not None:
+                    raise GalleryMismatchError(
+                        f"{self.path}: image {scene.image_id!r} is stored already; remove it before its people are "
+                        "stored as tracks"
+                    )
+                people = scene.detections
+                ids[scene.image_id] = self._store.insert(row, people.boxes, people.scores, people.embeddings)
+            store_tracks(self._store, tracks, ids, {row.image_id: row.time for row in rows})
+            if note is not None:
+                self._store.note(*note)
+
+    def tracks(self) -> list[Track]:
+        """Return the tracks of people who were followed, by rising track_id."""
+        with self._threads:
+            return all_tracks(self._store)
+
+    def track(self, track_id: int) -> Track | None:
+        """Return a track; None where there is none of this id."""
+        with self._threads:
+            return find_tracks(self._store, [track_id]).get(track_id)
+
+    def track_embedding(self, track_id: int) -> Floats:
+        """Return the embedding (D,) float32 of a track: the mean of its views, unit length.
+
+        A view counts by the frames that it stands for.
+
+        Raises:
+            GalleryError: there is no track of this id.
+        """
+        with self._threads, self._store.snapshot():
+            found = find_tracks(self._store, [track_id])
+            if not found:
+                raise GalleryError(f"{self.path}: there is no track {track_id}; tracks() lists them")
+            return mean_embedding(self._store, found[track_id].detection_ids)
+
+    def sightings(self, detection_ids: Sequence[int]) -> list[Sighting]:
+        """Return what is known of stored people: where each was seen, the track, and whom they are taken for.
+
+        Raises:
+            GalleryError: nobody has one of these ids.
+        """
+        with self._threads, self._store.snapshot():
+            found = sightings(self._store, detection_ids)
+        for number in detection_ids:
+            if number not in found:
+                raise GalleryError(f"{self.path}: nobody has detection_id {number}; matches carry valid ones")
+        return [found[number] for number in detection_ids]
+
     def label(self, image_id: str, *, camera: str | None = None, time: float | None = None) -> bool:
         """Give a stored scene another camera or time. Its people keep their detection_ids.
 
@@ -311,8 +434,7 @@ class Gallery:
             b'read to its end'
         """
         self._writable()
-        if not storable(prefix) or prefix != prefix.rstrip(NUMBER):
-            raise GalleryError(f"the prefix {prefix!r} of a note ends in a number, or is not valid UTF-8")
+        check_prefix(prefix)
         with self._threads, self._store.transaction():
             self._store.note(prefix, content)
 
@@ -344,13 +466,19 @@ class Gallery:
             image_ids = [image_ids]
         if image_ids is None and before is None:
             raise GalleryError("remove() needs image_ids or before; to erase everything, delete the folder")
-        count = 0
+        named = None if image_ids is None else list(image_ids)
+
+        def erase() -> int:
+            count = 0 if named is None else self._store.delete(named)
+            return count if before is None else count + self._store.delete_before(before)
+
+        return self._erase(erase)
+
+    def _erase(self, erase: Callable[[], int]) -> int:
+        """Erase in a transaction, so that afterwards it is in no file of the gallery; return how much that was."""
         with self._threads:
             with self._store.transaction():
-                if image_ids is not None:
-                    count += self._store.delete(list(image_ids))
-                if before is not None:
-                    count += self._store.delete_before(before)
+                count = erase()
                 if count:
                     self._upkeep.drop_cache()
             if count and not self._store.truncate_log():
@@ -485,6 +613,7 @@ class Gallery:
         """Return what the gallery holds and how it is searched."""
         with self._threads:
             index, state, (cameras, timed) = self._described(), self._store.state(), self._store.labels()
+            tracks, persons = num_tracks(self._store), num_individuals(self._store)
         return GalleryInfo(
             images=state.images,
             people=state.people,
@@ -496,6 +625,8 @@ class Gallery:
             cameras=cameras,
             timed=timed,
             fast_decode=self.spec.fast_decode,
+            tracks=tracks,
+            persons=persons,
         )
 
     def check(self) -> list[str]:
@@ -506,9 +637,16 @@ class Gallery:
         """
         with self._threads, self._store.snapshot():
             try:
-                return self._store.problems() or self._upkeep.problems(self._view.refresh())
+                return self._problems()
             except GalleryCorruptError as error:
                 return [str(error)]
+
+    def _problems(self) -> list[str]:
+        problems = self._store.problems()
+        if not problems:
+            all_tracks(self._store)  # what is said of people is checked as it is read
+            check_decisions(self._store)
+        return problems or self._upkeep.problems(self._view.refresh())
 
     def _both(self, image_id: str, given: ImageRow, people: int) -> str:
         """Say what is stored of a scene and what was given, for a message that the two differ."""

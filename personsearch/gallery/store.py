@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from personsearch.gallery.rows import (
     ImageRow,
     PersonRow,
     storable,
+    stored_detections,
     stored_vectors,
 )
 from personsearch.results import Floats, Spec
@@ -185,6 +186,23 @@ class Store:
             finally:
                 self._roll_back()
 
+    def read(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with self._translated():
+            return self._db.execute(query, values).fetchall()
+
+    def write(self, statement: str, values: Sequence[object] = ()) -> int:
+        """Change something; call inside a transaction. Returns how many rows changed."""
+        return self._db.execute(statement, values).rowcount
+
+    def has_table(self, name: str) -> bool:
+        """Whether a table is there that galleries have from its first use on."""
+        return bool(self.read("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)))
+
+    def corrupt(self, what: str) -> GalleryCorruptError:
+        """Return the error that something read from the database is not what was stored."""
+        return GalleryCorruptError(damaged(self.path, what))
+
     def _roll_back(self) -> None:
         with suppress(sqlite3.DatabaseError):  # a damaged file fails here too, and has been reported already
             if self._db.in_transaction:
@@ -222,12 +240,15 @@ class Store:
         Args:
             image: the scene's row as it is to be from now on.
         """
-        columns = [f"{name} = ?" for name in IMAGE_COLUMNS[1:]]
-        self._db.execute(f"UPDATE image SET {', '.join(columns)} WHERE id = ?", (*image.values(), image.id))
+        self._update(image)
         self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, '0')", (LABELLINGS,))
         self._count(labellings=1)
 
-    def insert(self, image: ImageRow, boxes: Floats, scores: Floats, embeddings: Floats) -> None:
+    def _update(self, image: ImageRow) -> None:
+        columns = [f"{name} = ?" for name in IMAGE_COLUMNS[1:]]
+        self._db.execute(f"UPDATE image SET {', '.join(columns)} WHERE id = ?", (*image.values(), image.id))
+
+    def insert(self, image: ImageRow, boxes: Floats, scores: Floats, embeddings: Floats) -> range:
         """Store a scene and its people; call inside a transaction.
 
         Args:
@@ -235,6 +256,9 @@ class Store:
             boxes: (N, 4) float32 xyxy, pixels of the scene.
             scores: (N,) float32.
             embeddings: (N, D) float32, unit length; stored in half precision.
+
+        Returns:
+            The detection_ids of the people.
         """
         cursor = self._db.execute(
             f"INSERT INTO image ({', '.join(IMAGE_COLUMNS[1:])}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", image.values()
@@ -249,6 +273,8 @@ class Store:
             (PersonRow(0, number, tuple(box), score, vector.tobytes()).values() for box, score, vector in people),
         )
         self._count(images=1, people=len(boxes))
+        [last] = self._db.execute("SELECT last_insert_rowid()").fetchone()
+        return range(last - len(boxes) + 1, last + 1)  # AUTOINCREMENT counts up, and nobody else writes
 
     def delete(self, image_ids: Sequence[str]) -> int:
         """Delete scenes with their people; call inside a transaction. Returns how many scenes there were."""
@@ -257,6 +283,17 @@ class Store:
     def delete_before(self, time: float) -> int:
         """Delete scenes with a time below this, with their people; call inside a transaction. Returns how many."""
         return self._delete("time < ?", time)
+
+    def delete_people(self, detection_ids: Sequence[int]) -> int:
+        """Delete people and leave their scenes; call inside a transaction. Returns how many people there were."""
+        found = self.find_people(detection_ids)
+        self._db.execute("DELETE FROM person WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(found)),))
+        for scene in {scene.id: scene for _, scene in found.values()}.values():
+            left = stored_detections(scene, self.people_of(scene), self.embedding_size)
+            self._update(scene.labelled(left, scene.camera, scene.time))
+        if found:
+            self._count(people=-len(found), deletions=1)
+        return len(found)
 
     def note(self, prefix: str, content: bytes) -> None:
         """Keep something about scenes whose ids begin so, until one of them is erased; call inside a transaction."""
@@ -270,7 +307,7 @@ class Store:
         return rows[0][1] if rows else None
 
     def _notes(self, where: str = "", *values: object) -> list[tuple[str, bytes]]:
-        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone() is None:
+        if not self.has_table("note"):
             return []
         rows = self._db.execute(f"SELECT prefix, content, checksum FROM note {where}", values).fetchall()
         for prefix, content, checksum in rows:
@@ -279,7 +316,7 @@ class Store:
         return [(prefix, content) for prefix, content, _ in rows]
 
     def _delete(self, where: str, value: object) -> int:
-        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone() is not None:
+        if self.has_table("note"):
             about = f"SELECT rtrim(image_id, '{NUMBER}') FROM image WHERE {where}"
             self._db.execute(f"DELETE FROM note WHERE prefix IN ({about})", (value,))
         people = self._db.execute(
@@ -438,6 +475,11 @@ class Store:
             raise gallery_error(file, error) from error
         if self._has_changed():  # what was read may be half of the state before and half of the one after
             raise GalleryLockedError(locked(file))
+
+
+def row_sum(content: Sequence[object]) -> int:
+    """Return the checksum of a row: of its values, as SQLite gives them back."""
+    return zlib.crc32(json.dumps(content, default=repr).encode())
 
 
 def _note_sum(prefix: str, content: bytes) -> int:
