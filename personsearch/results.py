@@ -306,9 +306,11 @@ class RescueReport:
         people: people in them.
         lost: image_ids of the others, as far as they can be read.
         stored: how many scenes the damaged gallery says it held, if it can.
+        left_out: how many rows of what it says beside scenes (notes, tracks, people, decisions) are damaged.
     """
 
     saved: int
     people: int
     lost: tuple[str, ...] = ()
     stored: int | None = None
+    left_out: int = 0

@@ -137,7 +137,7 @@ def rescue_command(
         if weights is None:
             raise
         report = rescue(gallery, new, searcher_for(weights, "cpu", fast_decode=fast_decode).spec)
-    complete = not report.lost and report.stored in (None, report.saved)
+    complete = not report.lost and not report.left_out and report.stored in (None, report.saved)
     if as_json:
         print_json(asdict(report))
     else:
@@ -151,6 +151,8 @@ def _print_rescue(report: RescueReport) -> None:
     out.print(
         f"{report.saved}{of} scenes saved, with {report.people} people; index the same images again to add the rest"
     )
+    if report.left_out:
+        err.print(f"[yellow]{counted(report.left_out, 'row')} about tracks, people and decisions lost[/]")
     if report.lost:
         err.print("[yellow]lost, as far as the names can be read:[/]")
         for name in report.lost:

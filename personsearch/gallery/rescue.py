@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery.faults import DATABASE, UNREADABLE
 from personsearch.gallery.gallery import Gallery
 from personsearch.gallery.meta import spec_of, without_revision
+from personsearch.gallery.opening import open_folder
 from personsearch.gallery.reading import connect_reader
+from personsearch.gallery.rescue_rest import copy_rest
 from personsearch.gallery.rows import (
     IMAGE_COLUMNS,
     PERSON_COLUMNS,
@@ -54,6 +56,7 @@ def rescue(damaged: Path, new: Path, spec: Spec | None = None) -> RescueReport:
         raise GalleryError(f"{new}: there is a gallery here already; name a new folder")
     saved = people = 0
     lost: list[str] = []
+    were: dict[str, list[int]] = {}
     with closing(connect_reader(file, BUSY_SECONDS)[0]) as db:
         db.text_factory = lambda raw: raw.decode("utf-8", "replace")
         spec = _spec(db, file, spec)
@@ -77,9 +80,35 @@ def rescue(damaged: Path, new: Path, spec: Spec | None = None) -> RescueReport:
                     continue
                 extra = json.loads(scene.extra)
                 gallery.add(scene.image_id, detections, camera=scene.camera, time=scene.time, extra=extra)
+                were[scene.image_id] = [row.id for row in rows]
                 saved += 1
                 people += len(detections)
-    return RescueReport(saved=saved, people=people, lost=tuple(lost), stored=stored)
+        left_out = _copy_rest(db, new, were, whole=not lost and stored in (None, saved))
+    return RescueReport(saved=saved, people=people, lost=tuple(lost), stored=stored, left_out=left_out)
+
+
+def _copy_rest(db: sqlite3.Connection, new: Path, were: Mapping[str, Sequence[int]], *, whole: bool) -> int:
+    """Copy notes, tracks and people; return how many rows are damaged.
+
+    Args:
+        db: the damaged gallery.
+        new: folder of the new one.
+        were: image_id -> detection_ids that the scene's people had, rising.
+        whole: whether all scenes were saved.
+    """
+    store, lock = open_folder(new, write=True, spec=None)
+    try:
+        ids: dict[int, int] = {}
+        for image_id, old in were.items():
+            scene = store.image(image_id)
+            if scene is not None:
+                ids.update(zip(old, (person.id for person in store.people_of(scene)), strict=True))
+        with store.transaction():
+            return copy_rest(db, store, ids, whole=whole)
+    finally:
+        store.close()
+        if lock is not None:
+            lock.release()
 
 
 def _spec(db: sqlite3.Connection, file: Path, given: Spec | None) -> Spec:

@@ -298,7 +298,7 @@ class Store:
     def note(self, prefix: str, content: bytes) -> None:
         """Keep something about scenes whose ids begin so, until one of them is erased; call inside a transaction."""
         self._db.execute(_NOTES)
-        self._db.execute("INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (prefix, content, _note_sum(prefix, content)))
+        self._db.execute("INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (prefix, content, note_sum(prefix, content)))
 
     def noted(self, prefix: str) -> bytes | None:
         """Return what was noted about the scenes whose ids begin so; None = nothing."""
@@ -311,7 +311,7 @@ class Store:
             return []
         rows = self._db.execute(f"SELECT prefix, content, checksum FROM note {where}", values).fetchall()
         for prefix, content, checksum in rows:
-            if not (isinstance(prefix, str) and isinstance(content, bytes)) or checksum != _note_sum(prefix, content):
+            if not (isinstance(prefix, str) and isinstance(content, bytes)) or checksum != note_sum(prefix, content):
                 raise GalleryCorruptError(damaged(self.path, f"the note about {prefix!r} differs from what was stored"))
         return [(prefix, content) for prefix, content, _ in rows]
 
@@ -482,5 +482,6 @@ def row_sum(content: Sequence[object]) -> int:
     return zlib.crc32(json.dumps(content, default=repr).encode())
 
 
-def _note_sum(prefix: str, content: bytes) -> int:
+def note_sum(prefix: str, content: bytes) -> int:
+    """Return the checksum of a note."""
     return zlib.crc32(content, zlib.crc32(prefix.encode("utf-8", "replace")))

@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS track_view (
     "CREATE INDEX IF NOT EXISTS view_of_track ON track_view (track, rank)",
     f"INSERT OR IGNORE INTO meta VALUES ('{LAST_TRACK}', '0')",
 )
-_COLUMNS = "track_view.person, track_view.track, rank, frames, before, after, track_view.checksum"
+COLUMNS = "track_view.person, track_view.track, rank, frames, before, after, track_view.checksum"
 
 
 @dataclass(frozen=True)
@@ -112,18 +112,35 @@ def store_tracks(
     """
     if not tracks:
         return
-    for statement in _SCHEMA:
-        store.write(statement)
+    _prepare(store)
     [[last]] = store.read("SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?", (LAST_TRACK,))
+    rows = []
     for number, track in enumerate(tracks, start=last + 1):
         for rank, view in enumerate(track.views):
             time = times[view.image_id]
             known = time is not None and track.first is not None and track.last is not None
             before = round(time - track.first, 6) + 0.0 if known else None  # type: ignore[operator]
             after = round(track.last - time, 6) + 0.0 if known else None  # type: ignore[operator]
-            row = ViewRow(ids[view.image_id][view.row], number, rank, view.frames, before, after)
-            store.write("INSERT INTO track_view VALUES (?, ?, ?, ?, ?, ?, ?)", row.values())
-    store.write("UPDATE meta SET value = ? WHERE key = ?", (str(last + len(tracks)), LAST_TRACK))
+            rows.append(ViewRow(ids[view.image_id][view.row], number, rank, view.frames, before, after))
+    store_views(store, rows)
+    keep_track_ids(store, last + len(tracks))
+
+
+def store_views(store: Store, rows: Iterable[ViewRow]) -> None:
+    """Store views of tracks; call inside a transaction."""
+    _prepare(store)
+    for row in rows:
+        store.write("INSERT INTO track_view VALUES (?, ?, ?, ?, ?, ?, ?)", row.values())
+
+
+def keep_track_ids(store: Store, last: int) -> None:
+    """Give no track an id up to ``last`` any more; call inside a transaction."""
+    store.write("UPDATE meta SET value = ? WHERE key = ?", (str(last), LAST_TRACK))
+
+
+def _prepare(store: Store) -> None:
+    for statement in _SCHEMA:
+        store.write(statement)
 
 
 def all_tracks(store: Store) -> list[Track]:
@@ -176,7 +193,7 @@ def views(store: Store) -> list[ViewRow]:
 def _views(store: Store, where: str, *values: object) -> list[ViewRow]:
     if not store.has_table("track_view"):
         return []
-    rows = [ViewRow(*row) for row in store.read(f"SELECT {_COLUMNS} FROM track_view {where}", values)]
+    rows = [ViewRow(*row) for row in store.read(f"SELECT {COLUMNS} FROM track_view {where}", values)]
     return [_intact(store, row) for row in rows]
 
 
@@ -184,7 +201,7 @@ def _tracks(store: Store, where: str, *values: object) -> list[Track]:
     if not store.has_table("track_view"):
         return []
     rows = store.read(
-        f"SELECT {_COLUMNS}, image.camera, image.time FROM track_view JOIN person ON person.id = track_view.person "
+        f"SELECT {COLUMNS}, image.camera, image.time FROM track_view JOIN person ON person.id = track_view.person "
         f"JOIN image ON image.id = person.image {where} ORDER BY track_view.track, rank",
         values,
     )
