@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.logging import RichHandler
 from rich.markup import escape
-from typer.core import TyperGroup
 
-from personsearch.cli import adapt, data, evaluate, gallery, search, synth, train, weights
-from personsearch.cli.common import err, out
+from personsearch.cli import adapt, data, evaluate, gallery, people, search, synth, train, weights
+from personsearch.cli.common import Commands, err, out
 from personsearch.cli.faults import UNFINISHED, explain
 from personsearch.version import __version__
 
@@ -21,16 +20,6 @@ from personsearch.version import __version__
 INTERRUPTED = 130
 #: Set to anything, this environment variable lets exceptions end the program with Python's traceback.
 DEBUG = "PERSONSEARCH_DEBUG"
-
-
-class Commands(TyperGroup):
-    """Commands whose descriptions are shown whole."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the commands; by itself, the library would cut a description at the end of its line."""
-        rows = [(name, command.get_short_help_str(limit=1000)) for name, command in self.commands.items()]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
 
 
 # Without markup, help is plain text: names of options are never cut, and descriptions have room at 80 columns.
@@ -47,11 +36,12 @@ for command in (search.demo, search.index, search.search, search.detect, evaluat
 for name, group in (
     ("data", data.app),
     ("gallery", gallery.app),
+    ("people", people.app),
     ("synth", synth.app),
     ("train", train.app),
     ("weights", weights.app),
 ):
-    app.add_typer(group, name=name, cls=Commands)
+    app.add_typer(group, name=name, cls=people.PeopleCommands if group is people.app else Commands)
 
 
 def _print_version(wanted: bool) -> None:

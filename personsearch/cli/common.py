@@ -13,15 +13,30 @@ from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from personsearch.boxes import look_normalised, require_corners
 from personsearch.errors import ImageError
 from personsearch.plain import finite_or_none
 
 #: Columns whose cells are never broken; all others hold texts.
-NUMBERS = frozenset({"query", "rank", "similarity", "probability", "score", "time", "box", "person", "epoch", "MB"})
+NUMBERS = frozenset(
+    {"query", "rank", "similarity", "probability", "score", "time", "box", "person", "epoch", "MB"}
+    | {"first", "last", "first (UTC)", "last (UTC)", "made (UTC)"}
+)
 #: A column of texts that is narrower than this is hard to read.
 READABLE = 24
+
+
+class Commands(TyperGroup):
+    """Commands whose descriptions are shown whole."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands; by itself, the library would cut a description at the end of its line."""
+        rows = [(name, command.get_short_help_str(limit=1000)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -76,14 +91,35 @@ def table_of(*columns: str) -> Table:
     return table
 
 
-def fits(table: Table) -> bool:
-    """Whether the terminal is wide enough for a table, its texts broken where need be."""
+def fits(table: Table, readable: int = READABLE) -> bool:
+    """Whether the terminal is wide enough for a table, its texts broken where need be into ``readable`` signs."""
     needed = 3 * len(table.columns) - 1  # between columns, and at the edges
     for column in table.columns:
         cells = [column.header, *column.cells]
         longest = max(cell_len(str(cell)) for cell in cells)
-        needed += longest if column.no_wrap else min(longest, READABLE)
+        needed += longest if column.no_wrap else min(longest, max(readable, cell_len(str(column.header))))
     return needed <= out.width
+
+
+def print_columns(cells: dict[str, list[str]], readable: int = 10) -> None:
+    """Print a table, column by column, without those that are empty throughout; if it is too wide, a line for each row.
+
+    Args:
+        cells: header -> its cells, markup escaped; the first column says which row it is.
+        readable: the width at which texts can still be read.
+    """
+    shown = {name: column for name, column in cells.items() if any(column)}
+    table = table_of(*shown)
+    rows = list(zip(*shown.values(), strict=True))
+    for row in rows:
+        table.add_row(*row)
+    if fits(table, readable):
+        out.print(table)
+        return
+    lead = next(iter(shown))
+    for row in rows:
+        fields = (f"{name} {cell}" for name, cell in zip(shown, row, strict=True) if cell and name != lead)
+        out.print(f"{lead} {row[0]}: {', '.join(fields)}", soft_wrap=True)
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:

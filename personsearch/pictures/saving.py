@@ -37,7 +37,7 @@ def require_savable(path: Path, option: str = "--save", *, inputs: Sequence[str]
         )
     if path.is_dir():
         raise ImageError(f"{option} {path}: is a folder; name a picture in it, such as {path / 'matches.png'}")
-    _require_folder(path.parent, option)
+    require_folder(path.parent, option)
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise ImageError(f"{option} {path}: cannot be written to; name another place")
 
@@ -61,7 +61,7 @@ def targets_of(names: Sequence[str], save: str, option: str = "--save") -> list[
     if len(set(names)) == 1 and not (save.endswith(("/", os.sep)) or path.is_dir()):
         require_savable(path, option, inputs=names)
         return [path] * len(names)
-    _require_folder(path, option)
+    require_folder(path, option)
     targets = {name: path / inner for name, inner in _inner_names(list(dict.fromkeys(names))).items()}
     for name, target in targets.items():
         require_savable(target, option, inputs=names)
@@ -133,7 +133,12 @@ def _parts(name: str) -> list[str]:
     return resolved or ["picture"]
 
 
-def _require_folder(folder: Path, option: str) -> None:
+def require_folder(folder: Path, option: str = "--save") -> None:
+    """Make a folder for pictures where it is missing.
+
+    Raises:
+        ImageError: it cannot be made, or cannot be written to.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

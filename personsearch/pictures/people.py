@@ -1,0 +1,250 @@
+"""The people of a gallery as a contact sheet: one person per row, with pictures of when and where they were seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from PIL import Image, ImageDraw
+
+from personsearch.errors import ImageError
+from personsearch.people import Appearance, Person
+from personsearch.pictures.drawing import FAINT, INK, NOTHING, PAPER, Colour, fitted, load_font, shortened
+from personsearch.pictures.fonts import writable
+from personsearch.pictures.matches import scene_loaders
+from personsearch.pictures.times import is_date, span_text
+from personsearch.pictures.video import frame_of
+from personsearch.results import Sighting
+
+#: Pictures of one person that a sheet shows.
+MOST_VIEWS = 8
+#: Rows of one sheet that are still pleasant to scroll through.
+MOST_ROWS = 60
+
+CELL = (92, 164)
+CAPTION = 34
+GAP = 12
+HEADING = 40
+#: Width of the text at the left of a row.
+LABEL = 276
+#: Height of a row without pictures.
+LOW = 118
+#: Share of a person's height that is shown around the box.
+MARGIN = 0.04
+#: Scenes that are in memory at once.
+_AT_ONCE = 48
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture of a person that a sheet shows: one stored detection, and the appearance that it is of."""
+
+    appearance: Appearance
+    detection_id: int
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """What stands in one place of a row: lines of text, below a picture if there is one."""
+
+    caption: tuple[str, ...]
+    picture: Image.Image | None = None
+
+
+def best_views(person: Person, most: int = MOST_VIEWS) -> list[View]:
+    """Choose what shows a person best: the best view of each appearance, of every camera, of the longest ones first.
+
+    Args:
+        person: of a gallery.
+        most: how many views at most. If there is room, a second view of each appearance follows.
+
+    Returns:
+        The views in the order of the person's appearances.
+    """
+    in_turn = _spread_over_cameras(person)
+    wanted = [(place, rank) for rank in (0, 1) for place in in_turn]
+    there = [(place, rank) for place, rank in wanted if rank < len(person.appearances[place].detection_ids)]
+    return [
+        View(person.appearances[place], person.appearances[place].detection_ids[rank])
+        for place, rank in sorted(there[:most])
+    ]
+
+
+def _spread_over_cameras(person: Person) -> list[int]:
+    """Return the places of all appearances: of each camera the longest one, then of each the next one, and so on."""
+    by_camera: dict[str | None, list[int]] = defaultdict(list)
+    for place in sorted(range(len(person.appearances)), key=lambda place: -person.appearances[place].frames):
+        by_camera[person.appearances[place].camera].append(place)
+    return [place for turn in zip_longest(*by_camera.values()) for place in turn if place is not None]
+
+
+def draw_people(
+    people: Sequence[Person],
+    sightings: Mapping[int, Sighting],
+    *,
+    heading: str = "",
+    most_views: int = MOST_VIEWS,
+    pictures: bool = True,
+) -> Image.Image:
+    """Draw people as a contact sheet: a row for each, with their best views, each with camera and time. Loads no torch.
+
+    Args:
+        people: of a gallery, one row each, from top to bottom.
+        sightings: detection_id -> where it was found; those of :func:`best_views` are needed, and their scenes are read
+            from where they were indexed.
+        heading: a line above.
+        most_views: pictures per person at most.
+        pictures: whether to show any; without them a sheet says who was where, and shows nobody.
+
+    Returns:
+        A picture. A scene that is gone, or whose file has changed since it was indexed, becomes an empty tile.
+
+    Example:
+        >>> people = gallery.people.all()
+        >>> rows = [view.detection_id for person in people for view in best_views(person)]
+        >>> sightings = {one.detection_id: one for one in gallery.sightings(rows)}
+        >>> draw_people(people, sightings).save("people.png")
+    """
+    tiles = _pictures(people, sightings, most_views) if pictures else [_words(person, most_views) for person in people]
+    columns = max((len(row) for row in tiles), default=0)
+    height = (CELL[1] + CAPTION if pictures else LOW) + GAP
+    top = HEADING if heading else GAP
+    width = GAP + LABEL + max(columns, 1) * (CELL[0] + GAP)
+    sheet = Image.new("RGB", (width, top + len(people) * height), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    if heading:
+        _write(pen, (GAP, 11), heading, 18, INK, width - 2 * GAP)
+    for row, person in enumerate(people):
+        y = top + row * height
+        if row:
+            pen.line((GAP, y - GAP // 2, width - GAP, y - GAP // 2), fill=NOTHING)
+        _describe(pen, person, y)
+        for column, tile in enumerate(tiles[row]):
+            x = GAP + LABEL + column * (CELL[0] + GAP)
+            if tile.picture is not None:
+                sheet.paste(tile.picture, (x, y))
+            _lines(pen, (x, y + CELL[1] + 2 if pictures else y), tile.caption)
+    return sheet
+
+
+def _pictures(people: Sequence[Person], sightings: Mapping[int, Sighting], most: int) -> list[list[_Tile]]:
+    """Return the tiles of each person, by time within an appearance."""
+
+    def time_of(view: View) -> float | None:
+        one = sightings.get(view.detection_id)
+        return view.appearance.first if one is None or one.time is None else one.time
+
+    views = [best_views(person, most) for person in people]
+    crops = dict(_crops(sightings[one.detection_id] for row in views for one in row if one.detection_id in sightings))
+    tiles = []
+    for row in views:
+        if all(time_of(view) is not None for view in row):
+            row = sorted(row, key=lambda view: (view.appearance.first or 0, time_of(view)))
+        tiles.append(
+            [
+                _Tile(
+                    (view.appearance.camera or "", _short(span_text(time_of(view), None))),
+                    crops.get(view.detection_id) or _empty(),
+                )
+                for view in row
+            ]
+        )
+    return tiles
+
+
+def _words(person: Person, most: int) -> list[_Tile]:
+    """Return where and when a person was, without pictures."""
+    tiles = []
+    for place in sorted(_spread_over_cameras(person)[:most]):
+        one = person.appearances[place]
+        begin, _, end = span_text(one.first, one.last).partition(" to ")
+        tiles.append(_Tile((one.camera or "", _short(begin), f"to {_short(end)}" if end else "")))
+    return tiles
+
+
+def _short(time: str) -> str:
+    """Leave the year out of a date, which stands at the left."""
+    day, _, clock = time.rpartition(" ")
+    return f"{day[5:]} {clock}" if day else clock
+
+
+def _empty() -> Image.Image:
+    picture = Image.new("RGB", CELL, NOTHING)
+    _lines(ImageDraw.Draw(picture), (6, 6), ("gone or", "changed"))
+    return picture
+
+
+def _describe(pen: ImageDraw.ImageDraw, person: Person, y: int) -> None:
+    """Write who it is, where, when and how often, at the left of a row."""
+    width = LABEL - GAP
+    number = str(person.person_id)
+    _write(pen, (GAP, y), number, 22, INK, width)
+    if person.name is not None:
+        left = GAP + round(pen.textlength(number, font=load_font(22))) + 10
+        _write(pen, (left, y + 4), person.name, 17, INK, LABEL - left)
+    seen = len(person.appearances)
+    lines = [
+        ", ".join(person.cameras),
+        *_span(pen, person, width),
+        f"{seen} appearance{'s' * (seen != 1)}, {person.frames} frame{'s' * (person.frames != 1)}",
+        "decided by hand" if person.by_hand else "",
+    ]
+    for place, line in enumerate(line for line in lines if line):
+        _write(pen, (GAP, y + 30 + 17 * place), line, 13, FAINT, width)
+
+
+def _span(pen: ImageDraw.ImageDraw, person: Person, width: int) -> list[str]:
+    """Write from when to when a person was seen: in one line if it fits, else in two."""
+    text = span_text(person.first, person.last)
+    if person.first is not None and is_date(person.first):
+        text += " UTC"
+    if pen.textlength(text, font=load_font(13)) <= width:
+        return [text]
+    begin, _, end = text.partition(" to ")
+    return [begin, f"to {end}"]
+
+
+def _lines(pen: ImageDraw.ImageDraw, at: tuple[int, int], lines: Sequence[str]) -> None:
+    for number, line in enumerate(line for line in lines if line):
+        _write(pen, (at[0], at[1] + 15 * number), line, 12, FAINT, CELL[0])
+
+
+def _write(pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, size: int, colour: Colour, width: int) -> None:
+    text, font = writable(" ".join(text.split()), size)
+    pen.text(at, shortened(pen, text, font, width), fill=colour, font=font)
+
+
+def _crops(sightings: Iterable[Sighting]) -> Iterator[tuple[int, Image.Image]]:
+    """Yield detection_id and picture of each whose scene is there; no more than a few scenes are in memory at once."""
+    by_scene: dict[str, list[Sighting]] = defaultdict(list)
+    for one in sightings:
+        by_scene[one.image_id].append(one)
+    names = sorted(by_scene, key=_in_its_video)
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        for image_id, load in zip(some, scene_loaders([by_scene[name][0] for name in some]), strict=True):
+            try:
+                scene = load()
+            except ImageError:  # gone, or not what it was
+                continue
+            for one in by_scene[image_id]:
+                yield one.detection_id, _cut_out(scene, one.box)
+
+
+def _in_its_video(image_id: str) -> tuple[str, float]:
+    """Order frames by video and time, so that few parts of a video are read twice."""
+    frame = frame_of(image_id)
+    return (image_id, 0.0) if frame is None else (image_id.rpartition("#")[0], frame[0])
+
+
+def _cut_out(scene: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
+    """Cut a person out with a little around them, as large as fits into a cell."""
+    margin = MARGIN * (box[3] - box[1])
+    left, top = max(0, round(box[0] - margin)), max(0, round(box[1] - margin))
+    right, bottom = min(scene.width, round(box[2] + margin)), min(scene.height, round(box[3] + margin))
+    crop = scene.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+    scale = min(CELL[0] / crop.width, CELL[1] / crop.height)
+    size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
+    return fitted(crop, size, CELL)[0]
