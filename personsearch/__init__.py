@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from personsearch.people import Gates, Person
     from personsearch.pictures.drawing import draw
     from personsearch.pictures.matches import draw_matches
+    from personsearch.pictures.people import draw_people
     from personsearch.results import Detections, IndexReport, Match, Matches, QueryPerson, Sighting, Spec, Track
     from personsearch.searcher import PersonSearcher
     from personsearch.weights.entries import list_weights
@@ -40,6 +41,7 @@ _HOMES = {
     "Track": "personsearch.results",
     "draw": "personsearch.pictures.drawing",
     "draw_matches": "personsearch.pictures.matches",
+    "draw_people": "personsearch.pictures.people",
     "list_weights": "personsearch.weights.entries",
 }
 
@@ -61,6 +63,7 @@ __all__ = [
     "Track",
     "draw",
     "draw_matches",
+    "draw_people",
     "list_weights",
 ]
 

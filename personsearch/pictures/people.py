@@ -102,10 +102,11 @@ def draw_people(
         A picture. A scene that is gone, or whose file has changed since it was indexed, becomes an empty tile.
 
     Example:
+        >>> found = gallery.people.group()
         >>> people = gallery.people.all()
-        >>> rows = [view.detection_id for person in people for view in best_views(person)]
+        >>> rows = [row for person in people for row in person.detection_ids]
         >>> sightings = {one.detection_id: one for one in gallery.sightings(rows)}
-        >>> draw_people(people, sightings).save("people.png")
+        >>> personsearch.draw_people(people, sightings, heading=f"{len(people)} people").save("people.png")
     """
     tiles = _pictures(people, sightings, most_views) if pictures else [_words(person, most_views) for person in people]
     columns = max((len(row) for row in tiles), default=0)
