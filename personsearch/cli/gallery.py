@@ -33,7 +33,12 @@ def info(gallery: Folder, as_json: Json = False) -> None:
     table = table_of("", "value")
     facts["fast_decode"] = "yes" if facts["fast_decode"] else "no"
     facts["cameras"] = ", ".join(f"{camera} ({count})" for camera, count in facts["cameras"].items()) or "none known"
-    facts["scenes with a time"] = facts.pop("timed")
+    timed, persons, tracks = (facts.pop(key) for key in ("timed", "persons", "tracks"))
+    if facts["people"] and not persons:
+        persons = f"not known yet; 'personsearch people {gallery}' groups them"
+    images, people = facts.pop("images"), facts.pop("people")
+    facts = {"images": images, "people in them": people, "tracks": tracks, "different people": persons, **facts}
+    facts["scenes with a time"] = timed
     for key, value in facts.items():
         if value is not None:
             table.add_row(key.replace("_", " "), escape(str(value)))

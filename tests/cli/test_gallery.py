@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from personsearch import Gallery
 from personsearch.gallery.faults import DATABASE
+from personsearch.people import NewScene, NewTrack, NewView
 from tests.gallery.toy import people, spec
 from tests.support import Run
 
@@ -42,6 +44,8 @@ def test_info(run: Run, gallery: Path) -> None:
         "cameras": {},
         "timed": 4,
         "fast_decode": False,
+        "tracks": 0,
+        "persons": 0,
     }
     assert "a1" * 20 in run("gallery", "info", gallery).out
 
@@ -52,6 +56,17 @@ def test_info_without_a_revision_shows_none(run: Run, tmp_path: Path) -> None:
     assert "embedding size" in shown
     assert "revision" not in shown
     assert json.loads(run("gallery", "info", tmp_path / "g", "--json").out)["revision"] is None
+
+
+def test_info_counts_tracks_and_people(run: Run, gallery: Path) -> None:
+    assert f"not known yet; 'personsearch people {gallery}' groups them" in flat(run("gallery", "info", gallery).out)
+    with Gallery.open(gallery) as opened:
+        scene = NewScene(image_id="clip.mp4#t=0.000", detections=people(1, seed=9))
+        opened.add_tracks([scene], [NewTrack(views=(NewView(image_id=scene.image_id, row=0, frames=7),))])
+        opened.people.group(min_similarity=0.99)
+    facts = json.loads(run("gallery", "info", gallery, "--json").out)
+    assert (facts["people"], facts["tracks"], facts["persons"]) == (7, 1, 7)
+    assert re.search(r"different people +7\b", run("gallery", "info", gallery).out)
 
 
 def test_info_lists_the_cameras(run: Run, gallery: Path) -> None:
@@ -144,7 +159,7 @@ def test_a_rescue_needs_a_new_or_an_empty_folder(run: Run, gallery: Path, tmp_pa
         assert "is not an empty folder" in flat(wrong.err)
     (tmp_path / "empty").mkdir()
     report = json.loads(run("gallery", "rescue", gallery, tmp_path / "empty", "--json").out)
-    assert report == {"saved": 4, "people": 6, "lost": [], "stored": 4}
+    assert report == {"saved": 4, "people": 6, "lost": [], "stored": 4, "left_out": 0}
 
 
 def test_a_rescue_loads_no_weights_that_it_does_not_need(run: Run, gallery: Path, tmp_path: Path) -> None:
