@@ -96,8 +96,15 @@ class Catalogue:
         if filters.exclude_images is not None:
             excluded = [self._rows[name] for name in _names(filters.exclude_images) if name in self._rows]
             passing[np.searchsorted(self._ids.array, excluded)] = False
-        positions = np.searchsorted(self._ids.array, self.scene_of.array)
-        return np.asarray(passing[positions])
+        return np.asarray(passing[self._places()])
+
+    def camera_of(self) -> NDArray[np.int64]:
+        """Return (N,) a number for each person's camera, the same for the same camera; 0 where it is unknown."""
+        return np.asarray(self._cameras.array[self._places()])
+
+    def _places(self) -> NDArray[np.int64]:
+        """Return (N,) where each person's scene stands in the columns of scenes."""
+        return np.searchsorted(self._ids.array, self.scene_of.array)
 
 
 def _names(names: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from personsearch.calibration import Calibration, stricter
 from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
+from personsearch.gallery import searching
 from personsearch.gallery.appearances import mean_embedding
 from personsearch.gallery.catalogue import Filters
 from personsearch.gallery.checks import (
@@ -498,30 +499,76 @@ class Gallery:
         since: float | None = None,
         until: float | None = None,
         exclude_images: Sequence[str] | None = None,
+        exclude_tracks: Sequence[int] | None = None,
+        exclude_detections: Sequence[int] | None = None,
         min_similarity: float | None = None,
         max_false_match_rate: float | None = None,
         one_per_image: bool = False,
+        one_per_track: bool = False,
+        per_camera: bool = False,
+        combine: searching.Combine = "mean",
+        like: Sequence[int] = (),
+        unlike: Sequence[int] = (),
     ) -> list[Match]:
-        """Find the people most similar to one embedding (D,); see :meth:`search_batch` for everything else.
+        """Find the people most similar to one person; :meth:`search_batch` describes what is not described here.
+
+        Args:
+            embedding: (D,) unit length; or (Q, D), several of one person, for instance from several pictures.
+            k: matches at most.
+            cameras: only scenes of these cameras.
+            since: only scenes at this time (seconds) or later.
+            until: only scenes at this time (seconds) or earlier.
+            exclude_images: image_ids to leave out.
+            exclude_tracks: track_ids to leave out.
+            exclude_detections: detection_ids to leave out.
+            min_similarity: drop matches below this.
+            max_false_match_rate: drop matches below the similarity that this share of strangers reaches.
+            one_per_image: keep only the best match of each scene.
+            one_per_track: keep only the best match of each track.
+            per_camera: return the k best matches of every camera.
+            combine: how several embeddings become one search: by their ``"mean"``; or each match counts by the
+                ``"best"`` of its similarities to them.
+            like: detection_ids of matches that were confirmed: the search moves towards them.
+            unlike: detection_ids of matches that were rejected: the search moves away from them, and neither they nor
+                the other views of their tracks come back.
 
         Returns:
-            Matches by falling similarity; equal ones by detection_id.
+            Matches by falling similarity, to what is searched for in the end; equal ones by detection_id.
+
+        Raises:
+            ConfigError: a rate is given, but there is no calibration or it has no threshold for this rate.
+            GalleryError: an embedding, k or ``combine`` cannot be used; or nobody has an id in ``like`` or ``unlike``,
+                or it is in both.
+
+        Example:
+            >>> first = gallery.search(detections.embeddings[:2], k=5, combine="best")
+            >>> better = gallery.search(
+            ...     detections.embeddings[0], k=5, like=[first[0].detection_id], unlike=[first[4].detection_id]
+            ... )
+            >>> first[4].detection_id in [match.detection_id for match in better]
+            False
         """
-        embedding = np.asarray(embedding, dtype=np.float32)
-        if embedding.ndim != 1:
-            raise GalleryError(f"embedding must be ({self.embedding_size},), got {embedding.shape}")
-        [matches] = self.search_batch(
-            embedding[None],
-            k,
-            cameras=cameras,
-            since=since,
-            until=until,
-            exclude_images=exclude_images,
-            min_similarity=min_similarity,
-            max_false_match_rate=max_false_match_rate,
+        queries = np.asarray(embedding, dtype=np.float32)
+        if queries.ndim not in (1, 2) or not len(queries):
+            size = self.embedding_size
+            raise GalleryError(f"embedding must be ({size},), or (Q, {size}) of one person, got {queries.shape}")
+        queries = np.atleast_2d(queries)
+        check_vectors("query", queries, self.embedding_size)
+        wanted = searching.Wanted(
+            k=k,
+            filters=Filters(cameras=cameras, since=since, until=until, exclude_images=exclude_images),
+            exclude_tracks=exclude_tracks or (),
+            exclude_detections=exclude_detections or (),
+            unlike=unlike,
+            min_similarity=stricter(min_similarity, max_false_match_rate, self._calibration),
             one_per_image=one_per_image,
+            one_per_track=one_per_track,
+            per_camera=per_camera,
         )
-        return matches
+        with self._threads, self._store.snapshot():
+            queries = searching.refined(self._store, searching.combined(queries, combine), like, unlike)
+            [matches] = searching.find(self._view, self._store, [queries], wanted)
+        return matches if self._calibration is None else self._calibration.fill(matches)
 
     def search_batch(
         self,
@@ -532,23 +579,30 @@ class Gallery:
         since: float | None = None,
         until: float | None = None,
         exclude_images: Sequence[str] | None = None,
+        exclude_tracks: Sequence[int] | None = None,
         min_similarity: float | None = None,
         max_false_match_rate: float | None = None,
         one_per_image: bool = False,
+        one_per_track: bool = False,
+        per_camera: bool = False,
     ) -> list[list[Match]]:
         """Find the people most similar to each embedding.
 
         Args:
-            embeddings: (Q, D) unit length.
+            embeddings: (Q, D) unit length, each of another person.
             k: matches per query at most.
             cameras: only scenes of these cameras.
             since: only scenes at this time (seconds) or later.
             until: only scenes at this time (seconds) or earlier.
             exclude_images: image_ids to leave out, e.g. the query's own.
+            exclude_tracks: track_ids to leave out.
             min_similarity: drop matches below this.
             max_false_match_rate: drop matches below the similarity that this share of the pairs of different people
                 reaches; needs a calibration.
             one_per_image: keep only the best match of each scene.
+            one_per_track: keep only the best match of each track; a person who belongs to none counts alone.
+            per_camera: return the k best matches of every camera, ordered by similarity all together; the scenes of
+                unknown cameras count as one camera.
 
         Returns:
             For each query its matches by falling similarity, equal ones by detection_id; with their probability if
@@ -558,14 +612,19 @@ class Gallery:
             ConfigError: a rate is given, but there is no calibration or it has no threshold for this rate.
             GalleryError: an embedding has another length, or is not finite and of unit length; or k is below 1.
         """
-        min_similarity = stricter(min_similarity, max_false_match_rate, self._calibration)
         embeddings = np.asarray(embeddings, dtype=np.float32)
         check_vectors("query", embeddings, self.embedding_size)
-        if k < 1:
-            raise GalleryError(f"k must be at least 1, got {k}")
-        filters = Filters(cameras=cameras, since=since, until=until, exclude_images=exclude_images)
+        wanted = searching.Wanted(
+            k=k,
+            filters=Filters(cameras=cameras, since=since, until=until, exclude_images=exclude_images),
+            exclude_tracks=exclude_tracks or (),
+            min_similarity=stricter(min_similarity, max_false_match_rate, self._calibration),
+            one_per_image=one_per_image,
+            one_per_track=one_per_track,
+            per_camera=per_camera,
+        )
         with self._threads, self._store.snapshot():
-            matches = self._view.search(embeddings, k, filters, min_similarity, one_per_image)
+            matches = searching.find(self._view, self._store, [one[None] for one in embeddings], wanted)
         calibration = self._calibration
         return matches if calibration is None else [calibration.fill(ranking) for ranking in matches]
 

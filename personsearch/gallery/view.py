@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Collection
 
 import numpy as np
 
 from personsearch.errors import GalleryCorruptError
 from personsearch.gallery.catalogue import Catalogue, Filters
 from personsearch.gallery.faults import damaged
-from personsearch.gallery.index import Index
-from personsearch.gallery.rows import ImageRow, PersonRow, unit
+from personsearch.gallery.index import Index, Mask
+from personsearch.gallery.rows import unit
 from personsearch.gallery.store import Store
 from personsearch.gallery.upkeep import Loaded, Upkeep
-from personsearch.results import Floats, Match
-
-#: Candidates asked for beyond k, so that one round usually settles ties at the border.
-SPARE = 8
-#: Each further round asks for this many times as many candidates.
-WIDEN = 4
 
 
 class View:
-    """Index and catalogue of a store. Call :meth:`refresh` and :meth:`search` inside ``store.snapshot()``.
+    """Index and catalogue of a store. Call :meth:`refresh` inside ``store.snapshot()``; ``searching.py`` searches.
 
     Attributes:
         index: the embeddings of all people; None before the first refresh.
@@ -83,74 +77,16 @@ class View:
             index.keep(wanted)
             self.catalogue.scene_of.keep(wanted)
 
-    def search(
-        self, queries: Floats, k: int, filters: Filters, min_similarity: float | None, one_per_image: bool
-    ) -> list[list[Match]]:
-        """Return the matches of each query (Q, D) float32; see ``Gallery.search_batch``."""
-        index = self.refresh()
+    def allowed(self, filters: Filters, excluded: Collection[int] = ()) -> Mask | None:
+        """Return who (N,) is in scenes that pass the filters and not among the excluded detection_ids; None = all."""
         allowed = self.catalogue.allowed(filters)
-        results: list[list[Match]] = [[] for _ in queries]
-        pending = list(range(len(queries)))
-        wanted = k + SPARE
-        while pending:
-            ids, similarities = index.search(queries[pending], wanted, allowed)
-            people = self._store.find_people(np.unique(ids[ids >= 0]).tolist())
-            unsettled = []
-            for number, row_ids, row_similarities in zip(pending, ids, similarities, strict=True):
-                candidates = row_ids[row_ids >= 0].tolist()
-                matches = self._ranked(queries[number], candidates, people, min_similarity, one_per_image)
-                results[number] = matches
-                if len(candidates) < wanted:
-                    continue  # the index has no more
-                # Nobody who was not returned can be more similar than this.
-                reach = float(row_similarities[-1]) + index.margin
-                settled = len(matches) >= k and matches[k - 1].similarity > reach
-                if not settled and (min_similarity is None or reach >= min_similarity):
-                    unsettled.append(number)
-            pending = unsettled
-            wanted *= WIDEN
-        return [matches[:k] for matches in results]
+        if not excluded or self.index is None:
+            return allowed
+        others = ~np.isin(self.index.ids, np.fromiter(excluded, dtype=np.int64))
+        return others if allowed is None else allowed & others
 
-    def _ranked(
-        self,
-        query: Floats,
-        ids: list[int],
-        stored: dict[int, tuple[PersonRow, ImageRow]],
-        min_similarity: float | None,
-        one_per_image: bool,
-    ) -> list[Match]:
-        """Return the candidates that pass, with their similarity computed from the database, in order."""
-        try:
-            people = [stored[one] for one in ids]
-        except KeyError as error:
-            raise GalleryCorruptError(damaged(self._store.path, f"person {error} is missing")) from None
-        # In double precision, so that the same person has the same similarity in any company.
-        vectors = unit(self._store.vectors([person for person, _ in people])).astype(np.float64)
-        similarities = (vectors @ query.astype(np.float64)).astype(np.float32)
-        order = np.lexsort((np.array(ids), -similarities))
-        matches: list[Match] = []
-        seen: set[str] = set()
-        for row in order.tolist():
-            person, scene = people[row]
-            similarity = float(similarities[row])
-            if min_similarity is not None and similarity < min_similarity:
-                break
-            if one_per_image and scene.image_id in seen:
-                continue
-            seen.add(scene.image_id)
-            matches.append(_match(person, scene, similarity))
-        return matches
-
-
-def _match(person: PersonRow, scene: ImageRow, similarity: float) -> Match:
-    x1, y1, x2, y2 = person.box
-    return Match(
-        detection_id=person.id,
-        image_id=scene.image_id,
-        box=(x1, y1, x2, y2),
-        similarity=similarity,
-        score=person.score,
-        camera=scene.camera,
-        time=scene.time,
-        extra=json.loads(scene.extra),
-    )
+    def by_camera(self, allowed: Mask | None) -> list[Mask]:
+        """Return the people (N,) who are allowed, camera by camera; those of unknown cameras are one part too."""
+        cameras = self.catalogue.camera_of()
+        chosen = np.ones(len(cameras), dtype=bool) if allowed is None else allowed
+        return [chosen & (cameras == one) for one in np.unique(cameras[chosen])]

@@ -190,8 +190,8 @@ def test_info_names_the_weights_with_their_revision(gallery: Gallery, tmp_path: 
 
 def test_an_embedding_has_the_gallery_s_size_and_k_is_at_least_one(gallery: Gallery) -> None:
     [query] = people(1, 1).embeddings
-    with pytest.raises(GalleryError, match=r"embedding must be \(16,\), got \(1, 16\)"):
-        gallery.search(query[None])
+    with pytest.raises(GalleryError, match=r"must be \(16,\), or \(Q, 16\) of one person, got \(1, 1, 16\)"):
+        gallery.search(query[None, None])
     with pytest.raises(GalleryError, match=r"query: embeddings must be \(N, 16\), got \(1, 15\)"):
         gallery.search(query[:15])
     with pytest.raises(GalleryError, match="k must be at least 1, got 0"):
