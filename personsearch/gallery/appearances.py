@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.gallery.decisions import Belonging
-from personsearch.gallery.grouping import Units
 from personsearch.gallery.rows import ImageRow, unit
 from personsearch.gallery.store import NUMBER, Store
 from personsearch.gallery.tracks import all_tracks, frames_of, views
+from personsearch.gallery.units import Units
 from personsearch.people import Appearance
 from personsearch.results import Floats, Sighting, Track
 
@@ -120,6 +120,8 @@ def mean_embedding(store: Store, detection_ids: Sequence[int]) -> Floats:
     """Return the mean (D,) float32 of unit length of stored embeddings; a view counts by the frames it stands for."""
     frames = frames_of(store, detection_ids)
     people = [person for person, _ in store.find_people(detection_ids).values()]
+    if len(people) < len(frames):
+        raise store.corrupt("somebody who has been followed or grouped is missing")
     weights = np.array([[frames[person.id]] for person in people], np.float64)
     mean: Floats = _normalised((unit(store.vectors(people)) * weights).sum(axis=0, keepdims=True))[0]
     return mean

@@ -16,6 +16,9 @@ from typing import Literal, cast
 from personsearch.gallery.store import Store, row_sum
 from personsearch.people import Decision
 
+#: The meta key of what the last grouping was told.
+SETTINGS = "grouping"
+
 _SCHEMA = (
     """
 CREATE TABLE IF NOT EXISTS individual (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, checksum INTEGER NOT NULL)
@@ -72,10 +75,16 @@ class Belonging:
     name: str | None = None
 
 
-def prepare(store: Store) -> None:
-    """Make the tables if they are not there; call inside a transaction."""
+def prepare(store: Store, settings: str) -> None:
+    """Make the tables if they are not there; call inside a transaction.
+
+    Args:
+        store: the database.
+        settings: what a grouping is told, to be kept for the next one.
+    """
     for statement in _SCHEMA:
         store.write(statement)
+    store.write_meta(SETTINGS, settings)
 
 
 def belongings(store: Store, detection_ids: Iterable[int] | None = None) -> dict[int, Belonging]:
@@ -90,27 +99,26 @@ def belongings(store: Store, detection_ids: Iterable[int] | None = None) -> dict
     return _belongings(store, "WHERE person IN (SELECT value FROM json_each(?))", json.dumps(list(detection_ids)))
 
 
-def members(store: Store, person_ids: Iterable[int]) -> dict[int, Belonging]:
+def members(store: Store, person_ids: Collection[int]) -> dict[int, Belonging]:
     """Return to whom detections belong, by detection_id, of all that belong to some people."""
-    return _belongings(store, "WHERE individual IN (SELECT value FROM json_each(?))", json.dumps(list(person_ids)))
+    # Of all, since a damaged row might say that it is somebody else's.
+    return {row: one for row, one in belongings(store).items() if one.individual in person_ids}
 
 
 def _belongings(store: Store, where: str, *values: object) -> dict[int, Belonging]:
-    if not store.has_table("belonging"):
+    if not store.has_table("belonging", SETTINGS):
         return {}
     rows = store.read(f"SELECT person, individual, by_hand, checksum FROM belonging {where} ORDER BY person", values)
-    names = _names(store, {row[1] for row in rows})
-    found = {}
-    for person, individual, by_hand, checksum in rows:
-        if checksum != row_sum((person, individual, by_hand)) or individual not in names:
-            raise store.corrupt(f"to whom person {person} belongs differs from what was stored")
-        found[person] = Belonging(individual, bool(by_hand), names[individual])
-    return found
+    intact = [row[:3] for row in rows if row[3] == row_sum(row[:3])]
+    names = _names(store, {individual for _, individual, _ in intact})
+    if len(intact) < len(rows) or len(names) < len({individual for _, individual, _ in intact}):
+        raise store.corrupt("to whom somebody belongs differs from what was stored")
+    return {person: Belonging(individual, bool(by_hand), names[individual]) for person, individual, by_hand in intact}
 
 
 def ungrouped(store: Store) -> int:
     """Return how many detections have not been grouped yet."""
-    if not store.has_table("belonging"):
+    if not store.has_table("belonging", SETTINGS):
         return store.state().people
     [[count]] = store.read("SELECT COUNT(*) FROM person WHERE id NOT IN (SELECT person FROM belonging)")
     return int(count)
@@ -118,7 +126,7 @@ def ungrouped(store: Store) -> int:
 
 def num_individuals(store: Store) -> int:
     """Return how many people the detections have been grouped into."""
-    return int(store.read("SELECT COUNT(*) FROM individual")[0][0]) if store.has_table("individual") else 0
+    return int(store.read("SELECT COUNT(*) FROM individual")[0][0]) if store.has_table("individual", SETTINGS) else 0
 
 
 def called(store: Store, name: str) -> int | None:
@@ -199,7 +207,7 @@ def record(
 
 def decisions(store: Store) -> list[Decision]:
     """Return the decisions that stand, the first one first."""
-    if not store.has_table("decision"):
+    if not store.has_table("decision", SETTINGS):
         return []
     found = []
     for number, what, made, individuals, name, checksum in store.read(
@@ -216,14 +224,13 @@ def decisions(store: Store) -> list[Decision]:
 def touched(store: Store, decision_id: int) -> dict[int, Belonging]:
     """Return detection_id -> to whom it belonged before a decision, of all that are still there."""
     found = {}
-    for row in store.read(
-        "SELECT decision, person, individual, name, by_hand, checksum FROM decided WHERE decision = ? ORDER BY person",
-        (decision_id,),
+    for *content, checksum in store.read(
+        "SELECT decision, person, individual, name, by_hand, checksum FROM decided ORDER BY decision, person"
     ):
-        *content, checksum = row
         if checksum != row_sum(content):
-            raise store.corrupt(f"what decision {decision_id} changed differs from what was stored")
-        found[content[1]] = Belonging(content[2], bool(content[4]), content[3])
+            raise store.corrupt("what a decision changed differs from what was stored")
+        if content[0] == decision_id:
+            found[content[1]] = Belonging(content[2], bool(content[4]), content[3])
     return found
 
 
@@ -234,8 +241,8 @@ def check_decisions(store: Store) -> None:
         GalleryCorruptError: something differs from what was stored.
     """
     belongings(store)
-    for decision in decisions(store):
-        touched(store, decision.decision_id)
+    if decisions(store):
+        touched(store, 0)
 
 
 def take_back(store: Store, decision_id: int) -> None:

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field, replace
 
 from personsearch.calibration import Calibration, stricter
 from personsearch.errors import GalleryError
-from personsearch.gallery import grouping
 from personsearch.gallery.appearances import appearances, gather, mean_embedding
+from personsearch.gallery.crowd import default_similarity
 from personsearch.gallery.decisions import (
+    SETTINGS,
     Belonging,
     assign,
     belongings,
@@ -29,15 +30,13 @@ from personsearch.gallery.decisions import (
     touched,
     ungrouped,
 )
+from personsearch.gallery.grouping import group
 from personsearch.gallery.rows import storable
 from personsearch.gallery.sightings import sightings
-from personsearch.gallery.store import Store
+from personsearch.gallery.store import Store, row_sum
 from personsearch.gallery.tracks import find_tracks, frames_of
 from personsearch.people import Decision, Gates, Grouping, Person
 from personsearch.results import Floats
-
-#: The meta key of what the last grouping was told.
-SETTINGS = "grouping"
 
 
 class People:
@@ -125,13 +124,13 @@ class People:
                 gathered = gather(self._store, whom, settings.gates.places)
             similarity = stricter(settings.min_similarity, settings.max_false_match_rate, self._calibration())
             if similarity is None:
-                similarity = grouping.default_similarity(self._calibration(), len(gathered.rows))
-            labels = grouping.group(gathered.units, similarity, settings.gates)
+                similarity = default_similarity(self._calibration(), gathered.units, settings.gates)
+            labels = group(gathered.units, similarity, settings.gates)
             groups: list[list[int]] = [[] for _ in range(int(labels.max(initial=-1)) + 1)]
             for label, rows in zip(labels.tolist(), gathered.rows, strict=True):
                 groups[label] += rows
             with self._store.transaction():
-                prepare(self._store)
+                prepare(self._store, settings.to_text())
                 known = carried_over(groups, whom)
                 ids = iter(new_individuals(self._store, known.count(None)))
                 numbers = [next(ids) if number is None else number for number in known]
@@ -142,7 +141,6 @@ class People:
                     for row in rows
                 }
                 assign(self._store, {row: one for row, one in to.items() if whom.get(row) != one})
-                self._store.write_meta(SETTINGS, settings.to_json())
         return Grouping(
             people=len(groups), appearances=len(gathered.rows), new=known.count(None), min_similarity=similarity
         )
@@ -151,7 +149,10 @@ class People:
         self, min_similarity: float | None, max_false_match_rate: float | None, gates: Gates | None
     ) -> _Settings:
         """Return what is given, and what the last grouping was told where nothing is."""
-        last = _Settings.from_json(self._store.meta.get(SETTINGS))
+        stored = self._store.meta.get(SETTINGS)
+        last = _Settings() if not stored else _Settings.from_text(stored)
+        if last is None:
+            raise self._store.corrupt("what the last grouping was told differs from what was stored")
         if min_similarity is None and max_false_match_rate is None:
             min_similarity, max_false_match_rate = last.min_similarity, last.max_false_match_rate
         return _Settings(min_similarity, max_false_match_rate, last.gates if gates is None else gates)
@@ -169,6 +170,8 @@ class People:
 
     def _persons(self, whom: Mapping[int, Belonging]) -> list[Person]:
         seen, frames = sightings(self._store, list(whom)), frames_of(self._store, whom)
+        if len(seen) < len(whom):
+            raise self._store.corrupt("somebody who has been grouped is missing")
         return [
             Person(
                 person_id=number,
@@ -342,13 +345,17 @@ class _Settings:
     max_false_match_rate: float | None = None
     gates: Gates = field(default_factory=Gates)
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
+    def to_text(self) -> str:
+        """Write them down, with a checksum."""
+        text = json.dumps(asdict(self))
+        return f"{row_sum([text])} {text}"
 
     @classmethod
-    def from_json(cls, text: str | None) -> _Settings:
-        if text is None:
-            return cls()
+    def from_text(cls, line: str) -> _Settings | None:
+        """Read what :meth:`to_text` wrote; None = it is something else now."""
+        checksum, _, text = line.partition(" ")
+        if checksum != str(row_sum([text])):
+            return None
         fields = json.loads(text)
         return cls(fields["min_similarity"], fields["max_false_match_rate"], Gates(**fields["gates"]))
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from personsearch.gallery.decisions import Belonging, assign, prepare
+from personsearch.gallery.decisions import SETTINGS, Belonging, assign, prepare
 from personsearch.gallery.faults import UNREADABLE
 from personsearch.gallery.store import Store, note_sum, row_sum
 from personsearch.gallery.tracks import COLUMNS, LAST_TRACK, ViewRow, keep_track_ids, store_views
@@ -59,7 +59,8 @@ def _copy_belongings(db: sqlite3.Connection, store: Store, ids: Mapping[int, int
     if not rows:
         return 0
     names = {row[0]: row for row in _scan(db, "individual", "id, name, checksum")}
-    prepare(store)
+    settings = _scan(db, "meta", "value", f"WHERE key = '{SETTINGS}'")
+    prepare(store, str(settings[0][0]) if settings else "")
     damaged = 0
     to: dict[int, Belonging] = {}
     for person, individual, by_hand, checksum in rows:
@@ -94,10 +95,10 @@ def _copy_decisions(db: sqlite3.Connection, store: Store, ids: Mapping[int, int]
     return damaged
 
 
-def _scan(db: sqlite3.Connection, table: str, columns: str) -> list[tuple[Any, ...]]:
+def _scan(db: sqlite3.Connection, table: str, columns: str, where: str = "") -> list[tuple[Any, ...]]:
     """Return the rows of a table as far as they can be read, which may not be there at all."""
     rows: list[tuple[Any, ...]] = []
     with suppress(*UNREADABLE):
-        for row in db.execute(f"SELECT {columns} FROM {table}"):
+        for row in db.execute(f"SELECT {columns} FROM {table} {where}"):
             rows.append(tuple(row))  # noqa: PERF401 - what was read before a broken page counts
     return rows

@@ -195,9 +195,17 @@ class Store:
         """Change something; call inside a transaction. Returns how many rows changed."""
         return self._db.execute(statement, values).rowcount
 
-    def has_table(self, name: str) -> bool:
-        """Whether a table is there that galleries have from its first use on."""
-        return bool(self.read("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)))
+    def has_table(self, name: str, marker: str | None = None) -> bool:
+        """Whether a table is there that galleries have from its first use on.
+
+        Args:
+            name: of the table.
+            marker: key of ``meta`` that is there if, and only if, the table is: so a table that was lost is noticed.
+        """
+        there = bool(self.read("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)))
+        if marker is not None and there != bool(self.read("SELECT 1 FROM meta WHERE key = ?", (marker,))):
+            raise self.corrupt(f"the table {name} is missing")
+        return there
 
     def corrupt(self, what: str) -> GalleryCorruptError:
         """Return the error that something read from the database is not what was stored."""

@@ -8,6 +8,7 @@ first track, and SQLite itself erases a view together with its person, also for 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -24,12 +25,12 @@ _SCHEMA = (
     """
 CREATE TABLE IF NOT EXISTS track_view (
     person INTEGER PRIMARY KEY REFERENCES person (id) ON DELETE CASCADE, track INTEGER NOT NULL, rank INTEGER NOT NULL,
-    frames INTEGER NOT NULL, before REAL, after REAL, checksum INTEGER NOT NULL)
+    views INTEGER NOT NULL, frames INTEGER NOT NULL, before REAL, after REAL, checksum INTEGER NOT NULL)
 """,
     "CREATE INDEX IF NOT EXISTS view_of_track ON track_view (track, rank)",
     f"INSERT OR IGNORE INTO meta VALUES ('{LAST_TRACK}', '0')",
 )
-COLUMNS = "track_view.person, track_view.track, rank, frames, before, after, track_view.checksum"
+COLUMNS = "track_view.person, track_view.track, rank, views, frames, before, after, track_view.checksum"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class ViewRow:
         person: detection_id.
         track: track_id.
         rank: 0 = the best view.
+        views: how many views the track was stored with.
         frames: how many frames of the track the view stands for.
         before: seconds from the track's first frame to the view's scene; None = unknown.
         after: seconds from the view's scene to the track's last frame.
@@ -49,6 +51,7 @@ class ViewRow:
     person: int
     track: int
     rank: int
+    views: int
     frames: int
     before: float | None
     after: float | None
@@ -64,7 +67,7 @@ class ViewRow:
         return self.checksum == row_sum(self._content())
 
     def _content(self) -> tuple[object, ...]:
-        return self.person, self.track, self.rank, self.frames, self.before, self.after
+        return self.person, self.track, self.rank, self.views, self.frames, self.before, self.after
 
 
 def check_tracks(tracks: Sequence[NewTrack], people: Mapping[str, int]) -> None:
@@ -121,7 +124,9 @@ def store_tracks(
             known = time is not None and track.first is not None and track.last is not None
             before = round(time - track.first, 6) + 0.0 if known else None  # type: ignore[operator]
             after = round(track.last - time, 6) + 0.0 if known else None  # type: ignore[operator]
-            rows.append(ViewRow(ids[view.image_id][view.row], number, rank, view.frames, before, after))
+            rows.append(
+                ViewRow(ids[view.image_id][view.row], number, rank, len(track.views), view.frames, before, after)
+            )
     store_views(store, rows)
     keep_track_ids(store, last + len(tracks))
 
@@ -130,7 +135,7 @@ def store_views(store: Store, rows: Iterable[ViewRow]) -> None:
     """Store views of tracks; call inside a transaction."""
     _prepare(store)
     for row in rows:
-        store.write("INSERT INTO track_view VALUES (?, ?, ?, ?, ?, ?, ?)", row.values())
+        store.write("INSERT INTO track_view VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row.values())
 
 
 def keep_track_ids(store: Store, last: int) -> None:
@@ -150,7 +155,7 @@ def all_tracks(store: Store) -> list[Track]:
 
 def num_tracks(store: Store) -> int:
     """Return how many tracks there are."""
-    if not store.has_table("track_view"):
+    if not store.has_table("track_view", LAST_TRACK):
         return 0
     return int(store.read("SELECT COUNT(DISTINCT track) FROM track_view")[0][0])
 
@@ -191,22 +196,39 @@ def views(store: Store) -> list[ViewRow]:
 
 
 def _views(store: Store, where: str, *values: object) -> list[ViewRow]:
-    if not store.has_table("track_view"):
+    if not store.has_table("track_view", LAST_TRACK):
         return []
     rows = [ViewRow(*row) for row in store.read(f"SELECT {COLUMNS} FROM track_view {where}", values)]
     return [_intact(store, row) for row in rows]
 
 
 def _tracks(store: Store, where: str, *values: object) -> list[Track]:
-    if not store.has_table("track_view"):
+    if not store.has_table("track_view", LAST_TRACK):
         return []
     rows = store.read(
         f"SELECT {COLUMNS}, image.camera, image.time FROM track_view JOIN person ON person.id = track_view.person "
         f"JOIN image ON image.id = person.image {where} ORDER BY track_view.track, rank",
         values,
     )
-    found = [(_intact(store, ViewRow(*row[:7])), row[7], row[8]) for row in rows]
-    return [_track(number, list(group)) for number, group in groupby(found, key=lambda one: one[0].track)]
+    found = [(_intact(store, ViewRow(*row[:-2])), *row[-2:]) for row in rows]
+    tracks = {number: list(group) for number, group in groupby(found, key=lambda one: one[0].track)}
+    if any(len(views) < views[0][0].views for views in tracks.values()):
+        _check_all(store, {number: len(views) for number, views in tracks.items()})
+    return [_track(number, views) for number, views in tracks.items()]
+
+
+def _check_all(store: Store, found: Mapping[int, int]) -> None:
+    """Find out whether views that are missing were erased, or cannot be found because the file is damaged.
+
+    Args:
+        store: the database.
+        found: track_id -> how many views were found, by an index.
+    """
+    rows = [_intact(store, ViewRow(*row)) for row in store.read(f"SELECT {COLUMNS} FROM track_view NOT INDEXED")]
+    there = Counter(row.track for row in rows)
+    for number, count in found.items():
+        if there[number] != count:
+            raise store.corrupt(f"views of track {number} are missing")
 
 
 def _track(number: int, rows: list[tuple[ViewRow, str | None, float | None]]) -> Track:
