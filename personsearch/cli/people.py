@@ -109,7 +109,7 @@ def people_list(
 ) -> None:
     """Group a gallery's people if anybody is new, and list them; 'people GALLERY' without 'list' is the same."""
     gates = _gates(min_travel, place, max_span, no_gates=no_gates)
-    drawing = _Target(save) if save is not None else None
+    drawing = _Target(save, gallery) if save is not None else None
     asked = gates is not None or min_similarity is not None or max_false_match_rate is not None
     with Gallery.open(gallery, mode="r") as opened:
         new = opened.people.ungrouped
@@ -261,12 +261,14 @@ def _print_people(everybody: list[Person], shown: list[Person], grouping: Groupi
 class _Target:
     """Where people are drawn: checked before the work, written after it."""
 
-    def __init__(self, save: str) -> None:
+    def __init__(self, save: str, gallery: Path) -> None:
         from personsearch.pictures.saving import require_folder, require_savable
 
         self.path = Path(save)
         self.is_folder = save.endswith("/") or self.path.is_dir() or not self.path.suffix
         if self.is_folder:
+            if self.path.resolve() == gallery.resolve():
+                raise ConfigError(f"--save {save}: is the gallery itself; name another folder")
             require_folder(self.path)
         else:
             require_savable(self.path)
@@ -280,7 +282,7 @@ class _Target:
         if not self.is_folder and len(people) > MOST_ROWS:
             raise ConfigError(
                 f"--save {self.path}: {len(people)} people are too many for one picture ({MOST_ROWS} at most); name a "
-                f"folder for several, such as --save {self.path.with_suffix('')}/"
+                f"folder for several, such as --save {self.path.with_suffix('')}-pages/"
             )
         per_page = PER_PAGE if self.is_folder else MOST_ROWS
         starts = range(0, len(people), per_page)
@@ -300,7 +302,7 @@ class _Target:
 @app.command()
 def show(gallery: Folder, person: Number, save: Save = None, as_json: Json = False) -> None:
     """Show when and where a person was, with the numbers that 'split' takes."""
-    drawing = _Target(save) if save is not None else None
+    drawing = _Target(save, gallery) if save is not None else None
     with Gallery.open(gallery, mode="r") as opened:
         [found] = _required(opened, [person])
         if as_json:

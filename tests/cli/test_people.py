@@ -162,6 +162,7 @@ WRONG_OPTIONS = [
     (("--min-frames", 0), "--min-frames"),
     (("--min-similarity", 2), "--min-similarity"),
     (("--save", "people.doc"), "does not end like a picture"),
+    (("--save", "g/"), "--save g/: is the gallery itself"),
     (("--max-false-match-rate", 0.001), "what its similarities mean is not known here: gone: no weights of this"),
     ((), "Say from which similarity on two are taken for one person, such as --min-similarity 0.5"),
 ]
