@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from personsearch.errors import ConfigError, GalleryCorruptError, GalleryError, 
 from personsearch.gallery import Gallery
 from personsearch.people import Gates, Grouping, Person
 from personsearch.pictures.times import span_text, time_text
+from personsearch.pictures.video import video_of
 
 #: The command that a first word which is none of the commands means.
 LISTING = "list"
@@ -129,19 +130,21 @@ def people_list(
             )
     with Gallery.open(gallery, mode="r") as opened:
         everybody = opened.people.all()
-        shown = [person for person in everybody if _is_shown(person, min_frames, camera or [], since, until)]
+        placed = _placed(opened, everybody)
+        shown = [person for person in placed if _is_shown(person, min_frames, camera or [], since, until)]
         if as_json:
+            kept = {person.person_id for person in shown}
             print_json(
                 {
                     "gallery": str(gallery),
                     "total": len(everybody),
                     "grouping": None if grouping is None else asdict(grouping),
-                    "people": [person_dict(person) for person in shown],
+                    "people": [person_dict(person) for person in everybody if person.person_id in kept],
                 }
             )
         else:
-            _warn_of_filters(opened, camera or [], dated=since is not None or until is not None)
-            _print_people(everybody, shown, grouping, _conditions(min_frames, camera or [], since, until))
+            _warn_of_filters(opened, placed, camera or [], dated=since is not None or until is not None)
+            _print_people(placed, shown, grouping, _conditions(min_frames, camera or [], since, until))
         if drawing is not None:
             drawing.draw(opened, shown, pictures=not without_pictures, quiet=as_json)
 
@@ -222,14 +225,33 @@ def _conditions(min_frames: int, cameras: Sequence[str], since: float | None, un
     return ", ".join(words)
 
 
-def _warn_of_filters(gallery: Gallery, cameras: Sequence[str], *, dated: bool) -> None:
+def _placed(gallery: Gallery, people: Sequence[Person]) -> list[Person]:
+    """Return the same people, with a video's name where it is not known which camera filmed it."""
+    unknown = [one.detection_ids[0] for person in people for one in person.appearances if one.camera is None]
+    if not unknown:
+        return list(people)
+    videos = {one.detection_id: video_of(one.image_id) for one in gallery.sightings(unknown)}
+    return [
+        replace(
+            person,
+            appearances=tuple(
+                one if one.camera is not None else replace(one, camera=videos.get(one.detection_ids[0]))
+                for one in person.appearances
+            ),
+        )
+        for person in people
+    ]
+
+
+def _warn_of_filters(gallery: Gallery, people: Sequence[Person], cameras: Sequence[str], *, dated: bool) -> None:
     """Name what a filter asks for and the gallery does not know."""
     if not (cameras or dated):
         return
     info = gallery.info()
+    there = sorted({*info.cameras, *(camera for person in people for camera in person.cameras)})
     for camera in cameras:
-        if camera not in info.cameras:
-            known = ", ".join(info.cameras) or "none"
+        if camera not in there:
+            known = ", ".join(there) or "none"
             err.print(
                 f"[yellow]no scene here has the camera {escape(camera)}; known: {escape(known)}[/]", soft_wrap=True
             )
@@ -307,7 +329,8 @@ def show(gallery: Folder, person: Number, save: Save = None, as_json: Json = Fal
         [found] = _required(opened, [person])
         if as_json:
             print_json(person_dict(found))
-        else:
+        [found] = _placed(opened, [found])
+        if not as_json:
             out.print(escape(f"{person_text(found)}: {where_text(found)}"), soft_wrap=True)
             print_columns(
                 {

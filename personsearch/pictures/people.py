@@ -15,7 +15,7 @@ from personsearch.pictures.drawing import FAINT, INK, NOTHING, PAPER, Colour, fi
 from personsearch.pictures.fonts import writable
 from personsearch.pictures.matches import scene_loaders
 from personsearch.pictures.times import is_date, span_text
-from personsearch.pictures.video import frame_of
+from personsearch.pictures.video import frame_time, video_of
 from personsearch.results import Sighting
 
 #: Pictures of one person that a sheet shows.
@@ -236,8 +236,7 @@ def _crops(sightings: Iterable[Sighting]) -> Iterator[tuple[int, Image.Image]]:
 
 def _in_its_video(image_id: str) -> tuple[str, float]:
     """Order frames by video and time, so that few parts of a video are read twice."""
-    frame = frame_of(image_id)
-    return (image_id, 0.0) if frame is None else (image_id.rpartition("#")[0], frame[0])
+    return video_of(image_id) or image_id, frame_time(image_id) or 0.0
 
 
 def _cut_out(scene: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:

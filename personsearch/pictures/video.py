@@ -112,6 +112,16 @@ def frame_time(image_id: str) -> float | None:
     return None if found is None else found[0]
 
 
+def video_of(image_id: str) -> str | None:
+    """Return the image_id of the video that a frame is of; None for the image_id of a still.
+
+    Example:
+        >>> video_of("clips/door.mp4#t=1.200"), video_of("door.jpg")
+        ('clips/door.mp4', None)
+    """
+    return None if frame_of(image_id) is None else image_id.rpartition(_FRAME)[0]
+
+
 class Video:
     """The frames of a video, to be iterated once.
 

@@ -143,6 +143,19 @@ def test_only_some_are_shown_and_all_are_counted(run: Run, grouped: Path) -> Non
     assert "no scene here has the camera roof; known: door, hall, yard" in nobody.err
 
 
+def test_a_video_stands_for_its_camera_where_that_is_not_known(run: Run, grouped: Path) -> None:
+    with Gallery.open(grouped) as opened:
+        opened.add("yard 2.mp4#t=1.500", shown(3, 2), time=51.5)
+        opened.add("a.png", shown(5, 2), time=52.0)
+    rows = [line.split() for line in run("people", grouped).out.splitlines()]
+    assert ["4", "2", "2", "door,", "yard", "2.mp4", "0:00:50", "0:00:51"] in rows
+    assert ["5", "1", "1", "0:00:52", "0:00:52"] in rows
+    done = run("people", grouped, "--camera", "yard 2.mp4")
+    assert (done.err, done.out.splitlines()[-1]) == ("", "5 people; 1 of them was seen by yard 2.mp4")
+    assert listed(run, grouped, "--camera", "yard 2.mp4") == {4: [("door", 50.0), (None, 51.5)]}
+    assert "yard 2.mp4" in run("people", "show", grouped, 4).out
+
+
 def test_what_time_and_place_say_against_it_is_heeded(run: Run, gallery: Path) -> None:
     def of_one(*options: object) -> int:
         return len(listed(run, gallery, "--min-similarity", 0.5, *options))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personsearch.errors import ImageError
-from personsearch.pictures.video import Damage, Video, frame_at, frame_id, frame_of, frame_time, has_video
+from personsearch.pictures.video import Damage, Video, frame_at, frame_id, frame_of, frame_time, has_video, video_of
 from tests.pictures.films import TURNS, damage, film, quarters
 from tests.support import video
 
@@ -33,6 +33,7 @@ def test_every_nth_frame_with_its_time(tmp_path: Path) -> None:
 def test_the_name_of_a_frame_gives_its_time_back(name: str, milliseconds: int, repeat: int) -> None:
     assert frame_of(frame_id(name, milliseconds / 1000, repeat)) == (milliseconds / 1000, repeat)
     assert frame_time(frame_id(name, milliseconds / 1000, repeat)) == milliseconds / 1000
+    assert video_of(frame_id(name, milliseconds / 1000, repeat)) == name
 
 
 @given(st.tuples(st.integers(0, 10**5), st.integers(0, 30)), st.tuples(st.integers(0, 10**5), st.integers(0, 30)))
@@ -48,6 +49,7 @@ STILLS = ["photo.jpg", "a#t=noon.jpg", "", "a#t=3", "a#t=1.5", "a#t=1.500-1", "a
 def test_a_still_has_no_time(image_id: str) -> None:
     assert frame_of(image_id) is None
     assert frame_time(image_id) is None
+    assert video_of(image_id) is None
 
 
 def test_a_frame_is_found_by_its_time(tmp_path: Path) -> None:
