@@ -1,8 +1,9 @@
-"""Whom a search is for: the person in a given box, a picture that is one person, or the best detection."""
+"""Whom a search is for: the person in a given box, a picture that is one person, or the best detection; or several."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,10 +13,45 @@ from personsearch.pictures.decode import ChannelOrder, ImageInput, describe
 from personsearch.results import Detections, QueryPerson
 from personsearch.runner import Ready, Runner, Settings
 
+Box: TypeAlias = Sequence[float]
+#: A picture of the person to search for, alone or with the person's box.
+QueryInput: TypeAlias = "ImageInput | tuple[ImageInput, Box | None]"
+
 #: Height by width of a picture that may be one person from head to feet.
 PERSON_SHAPE = (1.6, 4.5)
 #: A detection and its picture overlap by at least this IoU where the picture is that person.
 FILLS = 0.6
+
+
+def pictures_of(
+    image: ImageInput | None, box: Box | None, images: Sequence[QueryInput] | None
+) -> list[tuple[ImageInput, Box | None]]:
+    """Return every picture of a query with the person's box, if one is given; see ``PersonSearcher.search``.
+
+    Raises:
+        ImageError: there is a box without a picture, or ``images`` is no list.
+    """
+    if image is None and box is not None:
+        raise ImageError(f"the box {tuple(box)} is given without image; give the picture that it is in")
+    if images is not None and not isinstance(images, (list, tuple)):
+        raise ImageError(f"{describe(images)}: images takes a list of pictures of one person; for one, write [picture]")
+    pictures: list[tuple[ImageInput, Box | None]] = [] if image is None else [(image, box)]
+    pictures += [(one[0], one[1]) if isinstance(one, tuple) else (one, None) for one in images or ()]
+    return pictures
+
+
+def require_one_kind(*, pictures: bool, track: bool, person: bool, like: bool) -> None:
+    """Refuse a search for nobody, or for pictures, a track or a person at once; each says whether it is given.
+
+    Raises:
+        ImageError: says what to give.
+    """
+    given = {"pictures": pictures, "a track": track, "a person": person}
+    named = [name for name, there in given.items() if there]
+    if len(named) > 1:
+        raise ImageError(f"{' and '.join(named)} are given, but a search is for one of these; leave out the others")
+    if not named and not like:
+        raise ImageError("there is nobody to search for; give a picture or several, a track, a person, or detections")
 
 
 def find_person(

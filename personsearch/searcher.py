@@ -20,13 +20,16 @@ from personsearch.device import choose_device
 from personsearch.errors import ImageError, WeightsError, WeightsMismatchError
 from personsearch.fast import FastNetwork
 from personsearch.gallery import Gallery
+from personsearch.gallery.known import Known, known
+from personsearch.gallery.searching import Combine
 from personsearch.indexing import index_sources
+from personsearch.indexing_tracks import index_tracks
 from personsearch.listing import check_gallery
 from personsearch.models import PersonSearchNetwork
 from personsearch.pictures.decode import ChannelOrder, ImageInput, describe
 from personsearch.progress import Progress
-from personsearch.queries import find_person
-from personsearch.results import Detections, Floats, IndexReport, Match, QueryPerson, Spec
+from personsearch.queries import QueryInput, find_person, pictures_of, require_one_kind
+from personsearch.results import Detections, Floats, IndexReport, Matches, QueryPerson, Spec
 from personsearch.runner import GivenBoxes, Runner, Settings
 from personsearch.sources import Sources
 from personsearch.weights.files import fingerprint, save_folder
@@ -504,6 +507,7 @@ class PersonSearcher:
         every: int = 1,
         prefix: str = "",
         crops: bool = False,
+        tracks: bool = False,
         replace: bool = False,
         cameras: Mapping[str, str] | None = None,
         times: Mapping[str, float] | None = None,
@@ -528,7 +532,11 @@ class PersonSearcher:
             prefix: put before every image_id, with a slash between them.
             crops: every picture is one person, cut out beforehand: nothing is detected, the whole picture is the box,
                 with score 1; see :meth:`embed_crops`.
-            replace: index again what is stored under the same name with other content.
+            tracks: follow everybody through the frames of a video and store only the best few views of each, whose
+                embeddings are means over the frames that they stand for; pictures are indexed as ever. The gallery's
+                ``tracks()`` lists them, and a match says which one it belongs to.
+            replace: index again what is stored under the same name with other content, or stored with ``tracks`` and
+                asked for without, or the other way round.
             cameras: image_id -> camera; a video's own id counts for all its frames.
             times: image_id -> seconds; of a video, the time at which it begins.
             batch_size: images of one canvas size that go through the network together.
@@ -542,6 +550,7 @@ class PersonSearcher:
             GalleryError: ``gallery`` is a file, or a folder of pictures.
             GalleryMismatchError: the gallery holds embeddings of other weights.
             ImageError: there is nothing to index.
+            ConfigError: ``tracks`` and ``crops`` are both given.
 
         Example:
             >>> report = searcher.index("photos/", "my-gallery/", cameras={"0.jpg": "door"})
@@ -549,12 +558,15 @@ class PersonSearcher:
             (2, 0, ())
             >>> searcher.index("photos/", "my-gallery/").skipped
             2
+            >>> report = searcher.index("videos/", "my-gallery/", every=5, tracks=True)  # doctest: +SKIP
+            >>> report.tracks, report.people  # people who were followed, and views that are stored of them
+            (6, 18)
         """
         if not isinstance(gallery, Gallery):
             check_gallery(gallery)
         sources = Sources.of(images, every=every, prefix=prefix, cameras=cameras, times=times)
         with self._opened(gallery, "a") as opened:
-            return index_sources(
+            return (index_tracks if tracks else index_sources)(
                 self._runner,
                 sources,
                 opened,
@@ -568,64 +580,107 @@ class PersonSearcher:
     def search(
         self,
         gallery: str | os.PathLike[str] | Gallery,
-        image: ImageInput,
+        image: ImageInput | None = None,
         box: Sequence[float] | None = None,
         *,
+        images: Sequence[QueryInput] | None = None,
+        track: int | None = None,
+        person: int | None = None,
+        combine: Combine = "mean",
+        like: Sequence[int] = (),
+        unlike: Sequence[int] = (),
         k: int = 10,
         cameras: Sequence[str] | None = None,
         since: float | None = None,
         until: float | None = None,
         exclude_images: Sequence[str] | None = None,
+        exclude_tracks: Sequence[int] | None = None,
         min_similarity: float | None = None,
         max_false_match_rate: float | None = None,
         one_per_image: bool = False,
+        one_per_track: bool = False,
+        per_camera: bool = False,
         channel_order: ChannelOrder = "RGB",
-    ) -> list[Match]:
-        """Find the person of a query box in a gallery.
-
-        To know whom a search without a box was for, or to draw them, call :meth:`find_query` and search the gallery
-        with its embedding.
+    ) -> Matches:
+        """Find a person in a gallery: from a picture or several, or somebody of the gallery itself.
 
         Args:
             gallery: an open Gallery, or the folder of one.
             image: the query's scene.
             box: the person, xyxy pixels; default the picture if it is one person, else the detection with the highest
                 score, see :meth:`find_query`.
-            k: matches at most.
+            images: more pictures of the same person, or (picture, box) pairs; with or instead of ``image``.
+            track: a track_id of the gallery instead of pictures; no network runs, and its views are left out.
+            person: a person_id of the gallery, likewise.
+            combine: how several pictures become one search: by the ``"mean"`` of their embeddings, or each match counts
+                by the ``"best"`` of its similarities to them.
+            like: detection_ids of matches that were confirmed; the search moves towards them. Alone, they are searched
+                for.
+            unlike: detection_ids of matches that were rejected; the search moves away from them, and neither they nor
+                the other views of their tracks come back.
+            k: matches at most; with ``per_camera``, of each camera.
             cameras: only scenes of these.
             since: only scenes at this time (seconds) or later.
             until: only scenes before or at this time.
             exclude_images: image_ids to leave out, e.g. the query's own.
+            exclude_tracks: track_ids to leave out.
             min_similarity: drop matches below it.
             max_false_match_rate: keep only matches as similar as at most this share of pairs of different people, e.g.
                 1e-3; needs the weights' calibration.
             one_per_image: keep each scene's best match only.
-            channel_order: of an array or tensor.
+            one_per_track: keep each track's best match only.
+            per_camera: return the k best matches of every camera.
+            channel_order: of arrays and tensors.
 
         Returns:
-            Matches by falling similarity, with their probability where the weights have a calibration.
+            Matches by falling similarity, with their probability where the weights have a calibration. Their
+            ``queries`` say whom each picture was searched for.
 
         Raises:
             ConfigError: the weights have no calibration, or none for this rate.
+            GalleryError: there is no such track, person or detection.
             GalleryMismatchError: the gallery holds embeddings of other weights.
-            ImageError: the query cannot be used.
+            ImageError: a query cannot be used, there is nothing to search for, or more than one kind of it.
 
         Example:
             >>> matches = searcher.search(gallery, query, detections.boxes[0], k=1)
             >>> matches[0].image_id, round(matches[0].similarity, 2)
             ('s23c4_0005.jpg', 1.0)
+            >>> several = searcher.search(gallery, images=[(query, box), query], k=3, combine="best")
+            >>> [person.score is None for person in several.queries]  # one box was given, one was detected
+            [True, False]
+            >>> personsearch.draw_matches([query, query], matches=several).save("matches.png")
+            >>> again = searcher.search(gallery, query, box, like=[several[0].detection_id])
         """
+        pictures = pictures_of(image, box, images)
+        stored = track is not None or person is not None
+        require_one_kind(pictures=bool(pictures), track=track is not None, person=person is not None, like=bool(like))
         with self._opened(gallery, "r") as opened:
-            return opened.search(
-                self.embed_query(image, box, channel_order=channel_order),
-                k,
-                cameras=cameras,
-                since=since,
-                until=until,
-                exclude_images=exclude_images,
-                min_similarity=min_similarity,
-                max_false_match_rate=max_false_match_rate,
-                one_per_image=one_per_image,
+            queries = [self.find_query(*one, channel_order=channel_order) for one in pictures]
+            if queries:
+                target = Known(embeddings=np.stack([one.embedding for one in queries]))
+            else:
+                target = known(opened, track=track, person=person, like=like)
+            return Matches(
+                opened.search(
+                    target.embeddings,
+                    k,
+                    cameras=cameras,
+                    since=since,
+                    until=until,
+                    exclude_images=exclude_images,
+                    exclude_tracks=exclude_tracks,
+                    exclude_detections=target.detection_ids,
+                    min_similarity=min_similarity,
+                    max_false_match_rate=max_false_match_rate,
+                    one_per_image=one_per_image,
+                    one_per_track=one_per_track,
+                    per_camera=per_camera,
+                    combine=combine,
+                    like=like if pictures or stored else (),
+                    unlike=unlike,
+                ),
+                queries,
             )
 
     @contextmanager

@@ -1,0 +1,55 @@
+"""Whom a search is for who is in the gallery already: a track, a person, or detections. No network is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from personsearch.errors import GalleryError
+from personsearch.gallery.gallery import Gallery
+from personsearch.results import Floats
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Known:
+    """Somebody who is stored.
+
+    Attributes:
+        embeddings: (Q, D) float32, unit length.
+        detection_ids: what of the gallery this is, the best view first, to be left out of the result; empty where the
+            result may hold it.
+    """
+
+    embeddings: Floats
+    detection_ids: tuple[int, ...] = ()
+
+
+def known(gallery: Gallery, *, track: int | None = None, person: int | None = None, like: Sequence[int] = ()) -> Known:
+    """Look up whom a search is for.
+
+    Args:
+        gallery: it is searched too.
+        track: a track_id.
+        person: a person_id.
+        like: detection_ids, if the search is for neither.
+
+    Raises:
+        GalleryError: there is no such track, person or detection.
+    """
+    if track is not None:
+        found = gallery.track(track)
+        return Known(
+            embeddings=gallery.track_embedding(track)[None],
+            detection_ids=() if found is None else found.detection_ids,
+        )
+    if person is not None:
+        somebody = gallery.people.get(person)
+        return Known(
+            embeddings=gallery.people.embedding(person)[None],
+            detection_ids=() if somebody is None else somebody.detection_ids,
+        )
+    if not like:
+        raise GalleryError(f"{gallery.path}: give a track, a person or detections to search for")
+    return Known(embeddings=np.stack([gallery.embedding(one) for one in like]))
