@@ -74,10 +74,19 @@ def best_views(person: Person, most: int = MOST_VIEWS) -> list[View]:
 
 def _spread_over_cameras(person: Person) -> list[int]:
     """Return the places of all appearances: of each camera the longest one, then of each the next one, and so on."""
+    alike: dict[tuple[str | None, int], list[int]] = defaultdict(list)
+    for place, one in enumerate(person.appearances):
+        alike[one.camera, -one.frames].append(place)
     by_camera: dict[str | None, list[int]] = defaultdict(list)
-    for place in sorted(range(len(person.appearances)), key=lambda place: -person.appearances[place].frames):
-        by_camera[person.appearances[place].camera].append(place)
+    for (camera, _), places in sorted(alike.items(), key=lambda item: item[0][1]):
+        by_camera[camera] += [places[number] for number in _far_apart(len(places))]
     return [place for turn in zip_longest(*by_camera.values()) for place in turn if place is not None]
+
+
+def _far_apart(count: int) -> list[int]:
+    """Return the numbers below ``count``, each far from those before it: 0, then the middle, then the quarters."""
+    bits = max(1, (count - 1).bit_length())
+    return sorted(range(count), key=lambda number: f"{number:0{bits}b}"[::-1])
 
 
 def draw_people(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from personsearch.people import Appearance, Person
@@ -49,6 +51,33 @@ def test_every_camera_is_seen_before_one_is_seen_twice() -> None:
     assert chosen(one, 6) == [1, 4, 5, 6, 7, 8]  # a second view of the longest one
     assert chosen(one, 20) == [1, 2, 4, 5, 6, 7, 8]  # and never a third one
     assert chosen(person(), 5) == []
+
+
+def test_of_many_that_are_equally_long_some_are_shown_that_lie_far_apart() -> None:
+    one = person(*(appearance("a", row, 1, row) for row in range(8)), appearance("b", 9, 2, 9))
+    assert chosen(one, 2) == [0, 9]
+    assert chosen(one, 3) == [0, 4, 9]
+    assert chosen(one, 5) == [0, 2, 4, 6, 9]
+    assert chosen(one, 20) == list(range(8)) + [9]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.integers(1, 5), st.integers(1, 3)), max_size=12),
+    st.integers(1, 12),
+)
+def test_the_views_are_as_many_as_there_may_be_and_of_all_cameras(
+    seen: list[tuple[str | None, int, int]], most: int
+) -> None:
+    rows = iter(range(100))
+    one = person(
+        *(appearance(camera, 0, frames, *[next(rows) for _ in range(views)]) for camera, frames, views in seen)
+    )
+    views = best_views(one, most)
+    assert len({view.detection_id for view in views}) == len(views)
+    assert len(views) == min(most, sum(min(count, 2) for _, _, count in seen))
+    cameras = {camera for camera, _, _ in seen}
+    assert len({view.appearance.camera for view in views}) == min(most, len(cameras))
+    assert all(view.detection_id in view.appearance.detection_ids[:2] for view in views)
 
 
 def tile(sheet: Image.Image, row: int, column: int, *, heading: bool = False) -> np.ndarray:
