@@ -12,14 +12,12 @@ from personsearch.errors import ConfigError
 from personsearch.gallery.units import Units, cannot_be_one, content_order
 from personsearch.people import Gates
 
-#: By default, pairs of strangers above the similarity may be half as many as there are pairs of one person.
-FALSE_PER_TRUE = 0.5
 #: Where nobody seems to come twice, the false-match rate is that of so many strangers for each appearance.
 FEWEST_STRANGERS = 0.2
 #: The highest false-match rate of a default, however often people come.
 HIGHEST_RATE = 0.05
 #: Appearances that are compared with all others to see how many pairs are of one person.
-SAMPLE = 2000
+SAMPLE = 1000
 #: Pairs that are looked at together.
 CELLS = 2**22
 
@@ -30,9 +28,9 @@ def default_similarity(calibration: Calibration | None, units: Units, gates: Gat
     Pairs of strangers grow with the square of the crowd, those of one person do not, so a fixed similarity joins more
     strangers the larger the crowd is. Therefore the share of pairs that are of one person is estimated first: of the
     pairs above a threshold of the calibration, its false-match rate says how many are of strangers, and its true-match
-    rate how many of one person are missing. The default is the similarity at which there are :data:`FALSE_PER_TRUE`
-    pairs of strangers for each pair of one person. Between the thresholds of the calibration, and beyond them, it is
-    taken to be linear in the quantile of a normal distribution.
+    rate how many of one person are missing. The default is the similarity that as many pairs of strangers reach as
+    there are pairs of one person. Between the thresholds of the calibration, and beyond them, similarities are taken to
+    be linear in the quantile of a normal distribution.
 
     Args:
         calibration: of the weights that made the embeddings.
@@ -56,7 +54,7 @@ def default_similarity(calibration: Calibration | None, units: Units, gates: Gat
     if len(known) == 1:
         return known[0].similarity
     share = _share_of_one_person(known, units, gates)
-    rate = max(share * FALSE_PER_TRUE, FEWEST_STRANGERS / max(1, len(units)))
+    rate = max(share, FEWEST_STRANGERS / max(1, len(units)))
     return _similarity_at(known, min(rate, HIGHEST_RATE))
 
 
@@ -79,35 +77,32 @@ def _share_of_one_person(known: list[_Known], units: Units, gates: Gates) -> flo
     The lowest rate serves at which enough strangers are to be expected: the lower it is, the less it matters whether
     strangers are as alike here as where the calibration was made, and the fewer pairs there are to count.
     """
-    order = content_order(units)
-    chosen = order[np.linspace(0, len(order) - 1, min(SAMPLE, len(order))).astype(np.int64)]
+    units = units[content_order(units)]
+    chosen = np.unique(np.linspace(0, len(units) - 1, min(SAMPLE, len(units))).astype(np.int64))
     above, pairs = np.zeros(len(known), np.int64), 0
     step = max(1, CELLS // max(1, len(units)))
     for start in range(0, len(chosen), step):
         rows = chosen[start : start + step]
         a, b = (grid.reshape(-1) for grid in np.meshgrid(rows, np.arange(len(units)), indexing="ij"))
         by_hand = (units.fixed[a] >= 0) & (units.fixed[b] >= 0)
-        open_ = (a != b) & ~by_hand & ~cannot_be_one(units, gates, a, b)
-        similarity = (units.embeddings[rows] @ units.embeddings.T).reshape(-1)[open_]
+        undecided = (a != b) & ~by_hand & ~cannot_be_one(units, gates, a, b)
+        similarity = (units.embeddings[rows] @ units.embeddings.T).reshape(-1)[undecided]
         pairs += len(similarity)
         above += np.array([(similarity >= one.similarity).sum() for one in known])
-    best = 0.0
-    for one, count in sorted(zip(known, above.tolist(), strict=True), key=lambda pair: -pair[0].rate):
-        if best and one.rate * pairs < 2 * ENOUGH_PAIRS:  # each pair is seen from both sides
-            break
-        best = max(0.0, count / max(1, pairs) - one.rate) / max(one.true_match_rate - one.rate, 1e-9)
-    return min(best, 1.0)
+    counted = sorted(zip(known, above.tolist(), strict=True), key=lambda pair: -pair[0].rate)
+    enough = [(one, count) for one, count in counted if one.rate * pairs >= 2 * ENOUGH_PAIRS]  # seen from both sides
+    one, count = (enough or counted[:1])[-1]
+    of_one = max(0.0, count / max(1, pairs) - one.rate) / max(one.true_match_rate - one.rate, 1e-9)
+    return min(of_one, 1.0)
 
 
 def _similarity_at(known: list[_Known], rate: float) -> float:
     """Return the similarity of a false-match rate, from the two thresholds that are nearest to it."""
-    quantiles = [_quantile(one.rate) for one in known]
-    order = sorted(range(len(known)), key=quantiles.__getitem__)
-    wanted = _quantile(rate)
-    upper = min(max(1, sum(quantiles[one] < wanted for one in order)), len(order) - 1)
-    low, high = order[upper - 1], order[upper]
-    slope = (known[high].similarity - known[low].similarity) / (quantiles[high] - quantiles[low])
-    return min(max(known[low].similarity + slope * (wanted - quantiles[low]), -1.0), 1.0)
+    known = sorted(known, key=lambda one: -one.rate)
+    upper = min(max(1, sum(one.rate > rate for one in known)), len(known) - 1)
+    low, high = known[upper - 1], known[upper]
+    slope = (high.similarity - low.similarity) / (_quantile(high.rate) - _quantile(low.rate))
+    return min(max(low.similarity + slope * (_quantile(rate) - _quantile(low.rate)), -1.0), 1.0)
 
 
 def _quantile(rate: float) -> float:
