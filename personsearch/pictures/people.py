@@ -18,7 +18,7 @@ from personsearch.pictures.times import is_date, span_text
 from personsearch.pictures.video import frame_time, video_of
 from personsearch.results import Sighting
 
-#: Pictures of one person that a sheet shows.
+#: Pictures of one person that a sheet shows, and how many stand side by side.
 MOST_VIEWS = 8
 #: Rows of one sheet that are still pleasant to scroll through.
 MOST_ROWS = 60
@@ -96,6 +96,7 @@ def draw_people(
     heading: str = "",
     most_views: int = MOST_VIEWS,
     pictures: bool = True,
+    numbered: bool = False,
 ) -> Image.Image:
     """Draw people as a contact sheet: a row for each, with their best views, each with camera and time. Loads no torch.
 
@@ -106,6 +107,7 @@ def draw_people(
         heading: a line above.
         most_views: pictures per person at most.
         pictures: whether to show any; without them a sheet says who was where, and shows nobody.
+        numbered: whether to write the number of the track or detection below each picture, as ``split`` takes it.
 
     Returns:
         A picture. A scene that is gone, or whose file has changed since it was indexed, becomes an empty tile.
@@ -117,29 +119,35 @@ def draw_people(
         >>> sightings = {one.detection_id: one for one in gallery.sightings(rows)}
         >>> personsearch.draw_people(people, sightings, heading=f"{len(people)} people").save("people.png")
     """
-    tiles = _pictures(people, sightings, most_views) if pictures else [_words(person, most_views) for person in people]
-    columns = max((len(row) for row in tiles), default=0)
-    height = (CELL[1] + CAPTION if pictures else LOW) + GAP
-    top = HEADING if heading else GAP
-    width = GAP + LABEL + max(columns, 1) * (CELL[0] + GAP)
-    sheet = Image.new("RGB", (width, top + len(people) * height), PAPER)
+    if pictures:
+        tiles = _pictures(people, sightings, most_views, numbered=numbered)
+    else:
+        tiles = [_words(person, most_views, numbered=numbered) for person in people]
+    step = (CELL[0] + GAP, (CELL[1] + CAPTION if pictures else LOW) + GAP + 15 * numbered)
+    columns = min(MOST_VIEWS, max((len(row) for row in tiles), default=0))
+    tops = [HEADING if heading else GAP]
+    for row in tiles:
+        tops.append(tops[-1] + step[1] * max(1, -(-len(row) // MOST_VIEWS)))
+    width = GAP + LABEL + max(columns, 1) * step[0]
+    sheet = Image.new("RGB", (width, tops[-1]), PAPER)
     pen = ImageDraw.Draw(sheet)
     if heading:
         _write(pen, (GAP, 11), heading, 18, INK, width - 2 * GAP)
-    for row, person in enumerate(people):
-        y = top + row * height
-        if row:
-            pen.line((GAP, y - GAP // 2, width - GAP, y - GAP // 2), fill=NOTHING)
-        _describe(pen, person, y)
-        for column, tile in enumerate(tiles[row]):
-            x = GAP + LABEL + column * (CELL[0] + GAP)
+    for person, row, top in zip(people, tiles, tops, strict=False):
+        if top != tops[0]:
+            pen.line((GAP, top - GAP // 2, width - GAP, top - GAP // 2), fill=NOTHING)
+        _describe(pen, person, top)
+        for number, tile in enumerate(row):
+            x, y = GAP + LABEL + number % MOST_VIEWS * step[0], top + number // MOST_VIEWS * step[1]
             if tile.picture is not None:
                 sheet.paste(tile.picture, (x, y))
             _lines(pen, (x, y + CELL[1] + 2 if pictures else y), tile.caption)
     return sheet
 
 
-def _pictures(people: Sequence[Person], sightings: Mapping[int, Sighting], most: int) -> list[list[_Tile]]:
+def _pictures(
+    people: Sequence[Person], sightings: Mapping[int, Sighting], most: int, *, numbered: bool
+) -> list[list[_Tile]]:
     """Return the tiles of each person, by time within an appearance."""
 
     def time_of(view: View) -> float | None:
@@ -155,7 +163,7 @@ def _pictures(people: Sequence[Person], sightings: Mapping[int, Sighting], most:
         tiles.append(
             [
                 _Tile(
-                    (view.appearance.camera or "", _short(span_text(time_of(view), None))),
+                    (view.appearance.camera or "", _short(span_text(time_of(view), None)), _number(view, numbered)),
                     crops.get(view.detection_id) or _empty(),
                 )
                 for view in row
@@ -164,14 +172,24 @@ def _pictures(people: Sequence[Person], sightings: Mapping[int, Sighting], most:
     return tiles
 
 
-def _words(person: Person, most: int) -> list[_Tile]:
+def _words(person: Person, most: int, *, numbered: bool) -> list[_Tile]:
     """Return where and when a person was, without pictures."""
     tiles = []
     for place in sorted(_spread_over_cameras(person)[:most]):
         one = person.appearances[place]
         begin, _, end = span_text(one.first, one.last).partition(" to ")
-        tiles.append(_Tile((one.camera or "", _short(begin), f"to {_short(end)}" if end else "")))
+        until = f"to {_short(end)}" if end else ""
+        tiles.append(
+            _Tile((one.camera or "", _short(begin), until, _number(View(one, one.detection_ids[0]), numbered)))
+        )
     return tiles
+
+
+def _number(view: View, wanted: bool) -> str:
+    if not wanted:
+        return ""
+    track = view.appearance.track_id
+    return f"detection {view.detection_id}" if track is None else f"track {track}"
 
 
 def _short(time: str) -> str:

@@ -232,7 +232,7 @@ def test_sheets(run: Run, grouped: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert f"drawn into {tmp_path}/new/sheet.png" in done.out
     with Image.open(tmp_path / "new" / "sheet.png") as sheet:
         whole = sheet.size
-    monkeypatch.setattr("personsearch.cli.people.PER_PAGE", 3)
+    monkeypatch.setattr("personsearch.cli.people_sheet.PER_PAGE", 3)
     done = run("people", grouped, "--save", tmp_path / "sheets")
     assert f"drawn into 2 pictures in {tmp_path}/sheets" in done.out
     assert sorted(os.listdir(tmp_path / "sheets")) == ["people-001.png", "people-002.png"]
@@ -242,6 +242,8 @@ def test_sheets(run: Run, grouped: Path, tmp_path: Path, monkeypatch: pytest.Mon
     with Image.open(tmp_path / "few.png") as sheet:
         assert sheet.height < whole[1]
     assert run("people", "show", grouped, 2, "--save", tmp_path / "two.png").code == 0
+    with Image.open(tmp_path / "two.png") as sheet:
+        assert sheet.height > whole[1] / 4 + 15  # with the numbers of its tracks
     monkeypatch.setattr("personsearch.pictures.people.MOST_ROWS", 3)
     many = run("people", grouped, "--save", tmp_path / "many.png")
     assert many.code == 2

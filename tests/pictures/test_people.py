@@ -111,6 +111,23 @@ def test_each_person_has_a_row_of_pictures_by_time(tmp_path: Path) -> None:
     assert (tile(swapped, 0, 0) == tile(sheet, 0, 0, heading=True)).all()
 
 
+def test_more_pictures_than_fit_side_by_side_continue_below(tmp_path: Path) -> None:
+    seen = {}
+    for row in range(10):
+        toy_scene([(2 if row == 9 else 0, 70, 18)]).save(tmp_path / f"{row}.png")
+        seen[row] = sighting(row, tmp_path / f"{row}.png")
+    long = person(*(appearance("a", row, 1, row) for row in seen))
+    short = person(appearance("a", 0, 1, 0))
+    step = CELL[1] + CAPTION + GAP
+    assert draw_people([long, short], seen).height == GAP + 2 * step
+    sheet = draw_people([long, short], seen, most_views=20)
+    assert sheet.size == (GAP + LABEL + 8 * (CELL[0] + GAP), GAP + 3 * step)
+    assert tile(sheet, 1, 1)[60, 46] == pytest.approx(SHIRTS[2], abs=14)
+    assert tile(sheet, 2, 0)[60, 46] == pytest.approx(SHIRTS[0], abs=14)
+    numbered = draw_people([long], seen, most_views=20, numbered=True)
+    assert numbered.height == GAP + 2 * (step + 15)
+
+
 def test_the_whole_person_is_shown_with_a_margin(tmp_path: Path) -> None:
     array = np.zeros((400, 300, 3), np.uint8)
     array[100:300, 120:180, 0] = 255
