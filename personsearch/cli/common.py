@@ -22,6 +22,7 @@ from personsearch.plain import finite_or_none
 #: Columns whose cells are never broken; all others hold texts.
 NUMBERS = frozenset(
     {"query", "rank", "similarity", "probability", "score", "time", "box", "person", "epoch", "MB", "first", "last"}
+    | {"track", "detection"}
 )
 #: A column of texts that is narrower than this is hard to read.
 READABLE = 24

@@ -32,7 +32,7 @@ SPARE = 8
 WIDEN = 4
 #: What a confirmed match counts beside the query, which counts 1, and all rejected ones together.
 LIKE = 1.0
-UNLIKE = 0.2
+UNLIKE = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,62 +6,104 @@ import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TypeAlias, cast
 
 from PIL import Image
 
 from personsearch.errors import ImageError
 from personsearch.pictures.content import content_digest
 from personsearch.pictures.decode import ChannelOrder, ImageInput, describe, load_image
-from personsearch.pictures.drawing import FAINT, NOTHING, QUERY, Tile, match_rows, wrapped
+from personsearch.pictures.drawing import FAINT, MATCH, NOTHING, QUERY, Colour, Tile, match_rows, wrapped
 from personsearch.pictures.formats import media_kind
 from personsearch.pictures.sniffing import sniffed_kind
 from personsearch.pictures.video import frame_of, frames_at
-from personsearch.results import Match, Sighting
+from personsearch.results import Match, QueryPerson, Sighting
+
+#: A picture of who was searched for: alone, with the person's box, or a sighting in the gallery itself.
+QueryPicture: TypeAlias = "ImageInput | tuple[ImageInput, Sequence[float] | None] | Sighting"
 
 
 def draw_matches(
-    image: ImageInput, box: Sequence[float], matches: Sequence[Match], *, channel_order: ChannelOrder = "RGB"
+    image: ImageInput | Sighting | list[QueryPicture] | None = None,
+    box: Sequence[float] | None = None,
+    matches: Sequence[Match] = (),
+    *,
+    channel_order: ChannelOrder = "RGB",
 ) -> Image.Image:
     """Draw the query and its ranked matches, each with its box, similarity and scene. Loads no torch.
 
     Args:
-        image: the query's scene.
-        box: the person searched for, xyxy pixels; ``find_query`` says whom a search without a box is for.
+        image: the query's scene; a list of several, or of (scene, box) pairs; a sighting, for a query that is in the
+            gallery itself; or None, to draw the matches alone.
+        box: the person searched for, xyxy pixels. Without one, ``matches.queries`` says whom each picture was searched
+            for, if ``matches`` are those of ``PersonSearcher.search``.
         matches: of a search; their scenes are read from where they were indexed.
-        channel_order: of an array or tensor.
+        channel_order: of arrays and tensors.
 
     Returns:
         A picture. A scene that is gone, or whose file has changed since it was indexed, becomes an empty tile.
 
     Raises:
-        ImageError: the query's scene cannot be read.
+        ImageError: a query's scene cannot be read, or nothing says where in it the person is.
 
     Example:
         >>> matches = gallery.search(detections.embeddings[0], k=3)
         >>> personsearch.draw_matches(query, detections.boxes[0], matches).save("matches.png")
+        >>> both = [(query, detections.boxes[0]), (query, detections.boxes[1])]
+        >>> personsearch.draw_matches(both, matches=matches).save("matches.png")
     """
-    scene = Image.fromarray(load_image(image, channel_order=channel_order))
-    x1, y1, x2, y2 = (float(value) for value in box)
-    tiles = [Tile(image=scene, box=(x1, y1, x2, y2), title="query", subtitle=describe(image), colour=QUERY)]
+    pictures = image if isinstance(image, list) else [] if image is None else [image if box is None else (image, box)]
+    tiles = _query_tiles(cast("list[QueryPicture]", pictures), getattr(matches, "queries", ()), channel_order)
     for rank, (match, load) in enumerate(zip(matches, scene_loaders(matches), strict=True), start=1):
-        title = f"{rank}.  similarity {match.similarity:.2f}"
-        try:
-            picture = load()
-        except ImageError:  # gone, or not what it was
-            blank = Image.new("RGB", (4, 4), NOTHING)
-            tiles.append(
-                Tile(
-                    image=blank,
-                    box=(0, 0, 4, 4),
-                    title=title,
-                    subtitle=f"gone or changed: {match.image_id}",
-                    colour=FAINT,
-                )
-            )
+        who = named(match)
+        title = f"{rank}.  {match.similarity:.2f}  {who}" if who else f"{rank}.  similarity {match.similarity:.2f}"
+        tiles.append(_sighting_tile(match, load, title, MATCH))
+    return match_rows(wrapped(tiles) or [[]])
+
+
+def named(sighting: Sighting) -> str:
+    """Return what a sighting is of, in a word or two: the person's name, the person, or the track; else nothing."""
+    if sighting.person_name is not None:
+        return sighting.person_name
+    if sighting.person_id is not None:
+        return f"person {sighting.person_id}"
+    return "" if sighting.track is None else f"track {sighting.track.track_id}"
+
+
+def _query_tiles(
+    pictures: Sequence[QueryPicture], people: Sequence[QueryPerson], channel_order: ChannelOrder
+) -> list[Tile]:
+    """Return a tile for each picture of the query; the people say where they are in those without a box."""
+    tiles = []
+    for number, picture in enumerate(pictures):
+        title = "query" if len(pictures) == 1 else f"query {number + 1}"
+        if isinstance(picture, Sighting):
+            [load] = scene_loaders([picture])
+            tiles.append(_sighting_tile(picture, load, title, QUERY))
             continue
-        where = match.image_id if match.camera is None else f"{match.camera}  {match.image_id}"
-        tiles.append(Tile(image=picture, box=match.box, title=title, subtitle=where))
-    return match_rows(wrapped(tiles))
+        source, box = picture if isinstance(picture, tuple) else (picture, None)
+        if box is None and len(people) == len(pictures):
+            box = people[number].box
+        if box is None:
+            raise ImageError(
+                f"{describe(source)}: give the box of the person who was searched for, or the matches as "
+                "PersonSearcher.search returns them"
+            )
+        scene = Image.fromarray(load_image(source, channel_order=channel_order))
+        x1, y1, x2, y2 = (float(value) for value in box)
+        tiles.append(Tile(image=scene, box=(x1, y1, x2, y2), title=title, subtitle=describe(source), colour=QUERY))
+    return tiles
+
+
+def _sighting_tile(sighting: Sighting, load: Callable[[], Image.Image], title: str, colour: Colour) -> Tile:
+    try:
+        picture = load()
+    except ImageError:  # gone, or not what it was
+        blank = Image.new("RGB", (4, 4), NOTHING)
+        subtitle = f"gone or changed: {sighting.image_id}"
+        return Tile(image=blank, box=(0, 0, 4, 4), title=title, subtitle=subtitle, colour=FAINT)
+    where = sighting.image_id if sighting.camera is None else f"{sighting.camera}  {sighting.image_id}"
+    return Tile(image=picture, box=sighting.box, title=title, subtitle=where, colour=colour)
 
 
 def load_scene(match: Sighting) -> Image.Image:
