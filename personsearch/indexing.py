@@ -22,11 +22,11 @@ from personsearch.sources import Reading, Source, Sources
 logger = logging.getLogger(__name__)
 
 #: What makes an input unusable, while the others are indexed.
-_UNUSABLE = (ImageError, MissingExtraError, GalleryMismatchError)
+UNUSABLE = (ImageError, MissingExtraError, GalleryMismatchError)
 
 
 @dataclass(frozen=True, eq=False)
-class _Prepared:
+class Prepared:
     """A new scene, decoded, and what the gallery keeps beside it."""
 
     source: Source
@@ -35,6 +35,32 @@ class _Prepared:
 
 
 def index_sources(
+    runner: Runner,
+    sources: Sources,
+    gallery: Gallery,
+    *,
+    channel_order: ChannelOrder,
+    batch_size: int,
+    progress: bool | None,
+    crops: bool = False,
+    replace: bool = False,
+) -> IndexReport:
+    """Detect everybody in the sources, store them and log what was not done; see :func:`index_scenes`."""
+    report = index_scenes(
+        runner,
+        sources,
+        gallery,
+        channel_order=channel_order,
+        batch_size=batch_size,
+        progress=progress,
+        crops=crops,
+        replace=replace,
+    )
+    log_report(report)
+    return report
+
+
+def index_scenes(
     runner: Runner,
     sources: Sources,
     gallery: Gallery,
@@ -110,23 +136,18 @@ def index_sources(
                         # Its last frames may not be stored yet; whether they are is asked when it is used.
                         reading = Reading(comparison.digest, sources.every, decoding(), tuple(moments), lost)
                         note_reading(gallery, entry, reading)
-                except _UNUSABLE as error:
+                except UNUSABLE as error:
                     refuse(entry.printable, error)
 
-        def prepare(item: tuple[Source, str | None]) -> _Prepared | tuple[Source, Exception]:
-            source, digest = item
+        def prepare(item: tuple[Source, str | None]) -> Prepared | tuple[Source, Exception]:
             try:
-                image = source.image() if callable(source.image) else source.image
-                if isinstance(image, str) and is_url(image):
-                    image = download(image)  # once, so that the digest is of the picture that is looked at
-                ready = runner.ready_crop(image, channel_order) if crops else runner.ready(image, channel_order)
-                return _Prepared(source, ready, _extra(source, ready, digest or digest_of(image, channel_order)))
-            except _UNUSABLE as error:
-                return source, error
+                return prepared(runner, *item, channel_order=channel_order, crops=crops)
+            except UNUSABLE as error:
+                return item[0], error
 
-        def readable(scenes: Iterator[tuple[Source, str | None]]) -> Iterator[tuple[_Prepared, Ready]]:
+        def readable(scenes: Iterator[tuple[Source, str | None]]) -> Iterator[tuple[Prepared, Ready]]:
             for item in runner.prepare_ahead(prepare, scenes, batch_size):
-                if isinstance(item, _Prepared):
+                if isinstance(item, Prepared):
                     yield item, item.ready
                 else:
                     refuse(item[0].image_id, item[1])
@@ -150,7 +171,7 @@ def index_sources(
                 added += 1
                 people += len(detections)
                 bar.advance()
-    report = IndexReport(
+    return IndexReport(
         added=added,
         skipped=skipped,
         people=people,
@@ -161,8 +182,21 @@ def index_sources(
         labelled=labelled,
         unverified=unverified,
     )
-    _log(report)
-    return report
+
+
+def prepared(
+    runner: Runner, source: Source, digest: str | None, *, channel_order: ChannelOrder, crops: bool = False
+) -> Prepared:
+    """Decode a new scene; called in threads.
+
+    Raises:
+        ImageError: it cannot be used.
+    """
+    image = source.image() if callable(source.image) else source.image
+    if isinstance(image, str) and is_url(image):
+        image = download(image)  # once, so that the digest is of the picture that is looked at
+    ready = runner.ready_crop(image, channel_order) if crops else runner.ready(image, channel_order)
+    return Prepared(source, ready, _extra(source, ready, digest or digest_of(image, channel_order)))
 
 
 def _extra(source: Source, ready: Ready, digest: str) -> dict[str, Any]:
@@ -175,7 +209,8 @@ def _extra(source: Source, ready: Ready, digest: str) -> dict[str, Any]:
     return extra
 
 
-def _log(report: IndexReport) -> None:
+def log_report(report: IndexReport) -> None:
+    """Say what was not done, and why."""
     for name, reason in report.failed:
         named = reason.partition(": ")[0].endswith(name)  # by its path, which ends with the image_id
         logger.warning("not indexed: %s", reason if named else f"{name}: {reason}")

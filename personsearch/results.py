@@ -246,6 +246,7 @@ class IndexReport:
         passed_over: kind of file that is neither picture nor video (".txt") -> how many there were.
         labelled: how many of the scenes that were there already have another camera or time now, as given.
         unverified: how many of them were stored without a digest of their content, so that it was not compared.
+        tracks: how many people were followed through videos and stored now, each by a few views.
     """
 
     added: int
@@ -257,6 +258,7 @@ class IndexReport:
     passed_over: Mapping[str, int] = field(default_factory=dict)
     labelled: int = 0
     unverified: int = 0
+    tracks: int = 0
 
     @property
     def complete(self) -> bool:

@@ -17,6 +17,9 @@ from personsearch.pictures.video import decoding, frame_id, frames_prefix
 from personsearch.results import StoredScene
 from personsearch.sources import Reading
 
+#: What the extra of a scene says that shows views of tracks, not everybody.
+TRACKS = "tracks"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -41,10 +44,17 @@ class Comparison:
         return self.differs or image_id not in self.stored
 
 
-def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder) -> Comparison:
+def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder, *, tracks: bool = False) -> Comparison:
     """Compare an input with what is stored under its name.
 
-    A video is compared by any one of its frames, as all of them carry the digest of the file.
+    A video is compared by any one of its frames, as all of them carry the digest of the file, and say whether they were
+    stored as views of tracks.
+
+    Args:
+        gallery: that may hold it.
+        entry: the input.
+        channel_order: of arrays and tensors.
+        tracks: whether a video is to be stored as tracks; stored frame by frame, it differs, and the other way round.
 
     Raises:
         ImageError: the input cannot be read.
@@ -56,6 +66,8 @@ def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder) 
     stored = frozenset(names)
     digest = digest_of(entry.image, channel_order)
     known = _known_digest(scene, entry)
+    if entry.is_video and bool(scene.extra.get(TRACKS)) != tracks:
+        return Comparison(stored, digest, differs=True, message=_message_of_kind(entry, tracks=tracks))
     if known is None or known == digest:
         return Comparison(stored, digest, unknown=known is None)
     return Comparison(stored, digest, differs=True, message=_message(gallery, entry, scene))
@@ -108,6 +120,15 @@ def _known_digest(scene: StoredScene, entry: Entry) -> str | None:
     if not isinstance(path, str) or entry.file is None or Path(path) == entry.file.absolute():
         return None
     return content_digest(Path(path)) if Path(path).is_file() else None
+
+
+def _message_of_kind(entry: Entry, *, tracks: bool) -> str:
+    given = entry.printable if entry.file is None else str(entry.file)
+    stored, other = ("frame by frame", "without --tracks") if tracks else ("as tracks", "with --tracks")
+    return (
+        f"{given}: the gallery holds this video {stored} already; index it {other} as before, or replace what is "
+        "stored (--replace)"
+    )
 
 
 def _message(gallery: Gallery, entry: Entry, scene: StoredScene) -> str:

@@ -162,13 +162,13 @@ class Sources:
             return
         if reading is not None:
             for moment in reading.taken(self.every) or ():
-                yield Known(*self._frame(entry, *moment), moment)
+                yield Known(*self.frame(entry, *moment), moment)
             if reading.damage is not None:
                 yield reading.damage
             return
         video = Video(os.fspath(entry.image), self.every)  # type: ignore[arg-type]
         for frame in video:
-            name, camera, time = self._frame(entry, frame.seconds, frame.repeat)
+            name, camera, time = self.frame(entry, frame.seconds, frame.repeat)
             moment = frame.seconds, frame.repeat
             if wanted(name):
                 given = frame.seconds if time is None else time
@@ -178,7 +178,7 @@ class Sources:
         if video.damage is not None:
             yield video.damage
 
-    def _frame(self, entry: Entry, seconds: float, repeat: int) -> tuple[str, str | None, float | None]:
+    def frame(self, entry: Entry, seconds: float, repeat: int) -> tuple[str, str | None, float | None]:
         """Return the name of a frame, and the camera and time that are given for it or for its video."""
         name, start = frame_id(entry.image_id, seconds, repeat), self.times.get(entry.image_id)
         camera = self.cameras.get(name, self.cameras.get(entry.image_id))

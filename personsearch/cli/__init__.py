@@ -31,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (search.demo, search.index, search.search, search.detect, evaluate.evaluate, adapt.adapt):
+for command in (search.demo, index.index, search.search, search.detect, evaluate.evaluate, adapt.adapt):
     app.command()(command)
 for name, group in (
     ("data", data.app),

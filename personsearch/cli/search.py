@@ -1,4 +1,4 @@
-"""The main commands: demo, index, search, detect."""
+"""The main commands: demo, search, detect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from personsearch.cli.common import (
     Json,
     Weights,
     box_text,
-    counted,
     err,
     fits,
     out,
@@ -26,7 +25,7 @@ from personsearch.cli.common import (
 )
 from personsearch.errors import ConfigError, GalleryMismatchError, ImageError, WeightsError
 from personsearch.gallery import Gallery
-from personsearch.results import Detections, IndexReport, Match
+from personsearch.results import Detections, Match
 
 if TYPE_CHECKING:
     from personsearch import PersonSearcher
@@ -67,80 +66,6 @@ def demo(
         "  personsearch index photos/ my-gallery/\n"
         "  personsearch search my-gallery/ query.jpg --box x1,y1,x2,y2 --save matches.png"
     )
-
-
-def index(
-    images: Annotated[
-        list[str], typer.Argument(help="Folders, globs, images, videos or URLs; the gallery's folder comes last.")
-    ],
-    every: Annotated[int, typer.Option(min=1, help="Index one of this many frames of a video; 1 = all.")] = 1,
-    sidecar: Annotated[Path | None, typer.Option(help="csv file with the columns image_id,camera,time.")] = None,
-    prefix: Annotated[str, typer.Option(help="Put this and a slash before every image_id.")] = "",
-    crops: Annotated[bool, typer.Option("--crops", help="Every picture is one person, cut out beforehand.")] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Index again what is stored under the same name with other content.")
-    ] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the network together.")] = 8,
-    fast_decode: FastDecode = False,
-    weights: Weights = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
-    """Store the people of images and videos in a gallery: personsearch index photos/ my-gallery/.
-
-    Scenes already in the gallery are skipped, so running the same command again continues an interrupted run. One
-    folder gives its scenes the paths below it as names; of several folders the names begin with the folder, so that
-    equal names stay apart. The exit status is 1 if something was refused or damaged; the output says what.
-    """
-    from personsearch.listing import check_gallery, check_inputs
-    from personsearch.sidecar import read_sidecar
-
-    if len(images) < 2:
-        raise ImageError("give the images first and the gallery's folder last: personsearch index photos/ my-gallery/")
-    *sources, gallery = images
-    # A wrong path is reported before the network is loaded.
-    check_gallery(gallery)
-    source = sources[0] if len(sources) == 1 else sources
-    labels = read_sidecar(sidecar) if sidecar else None
-    check_inputs(source)
-    report = searcher_for(weights, device, fast_decode=fast_decode).index(
-        source,
-        Path(gallery),
-        every=every,
-        prefix=prefix,
-        crops=crops,
-        replace=replace,
-        batch_size=batch_size,
-        cameras=labels.cameras if labels else None,
-        times=labels.times if labels else None,
-        progress=False if as_json else None,
-    )
-    if as_json:
-        print_json({**asdict(report), "complete": report.complete, "gallery": gallery})
-    else:
-        _print_report(report)
-    if not report.complete:
-        raise typer.Exit(1)
-
-
-def _print_report(report: IndexReport) -> None:
-    """Print what became of everything that was given."""
-    from personsearch.listing import describe_counts
-
-    scenes, people = counted(report.added, "scene"), counted(report.people, "person", "people")
-    out.print(f"{scenes} added with {people}, {report.skipped} there already")
-    if report.labelled:
-        out.print(f"{report.labelled} of those have another camera or time now")
-    if report.passed_over:
-        kinds = escape(describe_counts(report.passed_over))
-        out.print(f"passed over, neither picture nor video: {kinds}", soft_wrap=True)
-    for count, what in (
-        (len(report.failed), "refused"),
-        (len(report.damaged), "read in part, because damaged"),
-        (len(report.unmatched), "of the image_ids given with a camera or a time match no image"),
-    ):
-        if count:
-            err.print(f"[yellow]{count} {what}; named above[/]", soft_wrap=True)
 
 
 def search(

@@ -1,4 +1,4 @@
-"""Demo, index, search and detect, from end to end."""
+"""Demo, search and detect, from end to end."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 
 from personsearch import PersonSearcher
 from personsearch.models import ModelConfig, build
-from tests.support import Run, toy_scene, video
+from tests.support import Run, toy_scene
 
 PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
 
@@ -96,12 +96,6 @@ def test_long_names_are_shown_whole_on_a_narrow_terminal(
         (("search", "G", "Q", "--device", "cuda:99"), "device 'cuda:99' is not available"),
         (("search", "G", "Q", "--device", "gpu"), "device 'gpu' is unknown; use cuda, cuda:1, mps or cpu"),
         (("search", "G", "Q", "--save", "matches"), "does not end like a picture; name it matches.png"),
-        (("index", "/nowhere", "new"), "/nowhere: no such folder, file or glob"),
-        (("index", "P", "P"), "holds pictures (0.png) and no gallery; the gallery's folder comes last"),
-        (("index", "P", "Q"), "0.png: is a file, not a gallery"),
-        (("index", "P", "P/*.png"), "looks like a glob, not like a gallery"),
-        (("index", "P", "new", "--sidecar", "/nowhere.csv"), "/nowhere.csv: cannot be read"),
-        (("index", "P"), "give the images first and the gallery's folder last"),
         (("detect", "Q", "--save", "boxes"), "does not end like a picture; name it boxes.png"),
         (("detect", "Q", "/proc/version", "--save", "/proc/d"), "/proc/d: this folder cannot be made"),
         (("demo", "--out", "/proc/nothing/demo.png"), "this folder cannot be made"),
@@ -114,19 +108,10 @@ def test_input_is_checked_before_the_network_is_loaded(
 ) -> None:  # fmt: skip
     run("index", photos, tmp_path / "g", "--weights", weights)
     monkeypatch.setattr(PersonSearcher, "from_pretrained", lambda *_, **__: pytest.fail("the network was loaded"))
-    given = {"G": tmp_path / "g", "Q": photos / "0.png", "P": photos, "P/*.png": photos / "*.png"}
+    given = {"G": tmp_path / "g", "Q": photos / "0.png"}
     done = run(*[given.get(argument, argument) for argument in arguments])
     assert done.code == 2
     assert message in done.err.replace("\n", " ")
-
-
-def test_index_a_video(run: Run, weights: Path, tmp_path: Path) -> None:
-    clip = video(tmp_path / "clip.mp4")
-    done = run("index", clip, tmp_path / "g", "--every", 10, "--weights", weights, "--json")
-    assert json.loads(done.out)["added"] == 2
-    search = run("search", tmp_path / "g", clip.with_name("q.png"), "--weights", weights)
-    assert (search.code, search.out) == (2, "")
-    assert "q.png: no such file" in search.err
 
 
 def test_sidecar_and_filters(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
@@ -138,55 +123,6 @@ def test_sidecar_and_filters(run: Run, weights: Path, photos: Path, tmp_path: Pa
     assert {m["time"] for m in json.loads(run(*query, "--since", 5.5).out)["matches"]} == {6.0}
     kept = json.loads(run(*query, "--exclude", "0.png").out)["matches"]
     assert "0.png" not in {m["image_id"] for m in kept}
-
-
-def test_a_table_of_cameras_that_matches_in_part(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
-    sidecar = tmp_path / "side.csv"
-    sidecar.write_bytes("\ufeffimage_id;camera\r\n0.png;door\r\nphotos/1.png;yard\r\n".encode())
-    index = ("index", photos, tmp_path / "g", "--weights", weights)
-    assert run(*index).code == 0
-    done = run(*index, "--sidecar", sidecar)
-    assert done.code == 1
-    assert "1 of those have another camera or time now" in done.out
-    assert "1 of the image_ids given with a camera or a time match no image" in done.err.replace("\n", " ")
-    assert "photos/1.png" in done.err
-    sidecar.write_text("image_id,camera\n0.png,door\n1.png,yard\n")
-    assert run(*index, "--sidecar", sidecar).code == 0
-    query = ("search", tmp_path / "g", photos / "0.png", "--box", "10,10,30,70", "--weights", weights, "--json")
-    assert {m["image_id"] for m in json.loads(run(*query, "--camera", "yard").out)["matches"]} == {"1.png"}
-
-
-def test_folders_with_equal_names(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    toy_scene(PEOPLE, seed=9).save(other / "0.png")
-    one = run("index", photos, tmp_path / "g", "--weights", weights)
-    two = run("index", other, tmp_path / "g", "--weights", weights)
-    assert (one.code, two.code) == (0, 1)
-    said = two.err.replace("\n", " ")
-    assert f"{other / '0.png'}: the gallery holds other content under the name '0.png' already" in said
-    assert str(photos / "0.png") in said
-    assert run("index", other, tmp_path / "g", "--weights", weights, "--prefix", "other").code == 0
-    assert run("index", photos, other, tmp_path / "both", "--weights", weights).code == 0
-    info = json.loads(run("gallery", "info", tmp_path / "both", "--json").out)
-    assert info["images"] == 4
-    saved = run("detect", photos / "0.png", other / "0.png", "--weights", weights, "--save", tmp_path / "d")
-    assert saved.code == 0
-    assert (tmp_path / "d" / "photos" / "0.png").is_file()
-    assert (tmp_path / "d" / "other" / "0.png").is_file()
-    assert "2 pictures in" in saved.out
-
-
-def test_a_damaged_video_is_said_and_the_status_is_1(run: Run, weights: Path, tmp_path: Path) -> None:
-    clip = video(tmp_path / "clip.ts", frames=40)
-    data = bytearray(clip.read_bytes())
-    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
-    clip.write_bytes(data)
-    done = run("index", clip, tmp_path / "g", "--weights", weights, "--every", 4)
-    assert done.code == 1
-    assert "clip.ts: " in done.err
-    assert "damaged" in done.err
-    assert "1 read in part, because damaged" in done.err
 
 
 def test_detect(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:

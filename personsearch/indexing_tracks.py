@@ -1,0 +1,417 @@
+"""Videos into a gallery as tracks: people are followed, and of each the best few views are stored.
+
+A video is stored in pieces. A piece ends whenever nobody is being followed, and is stored in one transaction together
+with the note how far the video was read; the next one begins with a follower that knows nobody. So a run that was
+killed continues behind the last piece, and gives the gallery that an uninterrupted run gives.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from personsearch.batching import read_ahead
+from personsearch.errors import ConfigError, GalleryMismatchError
+from personsearch.gallery import Gallery
+from personsearch.indexing import UNUSABLE, Prepared, index_scenes, log_report, prepared
+from personsearch.listing import Entry
+from personsearch.people import NewScene, NewTrack, NewView
+from personsearch.pictures.decode import ChannelOrder
+from personsearch.pictures.video import Damage, decoding, frame_of, frames_prefix
+from personsearch.progress import Progress
+from personsearch.results import Detections, IndexReport
+from personsearch.runner import Ready, Runner, Settings
+from personsearch.same_content import TRACKS, Comparison, compare_stored
+from personsearch.sources import Source, Sources
+from personsearch.tracking import RULES, Followed, Follower, Frame, View, sharpness_of
+
+logger = logging.getLogger(__name__)
+
+#: Frames after which everybody who is still being followed is let go of, so that memory and lost work stay bounded:
+#: somebody who stands there longer becomes several tracks.
+MAX_FRAMES = 4000
+#: Frames with nobody after which it is noted that they were read.
+QUIET_FRAMES = 500
+
+
+@dataclass(frozen=True)
+class Followings:
+    """How far a video was read, and how: what the gallery notes beside the tracks.
+
+    Attributes:
+        sha256: of the file.
+        every: every how many frames one was taken.
+        decoding: what else the frames depend on.
+        rules: what else the tracks depend on.
+        frames: how many of the frames taken were read; everything seen in them is stored.
+        done: whether the video was read to its end.
+        failed: image_id and reason of those that could not be used.
+        damage: what was lost.
+    """
+
+    sha256: str
+    every: int
+    decoding: str
+    rules: str
+    frames: int = 0
+    done: bool = False
+    failed: tuple[tuple[str, str], ...] = ()
+    damage: Damage | None = None
+
+    def to_bytes(self) -> bytes:
+        """Write it down."""
+        return zlib.compress(json.dumps({"followed": asdict(self)}).encode())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Followings | None:
+        """Read what :meth:`to_bytes` wrote; None = it is something else."""
+        try:
+            fields = json.loads(zlib.decompress(data))["followed"]
+            damage = fields.pop("damage")
+            failed = tuple((name, reason) for name, reason in fields.pop("failed"))
+            return cls(**fields, failed=failed, damage=None if damage is None else Damage(**damage))
+        except (zlib.error, LookupError, TypeError, ValueError):  # another version wrote it
+            return None
+
+
+@dataclass(eq=False)
+class _Counts:
+    """What became of the videos."""
+
+    added: int = 0
+    people: int = 0
+    tracks: int = 0
+    skipped: int = 0
+    labelled: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    damaged: list[tuple[str, str]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+
+def index_tracks(
+    runner: Runner,
+    sources: Sources,
+    gallery: Gallery,
+    *,
+    channel_order: ChannelOrder,
+    batch_size: int,
+    progress: bool | None,
+    crops: bool = False,
+    replace: bool = False,
+) -> IndexReport:
+    """Follow the people of the videos and store their tracks; stills are indexed as ever.
+
+    Args:
+        runner: of the weights whose embeddings the gallery holds.
+        sources: what to index.
+        gallery: open for writing.
+        channel_order: of arrays and tensors.
+        batch_size: images of one canvas size that go through the network together.
+        progress: None = a bar on a terminal.
+        crops: refused, as nobody can be followed through pictures of one person each.
+        replace: index again what is stored under the same name with other content or in another way.
+
+    Raises:
+        ConfigError: ``crops``.
+    """
+    if crops:
+        raise ConfigError("people are followed through whole frames: give tracks or crops, not both")
+    videos = [entry for entry in sources.entries if entry.is_video]
+    stills = _only(sources, [entry for entry in sources.entries if not entry.is_video])
+    if stills.entries:
+        logger.info("%d pictures are indexed one by one; people are followed in videos", len(stills.entries))
+    report = index_scenes(
+        runner,
+        stills,
+        gallery,
+        channel_order=channel_order,
+        batch_size=batch_size,
+        progress=progress,
+        replace=replace,
+    )
+    counts = _Counts()
+    with Progress(total=None, label="index", shown=progress) as bar:
+        for entry in videos:
+            counts.seen.add(entry.image_id)
+            try:
+                entry.require_name()
+                begun = _begun(gallery, sources, entry, channel_order, replace=replace)
+                _count_stored(gallery, sources, entry, counts)
+                _follow(runner, sources, gallery, entry, begun, counts, bar, channel_order, batch_size)
+            except UNUSABLE as error:
+                counts.failed.append((entry.printable, str(error)))
+                bar.advance()
+    report = _with_videos(report, counts)
+    log_report(report)
+    return report
+
+
+def _only(sources: Sources, entries: list[Entry]) -> Sources:
+    return replace(sources, listing=replace(sources.listing, entries=tuple(entries)))
+
+
+def _with_videos(report: IndexReport, counts: _Counts) -> IndexReport:
+    return replace(
+        report,
+        added=report.added + counts.added,
+        skipped=report.skipped + counts.skipped,
+        people=report.people + counts.people,
+        failed=(*report.failed, *counts.failed),
+        damaged=(*report.damaged, *counts.damaged),
+        unmatched=tuple(name for name in report.unmatched if name not in counts.seen),
+        labelled=report.labelled + counts.labelled,
+        tracks=counts.tracks,
+    )
+
+
+def _begun(
+    gallery: Gallery, sources: Sources, entry: Entry, channel_order: ChannelOrder, *, replace: bool
+) -> Followings:
+    """Return how far a video is stored as it is to be stored now; what is stored otherwise is erased, if it may be.
+
+    Raises:
+        GalleryMismatchError: it is stored otherwise, and is not to be replaced.
+        ImageError: the video cannot be read.
+        MissingExtraError: PyAV is not installed.
+    """
+    comparison = compare_stored(gallery, entry, channel_order, tracks=True)
+    fresh = Followings(comparison.digest or "", sources.every, decoding(), _rules())
+    noted = gallery.noted(frames_prefix(entry.image_id))
+    found = None if noted is None else Followings.from_bytes(noted)
+    if comparison.differs:
+        message: str | None = comparison.message
+    elif not comparison.stored:
+        return found if found is not None and _same_run(found, fresh) else fresh
+    else:
+        message = _why_not_continued(entry, comparison, found, fresh)
+    if message is None:
+        return found or fresh
+    if not replace:
+        raise GalleryMismatchError(message)
+    gallery.remove(comparison.stored)
+    return fresh
+
+
+def _same_run(found: Followings, fresh: Followings) -> bool:
+    """Whether a run that is noted can be continued, or is the whole of what is asked for."""
+    asked = (found.sha256, found.every, found.rules) == (fresh.sha256, fresh.every, fresh.rules)
+    return asked and (found.done or found.decoding == fresh.decoding)
+
+
+def _why_not_continued(entry: Entry, comparison: Comparison, found: Followings | None, fresh: Followings) -> str | None:
+    """Say why the tracks that are stored of a video are others than those asked for; None = they are not."""
+    given = entry.printable if entry.file is None else str(entry.file)
+    if found is None or found.sha256 != comparison.digest:
+        why = "but not how far it was read, because some of what it showed was erased since"
+    elif found.every != fresh.every:
+        why = f"in which every={found.every} was used, not {fresh.every}"
+    elif not _same_run(found, fresh):
+        why = "which another version of this package or of the video libraries made"
+    else:
+        return None
+    return (
+        f"{given}: the gallery holds tracks of this video already, {why}; replace them (--replace), or keep the two "
+        "apart with a prefix (--prefix)"
+    )
+
+
+def _rules() -> str:
+    follower = Follower()
+    return f"{RULES}; {follower.max_views} views; {follower.patience} s; {MAX_FRAMES} frames"
+
+
+def _count_stored(gallery: Gallery, sources: Sources, entry: Entry, counts: _Counts) -> None:
+    """Count the frames of a video that are stored, and give them the cameras and times that are given now."""
+    for image_id in gallery.image_ids(frames_prefix(entry.image_id)):
+        counts.skipped += 1
+        counts.seen.add(image_id)
+        moment = frame_of(image_id)
+        scene = gallery.scene(image_id)
+        if moment is None or scene is None:
+            continue
+        _, camera, time = sources.frame(entry, *moment)
+        if time is not None and scene.time is not None and abs(time - scene.time) < 1e-3:
+            time = None  # the name has milliseconds, the stored time more
+        if camera is not None or time is not None:
+            counts.labelled += gallery.label(image_id, camera=camera, time=time)
+
+
+def _follow(
+    runner: Runner,
+    sources: Sources,
+    gallery: Gallery,
+    entry: Entry,
+    begun: Followings,
+    counts: _Counts,
+    bar: Progress,
+    channel_order: ChannelOrder,
+    batch_size: int,
+) -> None:
+    """Read a video on from where it was left, and store the tracks."""
+    prefix = frames_prefix(entry.image_id)
+    failed: list[tuple[int, str, str]] = []  # number, image_id and reason
+    taken = begun.frames
+    lost = begun.damage
+
+    def frames() -> Generator[tuple[int, Source], None, None]:
+        """Yield the frames with their numbers, from the batch on in which the last one read was."""
+        nonlocal taken, lost
+        # The same frames share a batch as in a run that was not interrupted, as sums round by their company.
+        first = begun.frames - begun.frames % batch_size
+        number = -1
+        with closing(read_ahead(sources.scenes(entry, lambda _: True), batch_size)) as items:
+            for item in items:
+                if isinstance(item, Damage):
+                    lost = item
+                elif isinstance(item, Source):
+                    number += 1
+                    counts.seen.add(item.image_id)
+                    if number >= first:
+                        yield number, item
+        taken = number + 1
+
+    def prepare(numbered: tuple[int, Source]) -> tuple[int, Prepared] | tuple[int, Source, Exception]:
+        number, source = numbered
+        try:
+            return number, prepared(runner, source, begun.sha256, channel_order=channel_order)
+        except UNUSABLE as error:
+            return number, source, error
+
+    def readable(numbered: Iterator[tuple[int, Source]]) -> Iterator[tuple[tuple[int, Prepared], Ready]]:
+        for item in runner.prepare_ahead(prepare, numbered, batch_size):
+            if len(item) == 2:
+                yield item, item[1].ready
+            elif item[0] >= begun.frames:
+                failed.append((item[0], item[1].image_id, str(item[2])))
+
+    def note(frames: int, **end: Any) -> Followings:
+        known = tuple((name, reason) for number, name, reason in failed if number < frames)
+        return replace(begun, frames=frames, failed=begun.failed + known, **end)
+
+    piece = _Piece(gallery, prefix, counts)
+    settings = Settings(batch_size=batch_size)
+    if begun.done:  # which frames it has is not known any more
+        counts.seen |= {name for name in {*sources.cameras, *sources.times} if name.startswith(prefix)}
+    else:
+        with closing(frames()) as numbered:
+            for (number, scene), detections in runner.detect_tagged(readable(numbered), settings):
+                bar.advance()
+                if number >= begun.frames and piece.take(scene, detections):
+                    piece.store(note(number + 1))
+        piece.finish()
+        piece.store(note(taken, done=True, damage=lost))
+    counts.failed += note(taken).failed
+    if lost is not None:
+        counts.damaged.append((entry.image_id, str(lost)))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is stored with a frame besides its people."""
+
+    camera: str | None
+    time: float | None
+    extra: dict[str, Any]
+
+
+class _Piece:
+    """What was seen since nobody was being followed, until it is stored."""
+
+    def __init__(self, gallery: Gallery, prefix: str, counts: _Counts) -> None:
+        self._gallery, self._prefix, self._counts = gallery, prefix, counts
+        self._follower = Follower()
+        self._ended: list[Followed] = []
+        self._seen: dict[str, _Seen] = {}
+        self._frames = self._quiet = 0
+
+    def take(self, scene: Prepared, detections: Detections) -> bool:
+        """Take in a frame; True = the piece ends here and is to be stored."""
+        source, canvas = scene.source, scene.ready.canvas
+        pixels = canvas.pixels.permute(1, 2, 0).numpy()
+        frame = Frame(
+            image_id=source.image_id,
+            seconds=0.0 if source.moment is None else source.moment[0],
+            detections=detections,
+            sharpness=sharpness_of(pixels, canvas.to_canvas(detections.boxes)),
+        )
+        self._ended += self._follower.update(frame)
+        if len(detections):
+            self._seen[source.image_id] = _Seen(source.camera, source.time, scene.extra)
+        self._frames += 1
+        if self._follower.empty:
+            self._quiet += 1
+            self._frames = 0
+            return bool(self._ended) or self._quiet >= QUIET_FRAMES
+        if self._frames >= MAX_FRAMES:
+            self.finish()
+            return True
+        return False
+
+    def finish(self) -> None:
+        """Let go of everybody who is being followed."""
+        self._ended += self._follower.finish()
+
+    def store(self, note: Followings) -> None:
+        """Store the tracks that have ended, with the note how far the video was read."""
+        tracks = sorted(self._ended, key=lambda track: (track.first, track.number))
+        scenes, rows = _scenes(tracks, self._seen)
+        self._gallery.add_tracks(
+            scenes, [_new_track(track, rows, self._seen) for track in tracks], note=(self._prefix, note.to_bytes())
+        )
+        self._counts.added += len(scenes)
+        self._counts.people += sum(len(scene.detections) for scene in scenes)
+        self._counts.tracks += len(tracks)
+        self._ended, self._seen = [], {}
+        self._frames = self._quiet = 0
+
+
+def _scenes(tracks: list[Followed], seen: dict[str, _Seen]) -> tuple[list[NewScene], dict[tuple[str, int], int]]:
+    """Return the scenes that show the tracks' views, and the row in its scene that each view gets."""
+    shown: dict[str, list[View]] = {}
+    for track in tracks:
+        for view in track.views:
+            shown.setdefault(view.image_id, []).append(view)
+    scenes: list[NewScene] = []
+    rows: dict[tuple[str, int], int] = {}
+    for image_id, scene in seen.items():  # in the order of the video
+        views = sorted(shown.get(image_id, []), key=lambda view: view.row)
+        if not views:
+            continue
+        rows |= {(image_id, view.row): row for row, view in enumerate(views)}
+        scenes.append(
+            NewScene(
+                image_id=image_id,
+                detections=Detections(
+                    boxes=np.stack([view.box for view in views]),
+                    scores=np.array([view.score for view in views], dtype=np.float32),
+                    embeddings=np.stack([view.embedding for view in views]),
+                    image_size=views[0].image_size,
+                    image_id=image_id,
+                ),
+                camera=scene.camera,
+                time=scene.time,
+                extra=scene.extra | {TRACKS: True},
+            )
+        )
+    return scenes, rows
+
+
+def _new_track(track: Followed, rows: dict[tuple[str, int], int], seen: dict[str, _Seen]) -> NewTrack:
+    best = track.views[0]
+    time = seen[best.image_id].time
+    behind = None if time is None else time - best.seconds  # from the video's clock to that of the scenes' times
+    return NewTrack(
+        views=tuple(
+            NewView(image_id=view.image_id, row=rows[view.image_id, view.row], frames=view.frames)
+            for view in track.views
+        ),
+        first=None if behind is None else track.first + behind,
+        last=None if behind is None else track.last + behind,
+    )
