@@ -99,7 +99,8 @@ def merge(
     with Gallery.open(gallery) as opened:
         _required(opened, people)
         merged = opened.people.merge(people)
-    done = f"people {numbers_text(people)} are one now: {person_text(merged)}, {where_text(merged)}"
+        [there] = placed(opened, [merged])
+    done = f"people {numbers_text(people)} are one now: {person_text(there)}, {where_text(there)}"
     _print_decided(gallery, [merged], done, as_json)
 
 
@@ -125,12 +126,9 @@ def split(
         _required(opened, [person])
         new = opened.people.split(person, tracks=track or (), detections=detection or ())
         [old] = _required(opened, [person])
-    _print_decided(
-        gallery,
-        [old, new],
-        f"{person_text(new)} is new, with {where_text(new)}; {person_text(old)} keeps {where_text(old)}",
-        as_json,
-    )
+        here, there = placed(opened, [old, new])
+    done = f"{person_text(there)} is new, with {where_text(there)}; {person_text(here)} keeps {where_text(here)}"
+    _print_decided(gallery, [old, new], done, as_json)
 
 
 @app.command()
@@ -162,7 +160,7 @@ def forget(
     if as_json and not yes:
         raise ConfigError("--json asks nothing, so forgetting needs --yes too")
     with Gallery.open(gallery) as opened:
-        [found] = _required(opened, [person])
+        [found] = placed(opened, _required(opened, [person]))
         rows = len(found.detection_ids)
         if not yes:
             err.print(

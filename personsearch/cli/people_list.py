@@ -206,7 +206,11 @@ def _print_people(everybody: list[Person], shown: list[Person], grouping: Groupi
     if shown:
         print_columns(people_columns(shown))
     line = counted(len(everybody), "person", "people")
+    once = sum(person.frames == 1 for person in everybody)
     if conditions:
         was = "was" if len(shown) == 1 else "were"
         line += f"; {len(shown) or 'none'} of them {was} seen {conditions}"
+    elif 0 < once < len(everybody):
+        was = "was" if once == 1 else "were"
+        line += f"; {once} of them {was} seen in a single frame (--min-frames 2 leaves them out)"
     out.print(escape(line), soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 
 from PIL import Image, ImageDraw
 
@@ -154,22 +154,24 @@ def _pictures(
         one = sightings.get(view.detection_id)
         return view.appearance.first if one is None or one.time is None else one.time
 
-    views = [best_views(person, most) for person in people]
-    crops = dict(_crops(sightings[one.detection_id] for row in views for one in row if one.detection_id in sightings))
-    tiles = []
-    for row in views:
-        if all(time_of(view) is not None for view in row):
-            row = sorted(row, key=lambda view: (view.appearance.first or 0, time_of(view)))
-        tiles.append(
-            [
-                _Tile(
-                    (view.appearance.camera or "", _short(span_text(time_of(view), None)), _number(view, numbered)),
-                    crops.get(view.detection_id) or _empty(),
-                )
-                for view in row
-            ]
-        )
-    return tiles
+    def in_time(views: Iterable[View]) -> list[View]:
+        return sorted(views, key=lambda view: time_of(view) or 0.0)
+
+    rows = [
+        [view for _, some in groupby(best_views(person, most), lambda view: view.appearance) for view in in_time(some)]
+        for person in people
+    ]
+    crops = dict(_crops(sightings[one.detection_id] for row in rows for one in row if one.detection_id in sightings))
+    return [
+        [
+            _Tile(
+                (view.appearance.camera or "", _short(span_text(time_of(view), None)), _number(view, numbered)),
+                crops.get(view.detection_id) or _empty(),
+            )
+            for view in row
+        ]
+        for row in rows
+    ]
 
 
 def _words(person: Person, most: int, *, numbered: bool) -> list[_Tile]:
