@@ -12,8 +12,9 @@ from personsearch import Match, draw_matches
 from personsearch.errors import ImageError
 from personsearch.pictures.content import content_digest
 from personsearch.pictures.drawing import CAPTION, GAP, NOTHING, TILE
-from personsearch.pictures.matches import load_scene
+from personsearch.pictures.matches import load_scene, named
 from personsearch.pictures.video import frames_at
+from personsearch.results import Matches, QueryPerson, Sighting, Track
 from tests.pictures.films import TURNS, film, quarters
 from tests.support import toy_scene, video
 
@@ -145,3 +146,46 @@ def test_a_service_without_torch_draws_a_match(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{(GAP + 2 * (TILE[0] + GAP), GAP + TILE[1] + CAPTION + GAP)}\n"
+
+
+def test_several_queries_are_drawn_before_the_matches(tmp_path: Path) -> None:
+    red, blue = toy_scene([(0, 70, 18)]), toy_scene([(2, 70, 18)])
+    blue.save(tmp_path / "a.png")
+    sheet = draw_matches([(red, (70, 18, 90, 78)), (blue, (70, 18, 90, 78))], matches=[match(tmp_path / "a.png")])
+    assert sheet.width == GAP + 3 * (TILE[0] + GAP)
+    middle = [tile(sheet, column)[110, 100].tolist() for column in range(3)]
+    assert middle[0] == pytest.approx([200, 40, 40], abs=12)
+    assert middle[1] == middle[2] == pytest.approx([50, 80, 210], abs=12)
+
+
+def test_the_boxes_come_from_the_search(tmp_path: Path) -> None:
+    scene, person = toy_scene([(0, 70, 18)]), (70.0, 18.0, 90.0, 78.0)
+    queries = [QueryPerson(box=person, embedding=np.zeros(2, np.float32))] * 2
+    one = draw_matches(scene, None, Matches([], queries[:1]))
+    assert np.array_equal(tile(one, 0), tile(draw_matches(scene, person, []), 0))
+    two = draw_matches([scene, (scene, (0, 0, 160, 96))], matches=Matches([], queries))
+    assert np.array_equal(tile(two, 0), tile(one, 0))
+    assert not np.array_equal(tile(two, 1), tile(one, 0))  # its own box counts
+    for pictures, matches in ((scene, []), ([scene], Matches([], queries))):  # nobody can say who that was
+        with pytest.raises(ImageError, match="give the box of the person who was searched for, or the matches as"):
+            draw_matches(pictures, matches=matches)
+
+
+def test_a_query_of_the_gallery_is_drawn_from_its_own_scene(tmp_path: Path) -> None:
+    toy_scene([(2, 70, 18)]).save(tmp_path / "a.png")
+    extra = {"path": str(tmp_path / "a.png")}
+    seen = Sighting(detection_id=7, image_id="a.png", box=(70, 18, 90, 78), score=1.0, extra=extra)
+    sheet = draw_matches(seen, matches=[match(tmp_path / "a.png")])
+    assert [tile(sheet, n)[110, 100].tolist() for n in (0, 1)] == [pytest.approx([50, 80, 210], abs=12)] * 2
+    (tmp_path / "a.png").unlink()
+    assert tile(draw_matches([seen]), 0)[110, 100].tolist() == list(NOTHING)
+
+
+def test_a_title_names_the_person_or_the_track() -> None:
+    track = Track(track_id=4, camera=None, first=None, last=None, frames=3, detection_ids=(1,))
+    assert named(match(None)) == ""
+    assert named(match(None, track=track)) == "track 4"
+    assert named(match(None, track=track, person_id=2)) == "person 2"
+    assert named(match(None, track=track, person_id=2, person_name="Anna")) == "Anna"
+    plain, titled = draw_matches(matches=[match(None)]), draw_matches(matches=[match(None, person_name="Anna")])
+    assert not np.array_equal(np.asarray(plain), np.asarray(titled))
