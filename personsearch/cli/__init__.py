@@ -11,7 +11,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from personsearch.cli import adapt, data, evaluate, gallery, people, search, synth, train, weights
+from personsearch.cli import adapt, data, evaluate, gallery, index, people, search, synth, train, weights
 from personsearch.cli.common import Commands, err, out
 from personsearch.cli.faults import UNFINISHED, explain
 from personsearch.version import __version__
