@@ -22,7 +22,13 @@ def run(name: str, folder: Path) -> list[str]:
 
 
 def test_all_are_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"quickstart", "search_video", "finetune_own", "service"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "quickstart",
+        "search_video",
+        "three_cameras",
+        "finetune_own",
+        "service",
+    }
 
 
 def test_quickstart(tmp_path: Path) -> None:
@@ -37,6 +43,16 @@ def test_search_video(tmp_path: Path) -> None:
     assert lines[0].startswith("12 frames, ")
     assert len(lines) == 6
     assert "similarity" in lines[1]
+
+
+def test_three_cameras(tmp_path: Path) -> None:
+    frames, counted, *people = run("three_cameras.py", tmp_path)
+    assert frames.startswith("24 frames stored, ")
+    assert counted == f"{len(people)} people who were seen in at least 3 frames"
+    # 15 people who do not exist walk through the scenes, and some bystanders far away.
+    assert 10 <= len(people) <= 24
+    assert any(len({word for word in line.split() if word.startswith("s23c")}) == 3 for line in people)
+    assert (tmp_path / "people.png").exists()
 
 
 def test_finetune_own(tmp_path: Path) -> None:
