@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from rich.markup import escape
 
@@ -15,6 +17,7 @@ from personsearch.cli.common import (
     Json,
     Weights,
     box_text,
+    counted,
     err,
     fits,
     out,
@@ -25,11 +28,16 @@ from personsearch.cli.common import (
 )
 from personsearch.errors import ConfigError, GalleryMismatchError, ImageError, WeightsError
 from personsearch.gallery import Gallery
-from personsearch.results import Detections, Match
+from personsearch.gallery.known import Known, known
+from personsearch.gallery.searching import Combine
+from personsearch.results import Detections, Match, Matches, QueryPerson
 
 if TYPE_CHECKING:
     from personsearch import PersonSearcher
+    from personsearch.calibration import Calibration
 
+#: Views of a track or person that are drawn beside the matches.
+SHOWN = 3
 #: Images that ``detect`` sends through the network together.
 BATCH = 8
 
@@ -70,14 +78,27 @@ def demo(
 
 def search(
     gallery: Annotated[Path, typer.Argument(help="The gallery's folder.")],
-    image: Annotated[str, typer.Argument(help="Image with the person to look for.")],
+    image: Annotated[
+        list[str] | None, typer.Argument(help="Image with the person to look for; several of the same person help.")
+    ] = None,
     box: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="The person: x1,y1,x2,y2 in pixels. Default: the whole of a picture that shows one person and little "
-            "else; of any other, the detection with the highest score."
+            help="The person: x1,y1,x2,y2 in pixels; of several images one each, in order. Default: the whole of a "
+            "picture that shows one person and little else; of any other, the detection with the highest score."
         ),
     ] = None,
+    track: Annotated[int | None, typer.Option(help="Look for this track of the gallery instead.")] = None,
+    person: Annotated[int | None, typer.Option(help="Look for this person of the gallery instead.")] = None,
+    like: Annotated[
+        list[int] | None, typer.Option(metavar="DETECTION", help="A match that was right; may be repeated.")
+    ] = None,
+    unlike: Annotated[
+        list[int] | None, typer.Option(metavar="DETECTION", help="A match that was wrong; may be repeated.")
+    ] = None,
+    combine: Annotated[
+        Combine, typer.Option(help="Several images: search by their mean, or by the best of their similarities.")
+    ] = "mean",
     k: Annotated[int, typer.Option("-k", min=1, help="Most matches to return.")] = 10,
     camera: Annotated[list[str] | None, typer.Option(help="Only scenes of this camera; may be repeated.")] = None,
     since: Annotated[float | None, typer.Option(help="Only scenes from this time (seconds) on.")] = None,
@@ -91,6 +112,8 @@ def search(
         ),
     ] = None,
     one_per_image: Annotated[bool, typer.Option("--one-per-image", help="Keep each scene's best match only.")] = False,
+    one_per_track: Annotated[bool, typer.Option("--one-per-track", help="Keep each track's best match only.")] = False,
+    per_camera: Annotated[bool, typer.Option("--per-camera", help="Return -k matches of every camera.")] = False,
     save: Annotated[Path | None, typer.Option(help="Draw the query and its matches into this picture.")] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", help="Default: those that the gallery was made with.")
@@ -98,46 +121,117 @@ def search(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Find a person in a gallery."""
+    """Find a person in a gallery.
+
+    Every match has a number, its detection. Say with --like and --unlike which matches were right and wrong, and search
+    again.
+    """
     from personsearch.pictures.decode import require_image
     from personsearch.pictures.saving import require_savable
 
-    corners = parse_box(box) if box is not None else None
+    images, boxes = image or [], _boxes(image or [], box or [])
+    _require_one_kind(images, track, person, like or [])
     if save is not None:
-        require_savable(save, inputs=[image])
+        require_savable(save, inputs=images)
     with Gallery.open(gallery, mode="r") as opened:
-        require_image(image)  # a wrong path is reported before the network is loaded
-        searcher = _searcher_of(opened, weights, device)
-        opened.require(searcher.spec)
-        opened.calibration = searcher.calibration
-        person = searcher.find_query(image, corners)
+        for name in images:
+            require_image(name)  # a wrong path is reported before the network is loaded
+        people: list[QueryPerson] = []
+        if images:
+            searcher = _searcher_of(opened, weights, device)
+            opened.require(searcher.spec)
+            opened.calibration = searcher.calibration
+            people = [searcher.find_query(name, corners) for name, corners in zip(images, boxes, strict=True)]
+            target = Known(embeddings=np.stack([one.embedding for one in people]))
+        else:
+            opened.calibration = _calibration_of(opened)
+            target = known(opened, track=track, person=person, like=like or [])
         _warn_of_filters(opened, camera or [], exclude or [], dated=since is not None or until is not None)
-        matches = opened.search(
-            person.embedding,
+        found = opened.search(
+            target.embeddings,
             k,
             cameras=camera or None,
             since=since,
             until=until,
             exclude_images=exclude or None,
+            exclude_detections=target.detection_ids,
             min_similarity=min_similarity,
             max_false_match_rate=max_false_match_rate,
             one_per_image=one_per_image,
+            one_per_track=one_per_track,
+            per_camera=per_camera,
+            combine=combine,
+            like=(like or []) if images or target.detection_ids else (),
+            unlike=unlike or (),
         )
+        stored = [] if images else opened.sightings(target.detection_ids[:SHOWN] or like or [])
+    matches = Matches(found, people)
     if as_json:
-        query = {"image": image, "box": person.box, "score": person.score, "whole_picture": person.whole_picture}
-        print_json({"query": query, "matches": [asdict(match) for match in matches]})
+        queries = [
+            {"image": name, "box": one.box, "score": one.score, "whole_picture": one.whole_picture}
+            for name, one in zip(images, people, strict=True)
+        ]
+        what = {"track": track, "person": person, "like": like or [], "unlike": unlike or []}
+        query = {} if not queries else queries[0]
+        print_json({"query": query, "queries": queries, **what, "matches": [asdict(match) for match in matches]})
     else:
-        if person.whole_picture and corners is None:
-            out.print("the picture is taken as the person to look for; --box says otherwise", soft_wrap=True)
-        elif person.score is not None:
-            out.print(f"looking for the person at {box_text(person.box)} (score {person.score:.2f})", soft_wrap=True)
+        if track is not None or person is not None:
+            who = f"track {track}" if track is not None else f"person {person}"
+            count = len(target.detection_ids)
+            own = "detection is" if count == 1 else f"{count} detections are"
+            out.print(f"looking for {who}; its own {own} left out", soft_wrap=True)
+        for name, one, corners in zip(images, people, boxes, strict=True):
+            _print_query(name if len(images) > 1 else None, one, given=corners is not None)
         _print_matches(matches)
     if save is not None:
         from personsearch.pictures.matches import draw_matches
 
-        draw_matches(image, person.box, matches).save(save)
+        draw_matches([*images, *stored], matches=matches).save(save)
         if not as_json:
             out.print(f"drawn into [bold]{escape(str(save))}[/]", soft_wrap=True)
+
+
+def _boxes(images: list[str], boxes: list[str]) -> list[tuple[float, ...] | None]:
+    """Return the box of each image, None where there is none."""
+    corners = [parse_box(text) for text in boxes]
+    if not corners:
+        return [None] * len(images)
+    if len(corners) != len(images):
+        times = counted(len(corners), "time")
+        raise ImageError(
+            f"--box is given {times} for {counted(len(images), 'image')}: give one for each image, in their order, or "
+            "none at all"
+        )
+    return [*corners]
+
+
+def _require_one_kind(images: list[str], track: int | None, person: int | None, like: list[int]) -> None:
+    """Refuse a search for nobody, or for several kinds of people at once."""
+    given = {"images": bool(images), "--track": track is not None, "--person": person is not None}
+    named = [name for name, there in given.items() if there]
+    if len(named) > 1:
+        raise ImageError(f"{' and '.join(named)} are given, but a search is for one of these; leave out the others")
+    if not named and not like:
+        raise ImageError("there is nobody to look for; give an image, or --track, --person or --like")
+
+
+def _calibration_of(gallery: Gallery) -> Calibration | None:
+    """Return what similarities mean here, without loading the network; None where the weights cannot be found."""
+    from personsearch.weights.remembered import remembered_calibration
+
+    try:
+        return remembered_calibration(gallery.spec)
+    except (ConfigError, WeightsError):
+        return None
+
+
+def _print_query(name: str | None, person: QueryPerson, *, given: bool) -> None:
+    """Say whom a picture was searched for; the name where there are several."""
+    where = f"{escape(name)}: " if name is not None else ""
+    if person.whole_picture and not given:
+        out.print(f"{where}the picture is taken as the person to look for; --box says otherwise", soft_wrap=True)
+    elif person.score is not None:
+        out.print(f"{where}looking for the person at {box_text(person.box)} (score {person.score:.2f})", soft_wrap=True)
 
 
 def _searcher_of(gallery: Gallery, weights: str | None, device: str | None) -> Any:
@@ -185,31 +279,43 @@ def _warn_of_filters(gallery: Gallery, cameras: list[str], excluded: list[str], 
         err.print(f"[yellow]{untimed} of {info.images} scenes have no time, so they are left out[/]", soft_wrap=True)
 
 
-def _print_matches(matches: list[Match]) -> None:
+def _print_matches(matches: Sequence[Match]) -> None:
     """Print a ranking; columns that are empty throughout are left out."""
     cells: dict[str, list[str]] = {
         "rank": [str(rank) for rank in range(1, len(matches) + 1)],
         "similarity": [f"{match.similarity:.3f}" for match in matches],
         "probability": ["" if match.probability is None else f"{match.probability:.3f}" for match in matches],
+        "person": [_person_text(match) for match in matches],
+        "track": ["" if match.track is None else str(match.track.track_id) for match in matches],
         "scene": [escape(match.image_id) for match in matches],
         "camera": [escape(match.camera or "") for match in matches],
         "time": ["" if match.time is None else f"{match.time:.2f}" for match in matches],
         "box": [box_text(match.box) for match in matches],
         "score": [f"{match.score:.2f}" for match in matches],
+        "detection": [str(match.detection_id) for match in matches],
     }
     shown = {name: column for name, column in cells.items() if any(column)}
-    table = table_of(*shown)
-    rows = list(zip(*shown.values(), strict=True))
-    for row in rows:
-        table.add_row(*row)
     if not matches:
         out.print("no match")
-    elif fits(table):
-        out.print(table)
-    else:
-        for row in rows:
-            rank, *fields = (f"{name} {cell}" for name, cell in zip(shown, row, strict=True) if cell)
-            out.print(f"{rank}: {', '.join(fields)}", soft_wrap=True)
+        return
+    for left_out in ((), ("score",), ("score", "box")):  # where it is narrow, the lesser ones go first
+        columns = {name: column for name, column in shown.items() if name not in left_out}
+        table = table_of(*columns)
+        for row in zip(*columns.values(), strict=True):
+            table.add_row(*row)
+        if fits(table):
+            out.print(table)
+            return
+    for row in zip(*shown.values(), strict=True):
+        rank, *fields = (f"{name} {cell}" for name, cell in zip(shown, row, strict=True) if cell)
+        out.print(f"{rank}: {', '.join(fields)}", soft_wrap=True)
+
+
+def _person_text(match: Match) -> str:
+    """Write whom a match is taken for: the number, and the name where there is one."""
+    if match.person_id is None:
+        return ""
+    return f"{match.person_id}" if match.person_name is None else f"{match.person_id} {escape(match.person_name)}"
 
 
 def detect(

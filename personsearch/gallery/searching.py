@@ -194,13 +194,24 @@ def refined(store: Store, queries: Floats, like: Collection[int], unlike: Collec
     if both:
         raise GalleryError(f"{store.path}: detection {min(both)} is in like and in unlike; it can only be in one")
     liked, unliked = _embeddings(store, "like", like), _embeddings(store, "unlike", unlike)
-    if not len(liked) and not len(unliked):
-        return queries
-    moved = queries + LIKE * liked.sum(axis=0)
-    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
-    if len(unliked):
-        moved -= UNLIKE * unliked.mean(axis=0)
-    return np.stack([_unit_length(one) for one in moved])
+    return moved(queries, liked, unliked) if len(liked) or len(unliked) else queries
+
+
+def moved(queries: Floats, liked: Floats, unliked: Floats, *, like: float = LIKE, unlike: float = UNLIKE) -> Floats:
+    """Return queries (G, D) moved towards what is liked (L, D) and away from what is not (U, D), unit length.
+
+    Args:
+        queries: unit length, as the others.
+        liked: confirmed matches.
+        unliked: rejected matches.
+        like: what each confirmed match counts beside the query.
+        unlike: what the mean of the rejected ones counts beside the query that has moved towards the others.
+    """
+    towards = queries + like * liked.sum(axis=0)
+    if not len(unliked):
+        return np.stack([_unit_length(one) for one in towards])
+    away = unlike * unliked.mean(axis=0)
+    return np.stack([_unit_length(_unit_length(one) - away) for one in towards])
 
 
 def _embeddings(store: Store, name: str, detection_ids: Collection[int]) -> Floats:
