@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
-from personsearch.calibration import ENOUGH_PAIRS, Calibration, Threshold
+from personsearch.calibration import Calibration
 from personsearch.errors import ConfigError
-from personsearch.gallery.units import Units, cannot_be_one, content_order
+from personsearch.gallery.units import Ints, Units, cannot_be_one, content_order
 from personsearch.people import Gates
 
-#: Where nobody seems to come twice, the false-match rate is that of so many strangers for each appearance.
-FEWEST_STRANGERS = 0.2
-#: The highest false-match rate of a default, however often people come.
+#: The lowest similarity to choose is the one that this share of the pairs of strangers reaches.
 HIGHEST_RATE = 0.05
-#: Appearances that are compared with all others to see how many pairs are of one person.
+#: The highest one is that which so many strangers reach for each appearance.
+FEWEST_STRANGERS = 0.2
+#: How many pairs of one person there are for each appearance, at least: else a single pair would decide in a crowd.
+FEWEST_PAIRS = 0.1
+#: Appearances that are compared with all others.
 SAMPLE = 1000
+#: Bins that similarities from -1 to 1 are counted in.
+BINS = 400
 #: Pairs that are looked at together.
 CELLS = 2**22
 
@@ -26,11 +31,12 @@ def default_similarity(calibration: Calibration | None, units: Units, gates: Gat
     """Return the mean similarity from which appearances are joined where nobody says otherwise.
 
     Pairs of strangers grow with the square of the crowd, those of one person do not, so a fixed similarity joins more
-    strangers the larger the crowd is. Therefore the share of pairs that are of one person is estimated first: of the
-    pairs above a threshold of the calibration, its false-match rate says how many are of strangers, and its true-match
-    rate how many of one person are missing. The default is the similarity that as many pairs of strangers reach as
-    there are pairs of one person. Between the thresholds of the calibration, and beyond them, similarities are taken to
-    be linear in the quantile of a normal distribution.
+    strangers the larger the crowd is. Therefore it is looked at how alike the appearances are. Of the pairs that reach
+    a similarity, the calibration's false-match rate says how many are of strangers; the rest is taken to be of one
+    person. The default is the similarity from which on pairs, taken one by one, would be told best: with the highest F1
+    (the harmonic mean of the share of pairs above it that are of one person, at least a half, and the share of pairs of
+    one person that are above it). Between the rates of the calibration, and beyond them, strangers are taken to be
+    distributed normally.
 
     Args:
         calibration: of the weights that made the embeddings.
@@ -43,8 +49,7 @@ def default_similarity(calibration: Calibration | None, units: Units, gates: Gat
     Raises:
         ConfigError: there is no calibration, or it has no thresholds.
     """
-    thresholds = () if calibration is None else calibration.thresholds
-    known = [_Known.of(one) for one in thresholds if one.similarity is not None]
+    known = [] if calibration is None else _rising(calibration)
     if not known:
         lacking = "there is no calibration" if calibration is None else "the calibration has no thresholds"
         raise ConfigError(
@@ -52,59 +57,51 @@ def default_similarity(calibration: Calibration | None, units: Units, gates: Gat
             "weights with 'personsearch evaluate WEIGHTS DATASET --calibrate'"
         )
     if len(known) == 1:
-        return known[0].similarity
-    share = _share_of_one_person(known, units, gates)
-    rate = max(share, FEWEST_STRANGERS / max(1, len(units)))
-    return _similarity_at(known, min(rate, HIGHEST_RATE))
+        return known[0][1]
+    above, pairs = _counted(units, gates)
+    similarities = np.arange(BINS) / (BINS / 2) - 1
+    rates = np.array([_rate(known, similarity) for similarity in similarities.tolist()])
+    lowest = int(np.argmax(rates <= HIGHEST_RATE))
+    highest = max(lowest, int((rates >= FEWEST_STRANGERS / max(1, len(units))).sum()) - 1)
+    of_one = np.maximum.accumulate((above - rates * pairs).clip(0)[::-1])[::-1]
+    most = max(of_one[lowest], FEWEST_PAIRS * pairs / max(1, len(units) - 1))
+    # Where strangers are more alike than the calibration knows, the surplus looks like pairs of one person.
+    reliable = of_one >= above / 2
+    f1 = np.where(reliable, 2 * of_one / np.maximum(above + most, 1), 0)[lowest : highest + 1]
+    return float(similarities[highest - int(np.argmax(f1[::-1]))])  # of equal ones the highest
 
 
-@dataclass(frozen=True)
-class _Known:
-    """A threshold that the calibration has."""
-
-    rate: float
-    similarity: float
-    true_match_rate: float
-
-    @classmethod
-    def of(cls, threshold: Threshold) -> _Known:
-        return cls(threshold.rate, threshold.similarity or 0.0, threshold.true_match_rate or 0.0)
+def _rising(calibration: Calibration) -> list[tuple[float, float]]:
+    """Return the thresholds that a calibration has as (quantile of a normal distribution, similarity), rising."""
+    found: list[tuple[float, float]] = []
+    for one in sorted(calibration.thresholds, key=lambda threshold: -threshold.rate):
+        if one.similarity is not None and (not found or one.similarity > found[-1][1]):
+            found.append((NormalDist().inv_cdf(1 - one.rate), one.similarity))
+    return found
 
 
-def _share_of_one_person(known: list[_Known], units: Units, gates: Gates) -> float:
-    """Estimate which share of the pairs that could be of one person is.
+def _rate(known: list[tuple[float, float]], similarity: float) -> float:
+    """Return the share of the pairs of strangers that reach a similarity."""
+    lines = list(pairwise(known))
+    (low, at_low), (high, at_high) = next((line for line in lines if similarity < line[1][1]), lines[-1])
+    return 1 - NormalDist().cdf(low + (similarity - at_low) * (high - low) / (at_high - at_low))
 
-    The lowest rate serves at which enough strangers are to be expected: the lower it is, the less it matters whether
-    strangers are as alike here as where the calibration was made, and the fewer pairs there are to count.
+
+def _counted(units: Units, gates: Gates) -> tuple[NDArray[np.int64], int]:
+    """Count how many of the pairs that could be of one person, and are undecided, reach the lower end of each bin.
+
+    Returns:
+        (BINS,) counts, and how many pairs there are in all. Beyond :data:`SAMPLE` appearances, those of a part of them.
     """
     units = units[content_order(units)]
-    chosen = np.unique(np.linspace(0, len(units) - 1, min(SAMPLE, len(units))).astype(np.int64))
-    above, pairs = np.zeros(len(known), np.int64), 0
+    chosen = np.unique(np.linspace(0, max(0, len(units) - 1), min(SAMPLE, len(units))).astype(np.int64))
+    counts: Ints = np.zeros(BINS, np.int64)
     step = max(1, CELLS // max(1, len(units)))
     for start in range(0, len(chosen), step):
         rows = chosen[start : start + step]
         a, b = (grid.reshape(-1) for grid in np.meshgrid(rows, np.arange(len(units)), indexing="ij"))
-        by_hand = (units.fixed[a] >= 0) & (units.fixed[b] >= 0)
-        undecided = (a != b) & ~by_hand & ~cannot_be_one(units, gates, a, b)
-        similarity = (units.embeddings[rows] @ units.embeddings.T).reshape(-1)[undecided]
-        pairs += len(similarity)
-        above += np.array([(similarity >= one.similarity).sum() for one in known])
-    counted = sorted(zip(known, above.tolist(), strict=True), key=lambda pair: -pair[0].rate)
-    enough = [(one, count) for one, count in counted if one.rate * pairs >= 2 * ENOUGH_PAIRS]  # seen from both sides
-    one, count = (enough or counted[:1])[-1]
-    of_one = max(0.0, count / max(1, pairs) - one.rate) / max(one.true_match_rate - one.rate, 1e-9)
-    return min(of_one, 1.0)
-
-
-def _similarity_at(known: list[_Known], rate: float) -> float:
-    """Return the similarity of a false-match rate, from the two thresholds that are nearest to it."""
-    known = sorted(known, key=lambda one: -one.rate)
-    upper = min(max(1, sum(one.rate > rate for one in known)), len(known) - 1)
-    low, high = known[upper - 1], known[upper]
-    slope = (high.similarity - low.similarity) / (_quantile(high.rate) - _quantile(low.rate))
-    return min(max(low.similarity + slope * (_quantile(rate) - _quantile(low.rate)), -1.0), 1.0)
-
-
-def _quantile(rate: float) -> float:
-    """Return how many standard deviations above the mean a normal distribution is exceeded at this rate."""
-    return -NormalDist().inv_cdf(rate)
+        decided = (units.fixed[a] >= 0) & (units.fixed[b] >= 0)
+        counted = (a != b) & ~decided & ~cannot_be_one(units, gates, a, b)
+        similarity = (units.embeddings[rows] @ units.embeddings.T).reshape(-1)[counted].astype(np.float64)
+        counts += np.bincount(((similarity + 1) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1), minlength=BINS)
+    return np.cumsum(counts[::-1])[::-1], int(counts.sum())
