@@ -19,6 +19,8 @@ from personsearch.pictures.video import video_of
 
 #: People on one of the pictures in a folder.
 PER_PAGE = 20
+#: People on a single picture.
+MOST_PEOPLE = 160
 #: Pictures of one person that 'show' draws.
 MOST_IN_FULL = 80
 
@@ -47,17 +49,17 @@ class Target:
         self, gallery: Gallery, people: Sequence[Person], *, pictures: bool, quiet: bool, in_full: bool = False
     ) -> None:
         """Draw people, several pages of them into a folder; in full, with all they have and its numbers."""
-        from personsearch.pictures.people import MOST_ROWS, MOST_VIEWS, best_views, draw_people
+        from personsearch.pictures.people import MOST_VIEWS, best_views, draw_people
 
         if not people:
             return
-        if not self.is_folder and len(people) > MOST_ROWS:
+        if not self.is_folder and len(people) > MOST_PEOPLE:
             raise ConfigError(
-                f"--save {self.path}: {len(people)} people are too many for one picture ({MOST_ROWS} at most); name a "
-                f"folder for several, such as --save {self.path.with_suffix('')}-pages/"
+                f"--save {self.path}: {len(people)} people are too many for one picture ({MOST_PEOPLE} at most); "
+                f"name a folder for several, such as --save {self.path.with_suffix('')}-pages/"
             )
         most = MOST_IN_FULL if in_full else MOST_VIEWS
-        per_page = PER_PAGE if self.is_folder else MOST_ROWS
+        per_page = PER_PAGE if self.is_folder else MOST_PEOPLE
         starts = range(0, len(people), per_page)
         for number, start in enumerate(starts, start=1):
             page = people[start : start + per_page]

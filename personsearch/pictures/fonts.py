@@ -34,18 +34,18 @@ def writable(text: str, size: int) -> tuple[str, Font]:
         size: of the font, pixels.
 
     Returns:
-        The text itself with Pillow's own font or else the first of the system's that has all of its signs. Where none
-        has, accents are dropped, and what is still not known becomes a question mark.
+        The text, and of Pillow's own font and the system's the first one that has most of its signs. From a sign that
+        it lacks the accents are dropped; what is still not known becomes a question mark.
     """
-    own = load_font(size)
-    if all(_has(None, sign) for sign in text):
-        return text, own
-    for name in _NAMES:
-        if _found(name, size) and all(_has(name, sign) for sign in text):
-            return text, ImageFont.truetype(name, size)
-    plain = (unicodedata.normalize("NFKD", sign) for sign in text)
-    kept = ("".join(part for part in signs if not unicodedata.combining(part)) for signs in plain)
-    return "".join(sign if _has(None, sign) else _UNKNOWN for signs in kept for sign in signs), own
+    names = [None, *(name for name in _NAMES if _found(name, size))]
+    name = max(names, key=lambda one: sum(_has(one, sign) for sign in text))
+    font = load_font(size) if name is None else ImageFont.truetype(name, size)
+    return "".join(sign if _has(name, sign) else _without_accents(name, sign) for sign in text), font
+
+
+def _without_accents(name: str | None, sign: str) -> str:
+    parts = [part for part in unicodedata.normalize("NFKD", sign) if not unicodedata.combining(part)]
+    return "".join(part if _has(name, part) else _UNKNOWN for part in parts)
 
 
 @cache

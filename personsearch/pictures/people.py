@@ -20,8 +20,8 @@ from personsearch.results import Sighting
 
 #: Pictures of one person that a sheet shows, and how many stand side by side.
 MOST_VIEWS = 8
-#: Rows of one sheet that are still pleasant to scroll through.
-MOST_ROWS = 60
+#: People below each other; more of them stand side by side.
+MOST_ROWS = 40
 
 CELL = (92, 164)
 CAPTION = 34
@@ -101,7 +101,7 @@ def draw_people(
     """Draw people as a contact sheet: a row for each, with their best views, each with camera and time. Loads no torch.
 
     Args:
-        people: of a gallery, one row each, from top to bottom.
+        people: of a gallery, one row each, from top to bottom; many of them in several columns.
         sightings: detection_id -> where it was found; those of :func:`best_views` are needed, and their scenes are read
             from where they were indexed.
         heading: a line above.
@@ -125,24 +125,39 @@ def draw_people(
         tiles = [_words(person, most_views, numbered=numbered) for person in people]
     step = (CELL[0] + GAP, (CELL[1] + CAPTION if pictures else LOW) + GAP + 15 * numbered)
     columns = min(MOST_VIEWS, max((len(row) for row in tiles), default=0))
-    tops = [HEADING if heading else GAP]
-    for row in tiles:
-        tops.append(tops[-1] + step[1] * max(1, -(-len(row) // MOST_VIEWS)))
     width = GAP + LABEL + max(columns, 1) * step[0]
-    sheet = Image.new("RGB", (width, tops[-1]), PAPER)
+    places, size = _places([max(1, -(-len(row) // MOST_VIEWS)) * step[1] for row in tiles], width)
+    top = HEADING if heading else GAP
+    sheet = Image.new("RGB", (size[0], top + size[1]), PAPER)
     pen = ImageDraw.Draw(sheet)
     if heading:
         _write(pen, (GAP, 11), heading, 18, INK, width - 2 * GAP)
-    for person, row, top in zip(people, tiles, tops, strict=False):
-        if top != tops[0]:
-            pen.line((GAP, top - GAP // 2, width - GAP, top - GAP // 2), fill=NOTHING)
-        _describe(pen, person, top)
+    for person, row, (left, above) in zip(people, tiles, places, strict=True):
+        if above:
+            line = top + above - GAP // 2
+            pen.line((left + GAP, line, left + width - GAP, line), fill=NOTHING)
+        _describe(pen, person, (left + GAP, top + above))
         for number, tile in enumerate(row):
-            x, y = GAP + LABEL + number % MOST_VIEWS * step[0], top + number // MOST_VIEWS * step[1]
+            x = left + GAP + LABEL + number % MOST_VIEWS * step[0]
+            y = top + above + number // MOST_VIEWS * step[1]
             if tile.picture is not None:
                 sheet.paste(tile.picture, (x, y))
             _lines(pen, (x, y + CELL[1] + 2 if pictures else y), tile.caption)
     return sheet
+
+
+def _places(heights: Sequence[int], width: int) -> tuple[list[tuple[int, int]], tuple[int, int]]:
+    """Return where each row begins, from top to bottom and then from left to right, and the size of all together."""
+    blocks = max(1, -(-len(heights) // MOST_ROWS))
+    per_block = max(1, -(-len(heights) // blocks))
+    places, tallest = [], 0
+    for start in range(0, len(heights), per_block):
+        y = 0
+        for height in heights[start : start + per_block]:
+            places.append((start // per_block * width, y))
+            y += height
+        tallest = max(tallest, y)
+    return places, (blocks * width, tallest)
 
 
 def _pictures(
@@ -206,14 +221,14 @@ def _empty() -> Image.Image:
     return picture
 
 
-def _describe(pen: ImageDraw.ImageDraw, person: Person, y: int) -> None:
+def _describe(pen: ImageDraw.ImageDraw, person: Person, at: tuple[int, int]) -> None:
     """Write who it is, where, when and how often, at the left of a row."""
     width = LABEL - GAP
     number = str(person.person_id)
-    _write(pen, (GAP, y), number, 22, INK, width)
+    _write(pen, at, number, 22, INK, width)
     if person.name is not None:
-        left = GAP + round(pen.textlength(number, font=load_font(22))) + 10
-        _write(pen, (left, y + 4), person.name, 17, INK, LABEL - left)
+        indent = round(pen.textlength(number, font=load_font(22))) + 10
+        _write(pen, (at[0] + indent, at[1] + 4), person.name, 17, INK, width - indent)
     seen = len(person.appearances)
     lines = [
         ", ".join(person.cameras),
@@ -222,7 +237,7 @@ def _describe(pen: ImageDraw.ImageDraw, person: Person, y: int) -> None:
         "decided by hand" if person.by_hand else "",
     ]
     for place, line in enumerate(line for line in lines if line):
-        _write(pen, (GAP, y + 30 + 17 * place), line, 13, FAINT, width)
+        _write(pen, (at[0], at[1] + 30 + 17 * place), line, 13, FAINT, width)
 
 
 def _span(pen: ImageDraw.ImageDraw, person: Person, width: int) -> list[str]:

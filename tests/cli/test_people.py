@@ -245,7 +245,7 @@ def test_sheets(run: Run, grouped: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert run("people", "show", grouped, 2, "--save", tmp_path / "two.png").code == 0
     with Image.open(tmp_path / "two.png") as sheet:
         assert sheet.height > whole[1] / 4 + 15  # with the numbers of its tracks
-    monkeypatch.setattr("personsearch.pictures.people.MOST_ROWS", 3)
+    monkeypatch.setattr("personsearch.cli.people_sheet.MOST_PEOPLE", 3)
     many = run("people", grouped, "--save", tmp_path / "many.png")
     assert many.code == 2
     assert "4 people are too many for one picture (3 at most); name a folder" in flat(many.err)

@@ -32,6 +32,7 @@ def test_other_signs_are_written_with_a_font_of_the_system() -> None:
         assert isinstance(font, ImageFont.FreeTypeFont)
         assert font.getname()[0] == "DejaVu Sans"
         assert font.size == 17
+    assert writable("Дмитрий \U0010fffd", 17)[0] == "Дмитрий ?"  # no font has all
 
 
 def test_without_one_accents_are_dropped_and_the_rest_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:

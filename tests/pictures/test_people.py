@@ -128,6 +128,23 @@ def test_more_pictures_than_fit_side_by_side_continue_below(tmp_path: Path) -> N
     assert numbered.height == GAP + 2 * (step + 15)
 
 
+def test_many_people_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "MOST_ROWS", 3)
+    seen = {}
+    for row in range(7):
+        toy_scene([(row % 3, 70, 18)]).save(tmp_path / f"{row}.png")
+        seen[row] = sighting(row, tmp_path / f"{row}.png")
+    people = [person(appearance("a", 0, 1, row), number=row) for row in seen]
+    sheet = draw_people(people, seen)
+    width, step = GAP + LABEL + CELL[0] + GAP, CELL[1] + CAPTION + GAP
+    assert sheet.size == (3 * width, GAP + 3 * step)
+    for row in seen:  # three, three and one
+        left, above = row // 3 * width, row % 3
+        cell = tile(sheet.crop((left, 0, left + width, sheet.height)), above, 0)
+        assert cell[60, 46] == pytest.approx(SHIRTS[row % 3], abs=14)
+    assert draw_people(people[:3], seen).size == (width, GAP + 3 * step)
+
+
 def test_the_whole_person_is_shown_with_a_margin(tmp_path: Path) -> None:
     array = np.zeros((400, 300, 3), np.uint8)
     array[100:300, 120:180, 0] = 255
