@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.results import Floats
+from personsearch.tracking.views import cut_off
 
 Doubles = NDArray[np.float64]
 
@@ -25,6 +26,9 @@ LIKENESS_EVEN = 0.7
 SPREAD, SPREAD_PER_SECOND = 0.12, 1.0
 #: How much the height of a box changes (natural logarithm).
 HEIGHT_SPREAD = 0.25
+#: How much of its weight dissimilarity keeps where either box is cut off by the picture's edge and the other was seen
+#: less than so many seconds ago: half a body, coming in or going out, looks like somebody else.
+CUT_TRUST, CUT_SECONDS = 0.5, 1.0
 #: No evidence of place speaks more strongly against.
 LEAST_PLACE = -30.0
 
@@ -65,8 +69,10 @@ def evidence(lasts: Lasts, boxes: Floats, embeddings: Floats, seconds: float, im
     place = np.log(anywhere / (2 * np.pi * spread**2)) - moved / (2 * spread**2)
     growth = np.log(height / tall) / HEIGHT_SPREAD
     shape = -np.log(HEIGHT_SPREAD) - growth**2 / 2
-    likeness = lasts.embeddings @ embeddings.astype(np.float64).T
-    odds: Doubles = LIKENESS_WEIGHT * (likeness - LIKENESS_EVEN) + np.maximum(place, LEAST_PLACE) + shape
+    likeness = LIKENESS_WEIGHT * (lasts.embeddings @ embeddings.astype(np.float64).T - LIKENESS_EVEN)
+    cut = cut_off(before, image_size)[:, None] | cut_off(now, image_size)[None, :]
+    likeness = np.where(cut & (gap <= CUT_SECONDS) & (likeness < 0), CUT_TRUST * likeness, likeness)
+    odds: Doubles = likeness + np.maximum(place, LEAST_PLACE) + shape
     return odds
 
 

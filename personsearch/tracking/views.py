@@ -73,6 +73,19 @@ class Group:
         return Group(self.total + other.total, _with_frames(best, self.frames + other.frames))
 
 
+def cut_off(boxes: NDArray[np.float64], image_size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return (N,): whether boxes (N, 4) come so near to the edge of the picture that it may cut the person off.
+
+    Args:
+        boxes: xyxy pixels.
+        image_size: (height, width) of the picture.
+    """
+    height, width = image_size
+    room = np.stack([boxes[:, 0], boxes[:, 1], width - boxes[:, 2], height - boxes[:, 3]], axis=1)
+    cut: NDArray[np.bool_] = room.min(axis=1) < EDGE * (boxes[:, 3] - boxes[:, 1])
+    return cut
+
+
 def qualities(detections: Detections, sharpness: Floats) -> NDArray[np.float64]:
     """Return (N,): how good a picture of its person each detection is; comparable within a track.
 
@@ -83,10 +96,8 @@ def qualities(detections: Detections, sharpness: Floats) -> NDArray[np.float64]:
         sharpness: (N,) of each; see :func:`personsearch.tracking.sharpness_of`.
     """
     boxes = detections.boxes.astype(np.float64)
-    height, width = detections.image_size
     tall = boxes[:, 3] - boxes[:, 1]
-    room = np.stack([boxes[:, 0], boxes[:, 1], width - boxes[:, 2], height - boxes[:, 3]], axis=1)
-    cut = room.min(axis=1) < EDGE * tall
+    cut = cut_off(boxes, detections.image_size)
     covered = box_coverage(boxes, boxes)
     np.fill_diagonal(covered, 0)
     # Who stands lower in the picture stands nearer to the camera, and covers the others.
