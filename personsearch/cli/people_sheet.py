@@ -50,8 +50,11 @@ class Target:
     ) -> None:
         """Draw people, several pages of them into a folder; in full, with all they have and its numbers."""
         from personsearch.pictures.people import MOST_VIEWS, best_views, draw_people
+        from personsearch.pictures.saving import require_savable
 
         if not people:
+            if not quiet:
+                out.print("there is nobody to draw")
             return
         if not self.is_folder and len(people) > MOST_PEOPLE:
             raise ConfigError(
@@ -69,7 +72,10 @@ class Target:
             what = person_text(people[0]) if in_full else counted(len(people), "person", "people")
             heading = f"{gallery.path.name}: {what}{of}"
             sheet = draw_people(page, sightings, heading=heading, most_views=most, pictures=pictures, numbered=in_full)
-            sheet.save(self.path / f"people-{number:03d}.png" if self.is_folder else self.path)
+            name = f"person-{people[0].person_id:03d}.png" if in_full else f"people-{number:03d}.png"
+            target = self.path / name if self.is_folder else self.path
+            require_savable(target, inputs=[str(one.extra.get("path", "")) for one in sightings.values()])
+            sheet.save(target)
         if not quiet:
             where = f"{counted(len(starts), 'picture')} in {self.path}" if self.is_folder else str(self.path)
             out.print(f"drawn into [bold]{escape(where)}[/]", soft_wrap=True)

@@ -245,6 +245,14 @@ def test_sheets(run: Run, grouped: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert run("people", "show", grouped, 2, "--save", tmp_path / "two.png").code == 0
     with Image.open(tmp_path / "two.png") as sheet:
         assert sheet.height > whole[1] / 4 + 15  # with the numbers of its tracks
+    run("people", "show", grouped, 2, "--save", tmp_path / "sheets")
+    assert "person-002.png" in os.listdir(tmp_path / "sheets")
+    assert "there is nobody to draw" in run("people", grouped, "--min-frames", 99, "--save", tmp_path / "no.png").out
+    indexed = tmp_path / "pictures" / "door-0-1.png"
+    content = indexed.read_bytes()
+    lost = run("people", grouped, "--save", indexed)
+    assert (lost.code, indexed.read_bytes()) == (2, content)
+    assert "is the image itself, which would be lost" in flat(lost.err)
     monkeypatch.setattr("personsearch.cli.people_sheet.MOST_PEOPLE", 3)
     many = run("people", grouped, "--save", tmp_path / "many.png")
     assert many.code == 2
