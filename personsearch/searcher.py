@@ -600,6 +600,8 @@ class PersonSearcher:
         one_per_image: bool = False,
         one_per_track: bool = False,
         per_camera: bool = False,
+        camera_bias: float = 0.0,
+        query_camera: str | None = None,
         channel_order: ChannelOrder = "RGB",
     ) -> Matches:
         """Find a person in a gallery: from a picture or several, or somebody of the gallery itself.
@@ -630,6 +632,9 @@ class PersonSearcher:
             one_per_image: keep each scene's best match only.
             one_per_track: keep each track's best match only.
             per_camera: return the k best matches of every camera.
+            camera_bias: how much of what a camera adds to everybody before it is taken out of the similarities, 0 to 1;
+                matches have no probability then.
+            query_camera: the camera that took the query, if it is one of the gallery's; for ``camera_bias``.
             channel_order: of arrays and tensors.
 
         Returns:
@@ -676,6 +681,8 @@ class PersonSearcher:
                     one_per_image=one_per_image,
                     one_per_track=one_per_track,
                     per_camera=per_camera,
+                    camera_bias=camera_bias,
+                    query_camera=query_camera,
                     combine=combine,
                     like=like if pictures or stored else (),
                     unlike=unlike,

@@ -16,6 +16,7 @@ from tests.evaluation.sphere import people_on_a_sphere
 
 def test_every_method_has_its_row_and_the_first_is_the_plain_search() -> None:
     data, observed = people_on_a_sphere(0, identities=6, scenes_each=4)
+    data = replace(data, scenes=tuple(replace(s, camera=f"c{n % 2}") for n, s in enumerate(data.scenes)))
     scenes = data.scenes[::4]
     queries = tuple(Query(image_id=s.image_id, box=s.boxes[0], identity=int(s.identities[0])) for s in scenes)
     data = replace(data, queries=queries)

@@ -16,7 +16,19 @@ PACKAGE = Path(personsearch.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 #: Rooms that every room may import from.
-OPEN = {"errors", "config", "durable", "process", "progress", "results", "people", "calibration", "plain", "version"}
+OPEN = {
+    "errors",
+    "config",
+    "durable",
+    "process",
+    "progress",
+    "results",
+    "people",
+    "calibration",
+    "camera_bias",
+    "plain",
+    "version",
+}
 #: Room -> other rooms it may import from. Docs: docs/architecture.md.
 ALLOWED = {
     "boxes": set(),

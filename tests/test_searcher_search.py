@@ -96,6 +96,11 @@ def test_feedback_and_options_reach_the_gallery(tiny_searcher: PersonSearcher, g
     assert tiny_searcher.search(gallery, scene, BOX, **options) == gallery.search(embedding, **options)
     cameras = tiny_searcher.search(gallery, scene, BOX, k=2, per_camera=True)
     assert cameras == gallery.search(embedding, 2, per_camera=True)
+    gallery.label("0.jpg", camera="door")
+    options = {"camera_bias": 1.0, "query_camera": "door"}
+    without = tiny_searcher.search(gallery, scene, BOX, **options)
+    assert without == gallery.search(embedding, **options)
+    assert without != tiny_searcher.search(gallery, scene, BOX)
 
 
 MISTAKES: list[tuple[dict[str, Any], type[Exception], str]] = [

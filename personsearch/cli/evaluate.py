@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 # The values are written out, so that --help lists them without loading the registries; a test compares the two.
-Rerank = Literal["context", "context-mean", "k-reciprocal", "expansion", "alpha-expansion", "companions"]
+Rerank = Literal[
+    "context",
+    "context-mean",
+    "k-reciprocal",
+    "expansion",
+    "alpha-expansion",
+    "companions",
+    "camera-mean",
+    "camera-similarity",
+]
 Format = Literal["coco", "prw", "cuhk-sysu", "mot", "mot-shared", "market"]
 
 

@@ -114,6 +114,15 @@ def search(
     one_per_image: Annotated[bool, typer.Option("--one-per-image", help="Keep each scene's best match only.")] = False,
     one_per_track: Annotated[bool, typer.Option("--one-per-track", help="Keep each track's best match only.")] = False,
     per_camera: Annotated[bool, typer.Option("--per-camera", help="Return -k matches of every camera.")] = False,
+    camera_bias: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="How much of what cameras add to similarities is taken out: 0 = nothing, 1 = all of it."
+        ),
+    ] = 0.0,
+    query_camera: Annotated[
+        str | None, typer.Option(help="The camera that took the image, if the gallery knows it; for --camera-bias.")
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Draw the query and its matches into this picture.")] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", help="Default: those that the gallery was made with.")
@@ -160,6 +169,8 @@ def search(
             one_per_image=one_per_image,
             one_per_track=one_per_track,
             per_camera=per_camera,
+            camera_bias=camera_bias,
+            query_camera=query_camera,
             combine=combine,
             like=(like or []) if images or target.detection_ids else (),
             unlike=unlike or (),

@@ -98,6 +98,11 @@ class Catalogue:
             passing[np.searchsorted(self._ids.array, excluded)] = False
         return np.asarray(passing[self._places()])
 
+    @property
+    def cameras(self) -> dict[str | None, int]:
+        """Camera -> the number that :meth:`camera_of` gives it; 0 = unknown."""
+        return self._camera_codes
+
     def camera_of(self) -> NDArray[np.int64]:
         """Return (N,) a number for each person's camera, the same for the same camera; 0 where it is unknown."""
         return np.asarray(self._cameras.array[self._places()])

@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock
 
 from personsearch.calibration import Calibration, stricter
-from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
+from personsearch.errors import ConfigError, GalleryCorruptError, GalleryError, GalleryMismatchError
 from personsearch.gallery import searching
 from personsearch.gallery.appearances import mean_embedding
 from personsearch.gallery.catalogue import Filters
@@ -509,6 +509,8 @@ class Gallery:
         combine: searching.Combine = "mean",
         like: Sequence[int] = (),
         unlike: Sequence[int] = (),
+        camera_bias: float = 0.0,
+        query_camera: str | None = None,
     ) -> list[Match]:
         """Find the people most similar to one person; :meth:`search_batch` describes what is not described here.
 
@@ -531,12 +533,16 @@ class Gallery:
             like: detection_ids of matches that were confirmed: the search moves towards them.
             unlike: detection_ids of matches that were rejected: the search moves away from them, and neither they nor
                 the other views of their tracks come back.
+            camera_bias: how much of what a camera adds to everybody before it is taken out of the similarities, 0 to 1.
+                A calibration does not hold for what is left, so that matches have no probability then.
+            query_camera: the camera that took the query, if it is one of the gallery's; for ``camera_bias``.
 
         Returns:
             Matches by falling similarity, to what is searched for in the end; equal ones by detection_id.
 
         Raises:
-            ConfigError: a rate is given, but there is no calibration or it has no threshold for this rate.
+            ConfigError: a rate is given, but there is no calibration, it has no threshold for this rate, or
+                ``camera_bias`` is given too.
             GalleryError: an embedding, k or ``combine`` cannot be used; or nobody has an id in ``like`` or ``unlike``,
                 or it is in both.
 
@@ -564,11 +570,15 @@ class Gallery:
             one_per_image=one_per_image,
             one_per_track=one_per_track,
             per_camera=per_camera,
+            camera_bias=camera_bias,
+            query_camera=query_camera,
         )
+        if camera_bias and max_false_match_rate is not None:
+            raise ConfigError("a calibration does not hold with camera_bias; give min_similarity in place of the rate")
         with self._threads, self._store.snapshot():
-            queries = searching.refined(self._store, searching.combined(queries, combine), like, unlike)
+            queries = searching.target(self._view, self._store, queries, wanted, combine, like)
             [matches] = searching.find(self._view, self._store, [queries], wanted)
-        return matches if self._calibration is None else self._calibration.fill(matches)
+        return matches if self._calibration is None or camera_bias else self._calibration.fill(matches)
 
     def search_batch(
         self,

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from personsearch.errors import GalleryCorruptError, GalleryError
+from personsearch.gallery.cameras import Correction
 from personsearch.gallery.catalogue import Filters
 from personsearch.gallery.faults import damaged
 from personsearch.gallery.index import Index, Mask
@@ -49,6 +50,8 @@ class Wanted:
         one_per_image: keep only the best match of each scene.
         one_per_track: keep only the best match of each track.
         per_camera: rank each camera on its own.
+        camera_bias: how much of what cameras add to embeddings is taken out, 0..1; 0 = nothing.
+        query_camera: the camera of what is searched for, if it is one of the gallery's.
     """
 
     k: int
@@ -60,10 +63,24 @@ class Wanted:
     one_per_image: bool = False
     one_per_track: bool = False
     per_camera: bool = False
+    camera_bias: float = 0.0
+    query_camera: str | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise GalleryError(f"k must be at least 1, got {self.k}")
+        if not 0 <= self.camera_bias <= 1:
+            raise GalleryError(f"camera_bias must be from 0 to 1, got {self.camera_bias}")
+        if self.query_camera is not None and not self.camera_bias:
+            raise GalleryError("query_camera only serves to take camera bias out; give camera_bias too, such as 1")
+
+    def correction(self, view: View) -> Correction | None:
+        """Return the gallery without camera bias; None where that is not asked for."""
+        if not self.camera_bias:
+            return None
+        found = view.corrected(self.camera_bias)
+        found.require(self.query_camera)
+        return found
 
     def excluded(self, store: Store) -> set[int]:
         """Return the detection_ids to leave out."""
@@ -84,12 +101,12 @@ def find(view: View, store: Store, groups: Sequence[Floats], wanted: Wanted) -> 
     Raises:
         GalleryCorruptError: a row is damaged.
     """
-    index = view.refresh()
+    index, correction = view.refresh(), wanted.correction(view)
     allowed = view.allowed(wanted.filters, wanted.excluded(store))
     parts = view.by_camera(allowed) if wanted.per_camera else [allowed]
     found: list[list[tuple[float, int]]] = [[] for _ in groups]
     for part in parts:
-        for ranking, more in zip(found, _nearest(index, store, groups, wanted, part), strict=True):
+        for ranking, more in zip(found, _nearest(index, store, groups, wanted, part, correction), strict=True):
             ranking += more
     # One part is in this order already.
     found = [sorted(ranking, key=lambda one: (-one[0], one[1])) for ranking in found]
@@ -98,9 +115,15 @@ def find(view: View, store: Store, groups: Sequence[Floats], wanted: Wanted) -> 
 
 
 def _nearest(
-    index: Index, store: Store, groups: Sequence[Floats], wanted: Wanted, allowed: Mask | None
+    index: Index,
+    store: Store,
+    groups: Sequence[Floats],
+    wanted: Wanted,
+    allowed: Mask | None,
+    correction: Correction | None,
 ) -> list[list[tuple[float, int]]]:
     """Return the first k (similarity, detection_id) of each group among the people who are allowed."""
+    index = index if correction is None else correction.index
     results: list[list[tuple[float, int]]] = [[] for _ in groups]
     pending = list(range(len(groups)))
     count = wanted.k + SPARE
@@ -112,7 +135,7 @@ def _nearest(
         for number, end in zip(pending, ends.tolist(), strict=True):
             rows = slice(end - len(groups[number]), end)
             candidates = np.unique(ids[rows][ids[rows] >= 0]).tolist()
-            ranking = _ranked(store, groups[number], candidates, people, wanted)
+            ranking = _ranked(store, groups[number], candidates, people, wanted, correction)
             results[number] = ranking[: wanted.k]
             full = (ids[rows] >= 0).sum(axis=1) >= count  # of the others the index has no more
             if not full.any():
@@ -133,6 +156,7 @@ def _ranked(
     ids: list[int],
     stored: dict[int, tuple[PersonRow, ImageRow]],
     wanted: Wanted,
+    correction: Correction | None,
 ) -> list[tuple[float, int]]:
     """Return the candidates that pass as (similarity, detection_id), the similarity from the database, in order."""
     try:
@@ -141,6 +165,8 @@ def _ranked(
         raise GalleryCorruptError(damaged(store.path, f"person {error} is missing")) from None
     # In double precision, so that the same person has the same similarity in any company.
     vectors = unit(store.vectors([person for person, _ in people])).astype(np.float64)
+    if correction is not None:
+        vectors = correction.apply(vectors, [scene.camera for _, scene in people])
     products = np.stack([vectors @ query for query in queries.astype(np.float64)])
     similarities = products.max(axis=0).astype(np.float32)
     tracks = tracks_of(store, ids) if wanted.one_per_track else {}
@@ -167,33 +193,35 @@ def _match(sighting: Sighting, similarity: float) -> Match:
     return Match(similarity=similarity, **known)
 
 
-def combined(embeddings: Floats, combine: Combine) -> Floats:
-    """Return what is searched for, given embeddings (Q, D) of one person: their mean (1, D), or all of them.
-
-    Raises:
-        GalleryError: there is no such way, or the embeddings cancel each other out.
-    """
-    if combine not in ("mean", "best"):
-        raise GalleryError(f"combine must be 'mean' or 'best', got {combine!r}")
-    return embeddings if combine == "best" or len(embeddings) == 1 else _unit_length(embeddings.sum(axis=0))[None]
-
-
-def refined(store: Store, queries: Floats, like: Collection[int], unlike: Collection[int]) -> Floats:
-    """Return what is searched for after feedback (Rocchio): nearer to what was confirmed, farther from what was not.
+def target(
+    view: View, store: Store, queries: Floats, wanted: Wanted, combine: Combine, like: Collection[int]
+) -> Floats:
+    """Return what is searched for in the end (G, D): after taking out camera bias, combining, and feedback.
 
     Args:
+        view: of the gallery.
         store: of the gallery; call inside ``store.snapshot()``.
-        queries: (G, D) float32, unit length.
-        like: detection_ids of confirmed matches.
-        unlike: detection_ids of rejected matches.
+        queries: (Q, D) float32, unit length, embeddings of one person.
+        wanted: of the search; what is in ``unlike`` was rejected.
+        combine: their mean, or all of them.
+        like: detection_ids of matches that were confirmed.
 
     Raises:
-        GalleryError: nobody has one of these ids, or it is in both.
+        GalleryError: there is no such way to combine, the embeddings cancel each other out, nobody has one of the ids,
+            or it is confirmed and rejected.
     """
-    both = set(like) & set(unlike)
+    both = set(like) & set(wanted.unlike)
     if both:
         raise GalleryError(f"{store.path}: detection {min(both)} is in like and in unlike; it can only be in one")
-    liked, unliked = _embeddings(store, "like", like), _embeddings(store, "unlike", unlike)
+    if combine not in ("mean", "best"):
+        raise GalleryError(f"combine must be 'mean' or 'best', got {combine!r}")
+    correction = wanted.correction(view)
+    if correction is not None:
+        queries = correction.apply(queries, [wanted.query_camera] * len(queries)).astype(np.float32)
+    if combine == "mean" and len(queries) > 1:
+        queries = _unit_length(queries.sum(axis=0))[None]
+    liked = _embeddings(store, "like", like, correction)
+    unliked = _embeddings(store, "unlike", wanted.unlike, correction)
     return moved(queries, liked, unliked) if len(liked) or len(unliked) else queries
 
 
@@ -214,14 +242,17 @@ def moved(queries: Floats, liked: Floats, unliked: Floats, *, like: float = LIKE
     return np.stack([_unit_length(_unit_length(one) - away) for one in towards])
 
 
-def _embeddings(store: Store, name: str, detection_ids: Collection[int]) -> Floats:
+def _embeddings(store: Store, name: str, detection_ids: Collection[int], correction: Correction | None) -> Floats:
     """Return the embeddings (N, D) of stored people; each counts once."""
     wanted = sorted(set(detection_ids))
     people = store.find_people(wanted) if wanted else {}
     for number in wanted:
         if number not in people:
             raise GalleryError(f"{store.path}: {name}: nobody has detection_id {number}; matches carry valid ones")
-    return unit(store.vectors([people[number][0] for number in wanted]))
+    vectors = unit(store.vectors([people[number][0] for number in wanted]))
+    if correction is None:
+        return vectors
+    return correction.apply(vectors, [people[number][1].camera for number in wanted]).astype(np.float32)
 
 
 def _unit_length(vector: Floats) -> Floats:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from personsearch.errors import GalleryCorruptError
+from personsearch.gallery.cameras import Correction, correction
 from personsearch.gallery.catalogue import Catalogue, Filters
 from personsearch.gallery.faults import damaged
 from personsearch.gallery.index import Index, Mask
@@ -30,6 +31,7 @@ class View:
         self.catalogue = Catalogue()
         self._deletions = 0
         self._labellings = 0
+        self._correction: tuple[tuple[float, ...], Correction] | None = None
 
     def start(self, loaded: Loaded) -> Index:
         """Forget everything and begin with a loaded index; :meth:`refresh` adds what it lacks."""
@@ -90,3 +92,13 @@ class View:
         cameras = self.catalogue.camera_of()
         chosen = np.ones(len(cameras), dtype=bool) if allowed is None else allowed
         return [chosen & (cameras == one) for one in np.unique(cameras[chosen])]
+
+    def corrected(self, weight: float) -> Correction:
+        """Return the gallery without camera bias, computed again when the gallery has changed."""
+        index = self.refresh()
+        state = (weight, len(index.ids), self.catalogue.last_image, self._deletions, self._labellings)
+        if self._correction is None or self._correction[0] != state:
+            cameras = self.catalogue.camera_of()
+            found = correction(self._store, index.ids, cameras, self.catalogue.cameras, weight)
+            self._correction = state, found
+        return self._correction[1]

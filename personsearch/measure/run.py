@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 TRUTH = "annotated boxes as detections"
 #: Re-ranking methods that need scipy.
 NEED_SCIPY = ("context", "context-mean", "k-reciprocal")
+#: Re-ranking methods that need to know every scene's camera.
+NEED_CAMERAS = ("camera-mean", "camera-similarity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,12 @@ class Plan:
             raise DatasetError(f"{dataset.name}: has no queries, so search cannot be measured; give a list of queries")
         for name in self.presets:
             require_searchable(dataset, rules_of(name))
+        unknown = next((scene.image_id for scene in dataset.scenes if scene.camera is None), None)
+        if self.rerank in NEED_CAMERAS and unknown is not None:
+            raise DatasetError(
+                f"{dataset.name}: the camera of {unknown!r} is unknown, and re-ranking by {self.rerank} needs all of "
+                "them; annotate cameras"
+            )
         require_sizes(dataset, self.gallery_sizes)
 
     def _require_no_scenes(self, dataset: Dataset) -> None:

@@ -68,6 +68,8 @@ def test_the_best_of_every_camera(run: Run, gallery: Path, photos: Path) -> None
     assert len(json.loads(run(*query).out)["matches"]) == 1
     cameras = [match["camera"] for match in json.loads(run(*query, "--per-camera").out)["matches"]]
     assert sorted(cameras) == ["door", "yard"]
+    plain = json.loads(run(*query).out)["matches"]
+    assert json.loads(run(*query, "--camera-bias", 1).out)["matches"][0]["similarity"] != plain[0]["similarity"]
 
 
 def test_the_table_names_people_tracks_and_detections(run: Run, gallery: Path, photos: Path) -> None:
@@ -91,6 +93,8 @@ MISTAKES: list[tuple[tuple[object, ...], str]] = [
     (("--person", 99), "there is no person 99"),
     (("--like", 999), "nobody has detection_id 999"),
     (("--track", 1, "--unlike", 999), "unlike: nobody has detection_id 999"),
+    (("--track", 1, "--query-camera", "door"), "query_camera only serves to take camera bias out"),
+    (("--track", 1, "--camera-bias", 1, "--query-camera", "dor"), "has the query's camera 'dor', only door, yard"),
     (("--track", 1, "--like", 2, "--unlike", 2), "detection 2 is in like and in unlike"),
 ]
 

@@ -47,6 +47,8 @@ def searched(embeddings: object, scene: list[int], queries: object, companions: 
         ),
         queries=asked,
         companions=tuple(unit(c) if len(c) else np.zeros((0, dim), np.float32) for c in beside),
+        cameras=np.array(scene) % 4,
+        query_cameras=np.arange(len(asked)) % 4,
     )
 
 
@@ -213,13 +215,15 @@ def test_the_order_of_rows_and_scenes_changes_nothing(name: str) -> None:
         ),
         queries=given_.queries[::-1],
         companions=given_.companions[::-1],
+        cameras=given_.cameras[order],
+        query_cameras=given_.query_cameras[::-1],
     )
     assert RERANKERS[name].ranker(moved)(1, EVERY) == pytest.approx(plain[order], abs=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(set(RERANKERS) - {"k-reciprocal"}))
+@pytest.mark.parametrize("name", sorted(set(RERANKERS) - {"k-reciprocal", "camera-mean", "camera-similarity"}))
 def test_rows_that_are_not_allowed_change_nothing(name: str) -> None:
-    # k-reciprocal's neighbourhoods are those of the whole gallery; its reference above is restricted too
+    # neighbourhoods and cameras' means are those of the whole gallery
     given_ = crowd(12)
     allowed = np.flatnonzero(given_.rows.scene % 3 != 0)
     rows = given_.rows
@@ -233,6 +237,8 @@ def test_rows_that_are_not_allowed_change_nothing(name: str) -> None:
         ),
         queries=given_.queries,
         companions=given_.companions,
+        cameras=given_.cameras[allowed],
+        query_cameras=given_.query_cameras,
     )
     part = RERANKERS[name].ranker(given_)(0, allowed)
     assert part == pytest.approx(RERANKERS[name].ranker(smaller)(0, np.arange(len(allowed))), abs=1e-6)

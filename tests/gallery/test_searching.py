@@ -65,12 +65,22 @@ class World:
         half = np.concatenate([scene.detections.embeddings for scene in scenes]).astype(np.float16).astype(np.float64)
         self.vectors = half / np.linalg.norm(half, axis=1, keepdims=True)
 
-    def ranking(self, queries: np.ndarray, k: int, options: dict[str, Any]) -> list[tuple[int, float]]:
+    def biases(self) -> dict[str | None, np.ndarray]:
+        """Return what each camera adds, by its definition."""
+        found: dict[str | None, np.ndarray] = {None: np.zeros(self.vectors.shape[1])}
+        for camera in ("c0", "c1", "c2"):
+            own = self.vectors[[scene.camera == camera for scene, _ in self.rows]]
+            found[camera] = (own.mean(axis=0) - self.vectors.mean(axis=0)) * len(own) / (len(own) + 8)
+        return found
+
+    def ranking(
+        self, queries: np.ndarray, k: int, options: dict[str, Any], vectors: np.ndarray | None = None
+    ) -> list[tuple[int, float]]:
         """Return (detection_id, similarity) of the first k, by the definition of every option."""
         cut = {self.rows[one - 1][1] for one in options.get("unlike", ())} - {None}
         cut |= set(options.get("exclude_tracks") or ())
         gone = {*options.get("unlike", ()), *(options.get("exclude_detections") or ())}
-        similarities = (self.vectors @ queries.T).max(axis=1).astype(np.float32)
+        similarities = ((self.vectors if vectors is None else vectors) @ queries.T).max(axis=1).astype(np.float32)
         found = []
         for one in np.lexsort((np.arange(len(self.rows)), -similarities)).tolist():
             scene, track = self.rows[one]
@@ -182,6 +192,41 @@ def test_feedback_moves_the_query_and_leaves_the_rejected_out(
     assert all(match.track is None or match.track.track_id not in cut for match in matches)
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 40),
+    k=st.integers(1, 120),
+    options=OPTIONS,
+    weight=st.sampled_from([0.3, 1.0]),
+    camera=st.sampled_from([None, "c0", "c1"]),
+)
+def test_camera_bias_is_taken_out_of_everybody(
+    world: World, seed: int, k: int, options: dict[str, Any], weight: float, camera: str | None
+) -> None:
+    biases = world.biases()
+    vectors = world.vectors - weight * np.stack([biases[scene.camera] for scene, _ in world.rows])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    query = people(1, seed=500 + seed).embeddings
+    searched = query - weight * biases[camera]
+    searched /= np.linalg.norm(searched)
+    matches = world.gallery.search(query[0], k, camera_bias=weight, query_camera=camera, **options)
+    expected = world.ranking(searched, k, options, vectors)
+    assert len(matches) == len(expected)
+    assert np.allclose([match.similarity for match in matches], [one[1] for one in expected], atol=1e-5)
+
+
+def test_the_bias_follows_the_gallery(tmp_path: Path) -> None:
+    with four(tmp_path) as gallery:
+        plain, before = gallery.search(at(0)[0], 4), gallery.search(at(0)[0], 4, camera_bias=1)
+        assert [m.similarity for m in plain] != [m.similarity for m in before]
+        for number in range(4):
+            gallery.label(f"{number}.jpg", camera="one")  # of a single camera, nothing is taken out
+        after = gallery.search(at(0)[0], 4, camera_bias=1)
+        assert [m.similarity for m in after] == pytest.approx([m.similarity for m in plain], abs=1e-6)
+        gallery.add("more.jpg", replace(people(1, 5), embeddings=at(50)), camera="two")
+        assert [m.similarity for m in gallery.search(at(0)[0], 4, camera_bias=1)] != [m.similarity for m in after]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(k=st.integers(1, 40), options=OPTIONS)
 def test_a_batch_gives_what_single_searches_give(world: World, k: int, options: dict[str, Any]) -> None:
@@ -252,6 +297,9 @@ def test_a_rejected_match_and_its_track_never_come_back(world: World) -> None:
         ({"like": [1, 2], "unlike": [2]}, "detection 2 is in like and in unlike; it can only be in one"),
         ({"combine": "max"}, "combine must be 'mean' or 'best', got 'max'"),
         ({"k": 0}, "k must be at least 1, got 0"),
+        ({"camera_bias": 1.5}, "camera_bias must be from 0 to 1, got 1.5"),
+        ({"query_camera": "front"}, "query_camera only serves to take camera bias out; give camera_bias too"),
+        ({"camera_bias": 1, "query_camera": "side"}, "has the query's camera 'side', only back, front; if it is"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:

@@ -63,6 +63,9 @@ def test_mistakes_are_reported_before_the_network_runs(tiny_searcher: PersonSear
         run_evaluation(tiny_searcher, data, Plan(presets=("standrad",)), progress=False)
     with pytest.raises(ConfigError, match="there is no re-ranking method 'magic'"):
         run_evaluation(tiny_searcher, data, Plan(rerank="magic"), progress=False)
+    nameless = replace(data, scenes=tuple(replace(scene, camera=None) for scene in data.scenes))
+    with pytest.raises(DatasetError, match=r"the camera of .* is unknown, and re-ranking by camera-mean needs all"):
+        run_evaluation(tiny_searcher, nameless, Plan(rerank="camera-mean"), progress=False)
     with pytest.raises(DatasetError, match="has no queries, so search cannot be measured"):
         run_evaluation(tiny_searcher, replace(data, queries=()), Plan(gallery_sizes=(2,)), progress=False)
     with pytest.raises(DatasetError, match=r"gallery size 6: query 0 .* in at most 5 images"):

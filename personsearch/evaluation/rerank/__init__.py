@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from personsearch.errors import ConfigError
+from personsearch.evaluation.rerank.cameras import CameraMeans, CameraSimilarity
 from personsearch.evaluation.rerank.companions import Companions
 from personsearch.evaluation.rerank.context import ContextMatching
 from personsearch.evaluation.rerank.expansion import QueryExpansion
@@ -25,7 +26,7 @@ class Reranker(Protocol):
         """Return the similarities of this method."""
 
 
-#: Methods by the name that ``--rerank`` takes, with the parameters of their papers.
+#: Methods by the name that ``--rerank`` takes, with the parameters of their papers, if there are any.
 RERANKERS: Mapping[str, Reranker] = MappingProxyType(
     {
         "context": ContextMatching(),
@@ -34,6 +35,8 @@ RERANKERS: Mapping[str, Reranker] = MappingProxyType(
         "expansion": QueryExpansion(),
         "alpha-expansion": QueryExpansion(alpha=3.0),
         "companions": Companions(),
+        "camera-mean": CameraMeans(),
+        "camera-similarity": CameraSimilarity(),
     }
 )
 
@@ -51,6 +54,8 @@ def reranker_of(name: str) -> Reranker:
 
 __all__ = [
     "RERANKERS",
+    "CameraMeans",
+    "CameraSimilarity",
     "Companions",
     "ContextMatching",
     "KReciprocal",

@@ -28,11 +28,15 @@ class Searched:
         rows: the gallery, as ``evaluate_search`` ranks it.
         queries: (Q, D) float32, unit length.
         companions: for each query (M, D), the other people detected in its scene, by falling score.
+        cameras: (N,) int64, the camera of each row, from 0; -1 = unknown.
+        query_cameras: (Q,) int64, the camera of each query's scene.
     """
 
     rows: GalleryRows
     queries: Floats
     companions: tuple[Floats, ...]
+    cameras: NDArray[np.int64]
+    query_cameras: NDArray[np.int64]
 
     @classmethod
     def of(
@@ -58,13 +62,16 @@ class Searched:
                 f"{len(query_embeddings)} query embeddings for {len(dataset.queries)} queries; give one for each"
             )
         size = query_embeddings.shape[1] if query_embeddings.ndim == 2 else 0
+        rows, numbers = gallery_rows(detections, dataset, rules), _camera_numbers(dataset)
         return cls(
-            rows=gallery_rows(detections, dataset, rules),
+            rows=rows,
             queries=query_embeddings,
             companions=tuple(
                 _companions(detections.get(query.image_id), query, rules.score_threshold, size)
                 for query in dataset.queries
             ),
+            cameras=np.array([numbers[name] for name in rows.names], np.int64)[rows.scene],
+            query_cameras=np.array([numbers.get(query.image_id, -1) for query in dataset.queries], np.int64),
         )
 
     def similarity(self, query: int, allowed: NDArray[np.int64]) -> Floats:
@@ -77,6 +84,12 @@ class Searched:
         if 2 * len(allowed) > len(embeddings):  # copying most of the rows costs more than multiplying them all
             return np.asarray((embeddings @ vectors.T)[allowed])
         return np.asarray(embeddings[allowed] @ vectors.T)
+
+
+def _camera_numbers(dataset: Dataset) -> dict[str, int]:
+    """Return image_id -> a number for its camera, from 0; -1 = unknown."""
+    known = {name: number for number, name in enumerate(sorted({str(s.camera) for s in dataset.scenes if s.camera}))}
+    return {scene.image_id: -1 if scene.camera is None else known.get(scene.camera, -1) for scene in dataset.scenes}
 
 
 def _companions(people: Detections | None, query: Query, score_threshold: float, size: int) -> Floats:
