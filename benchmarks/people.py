@@ -2,10 +2,10 @@
 
     python benchmarks/people.py SYNTH_MINI SET_B --footage FOOTAGE
 
-The network looks at each set once, and the cache keeps what it saw. Appearances are made of it in two ways: each
-detection is one; or the detections of one annotated person that follow each other in one camera are one ("ideal
-tracks": there is no tracker in it, so that the figures are those of grouping alone). Of all detections, those of people
-without a label and of nobody are grouped too, and those that were matched to a labelled person are scored.
+The network looks at each set once, and the cache keeps what it saw. In sets of stills each detection is an appearance.
+In footage, whose frames follow each other, people are followed: by the tracker, and ideally, in that the detections of
+one annotated person that follow each other in one camera are one track. All appearances are grouped, also those of
+people without a label and of nobody; those of labelled people are scored.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +29,16 @@ from personsearch.evaluation.observations import Observations
 from personsearch.gallery.grouping import Units, default_similarity, group
 from personsearch.measure.cache import default_folder
 from personsearch.measure.observe import observe
+from personsearch.tracking import Followed, Follower, Frame
 
 Ints = NDArray[np.int64]
 
 #: Overlap from which a detection and an annotated person match, if each is the other's best.
 IOU = 0.5
 #: Seconds for which an ideal track may be interrupted.
-GAP = 3.5
+GAP = 3.0
+#: A person counts who was seen in so many frames.
+LEAST_FRAMES = (1, 2, 3, 5, 10, 20)
 #: Whose detection this is, where it is not one of a labelled person's.
 NOBODY_KNOWN = -1
 
@@ -108,6 +112,40 @@ def ideal_tracks(detections: Appearances, gap: float = GAP) -> Appearances:
         last=units.last[last],
     )
     return Appearances(tracks, who[first], np.diff(np.append(starts, len(order))))
+
+
+def tracks_of(observed: Observations, dataset: Dataset, detections: Appearances, min_score: float) -> Appearances:
+    """Follow people through each camera's frames; a track is the person of most of its detections."""
+    ends = np.cumsum(np.bincount(detections.units.scenes, minlength=len(dataset.scenes)))
+    scenes = sorted(enumerate(dataset.scenes), key=lambda pair: (pair[1].camera or "", pair[1].time or 0.0))
+    tracks: list[Followed] = []
+    whose: list[Ints] = []
+    views: list[int] = []
+    for view, (_, frames) in enumerate(groupby(scenes, key=lambda pair: pair[1].camera)):
+        follower, rows = Follower(), dict[int, list[int]]()
+        ended: list[Followed] = []
+        for number, scene in frames:
+            found = observed.detections[scene.image_id].filter(min_score=min_score)
+            ended += follower.update(Frame(image_id=scene.image_id, seconds=scene.time or 0.0, detections=found))
+            for row, track in enumerate(follower.numbers):
+                rows.setdefault(track, []).append(int(ends[number]) - len(found) + row)
+        ended += follower.finish()
+        tracks += ended
+        whose += [detections.identities[rows[track.number]] for track in ended]
+        views += [view] * len(ended)
+    nothing = np.full(len(tracks), -1, np.int64)
+    units = Units(
+        embeddings=np.stack([track.embedding for track in tracks]),
+        views=np.array(views, np.int64),
+        scenes=nothing,
+        places=np.array(views, np.int64),
+        first=np.array([track.first for track in tracks]),
+        last=np.array([track.last for track in tracks]),
+        fixed=nothing,
+    )
+    most = [np.unique(who, return_counts=True) for who in whose]
+    identities = np.array([who[counts.argmax()] for who, counts in most], np.int64)
+    return Appearances(units, identities, np.array([track.frames for track in tracks], np.int64))
 
 
 def merged(parts: Sequence[Appearances]) -> Appearances:
@@ -200,7 +238,7 @@ def crowds(
         yield size, results
 
 
-HEAD = "precision | recall | F1 | B-cubed | people | found | of them twice or more |"
+HEAD = "precision | recall | F1 | B-cubed | people | found | twice or more |"
 
 
 def line(name: str, appearances: Appearances, similarity: float) -> str:
@@ -209,6 +247,18 @@ def line(name: str, appearances: Appearances, similarity: float) -> str:
     shares = [f"{100 * value:.1f}" for value in (one.precision, one.recall, one.f1, one.b_cubed)]
     cells = [len(appearances.units), f"{similarity:.2f}", *shares, one.people, one.found, one.again]
     return f"| {name} | {' | '.join(map(str, cells))} |"
+
+
+def counted(name: str, appearances: Appearances, similarity: float) -> str:
+    """Group a set, and return a row: how many people seem to have been seen in so many frames, and how many were."""
+    known = appearances.identities >= 0
+    labels = group(appearances.units, similarity)[known]
+    frames, people = appearances.frames[known], appearances.identities[known]
+    cells = []
+    for least in LEAST_FRAMES:
+        found, there = (int((np.bincount(of, weights=frames) >= least).sum()) for of in (labels, people))
+        cells.append(f"{found} / {there}")
+    return f"| {name} | {' | '.join(cells)} |"
 
 
 def spread(values: Sequence[float]) -> str:
@@ -237,11 +287,11 @@ def crowd_table(appearances: Appearances, calibration: Calibration, sizes: Seque
 def main() -> None:
     """Observe, group, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stills", nargs="*", help="annotated sets; of each, detections and ideal tracks")
-    parser.add_argument("--footage", help="annotated set of frames that follow each other; ideal tracks alone")
+    parser.add_argument("stills", nargs="*", help="annotated sets of stills")
+    parser.add_argument("--footage", help="annotated set of frames that follow each other")
     parser.add_argument("--split", default="test")
     parser.add_argument("--weights", default="stl-mrfp-small")
-    parser.add_argument("--sizes", type=int, nargs="*", default=[5, 10, 20, 50, 100, 200])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[3, 5, 10, 20, 50, 100, 200])
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--cache", type=Path, default=default_folder())
     arguments = parser.parse_args()
@@ -250,31 +300,33 @@ def main() -> None:
     if calibration is None:
         raise SystemExit(f"{arguments.weights}: has no calibration; give weights that have one")
 
-    def seen(path: str) -> Appearances:
+    def observed(path: str) -> tuple[Observations, Dataset, Appearances]:
         dataset = load_dataset(path, arguments.split)
-        observed = observe(searcher, dataset, cache_dir=arguments.cache)
-        return detections_of(observed, dataset, min_score)
+        seen = observe(searcher, dataset, cache_dir=arguments.cache)
+        return seen, dataset, detections_of(seen, dataset, min_score)
 
-    stills = {Path(path).name: seen(path) for path in arguments.stills}
-    followed = {name: ideal_tracks(one) for name, one in stills.items()}
+    stills = {Path(path).name: observed(path)[2] for path in arguments.stills}
+    measured = {f"{name}: detections": one for name, one in stills.items()}
+    drawn = {f"detections of {' and '.join(stills)}": merged(list(stills.values()))} if stills else {}
     if arguments.footage:
+        seen, dataset, detections = observed(arguments.footage)
         name = Path(arguments.footage).name
-        followed[name] = ideal_tracks(seen(arguments.footage))
+        ideal, followed = ideal_tracks(detections), tracks_of(seen, dataset, detections, min_score)
+        measured |= {f"{name}: ideal tracks": ideal, f"{name}: tracks": followed}
+        drawn |= {f"ideal tracks of {name}": ideal, f"tracks of {name}": followed}
 
     print(f"{datetime.now(UTC).date()}, {platform.machine()}, Python {platform.python_version()}, no GPU;", end=" ")
     print(f"weights {arguments.weights}, calibrated on {calibration.dataset}; {arguments.split} splits\n")
-    print(f"| appearances | how many | similarity | {HEAD}\n| {'--- | ' * 10}")
-    for name, one in stills.items():
-        print(line(f"{name}: all detections", one, default_similarity(calibration, one.units)))
-        known = one[np.flatnonzero(one.identities >= 0)]
-        print(line(f"{name}: detections of labelled people", known, default_similarity(calibration, known.units)))
-    for name, one in followed.items():
-        print(line(f"{name}: ideal tracks", one, default_similarity(calibration, one.units)), flush=True)
-
-    tables = {f"ideal tracks of {name}": one for name, one in followed.items()}
-    if stills:
-        tables[f"detections of {' and '.join(stills)}"] = merged(list(stills.values()))
-    for name, one in tables.items():
+    similarities = {name: default_similarity(calibration, one.units) for name, one in measured.items()}
+    print(f"| appearances | how many | similarity | {HEAD}\n|{' --- |' * 10}")
+    for name, one in measured.items():
+        print(line(name, one, similarities[name]), flush=True)
+    least = " | ".join(f"from {frames} frame{'s' * (frames > 1)}" for frames in LEAST_FRAMES)
+    print(f"\n## Count: found / there are, of people seen in so many frames\n\n| appearances | {least} |")
+    print(f"|{' --- |' * (1 + len(LEAST_FRAMES))}")
+    for name, one in measured.items():
+        print(counted(name, one, similarities[name]), flush=True)
+    for name, one in drawn.items():
         print(f"\n## Crowds: {name}\n")
         for row in crowd_table(one, calibration, arguments.sizes, arguments.draws):
             print(row, flush=True)

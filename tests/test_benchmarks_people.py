@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.people import agreement, crowd_table, detections_of, ideal_tracks, line, merged
+from benchmarks.people import agreement, counted, crowd_table, detections_of, ideal_tracks, line, merged, tracks_of
 from personsearch.evaluation.fit_calibration import fit_calibration
 from personsearch.gallery.grouping import group
 from tests.evaluation.sphere import people_on_a_sphere
@@ -64,6 +64,26 @@ def test_appearances_of_a_set() -> None:
     assert set(both.units.scenes[:12]) == set(range(12))
     assert (both.units.scenes[12:] == -1).all()
     assert set(both.units.views) == {0, 1}
+
+
+def test_people_are_followed() -> None:
+    """Two people stand still before one camera, one frame a second; the second has no label in half of the frames."""
+    data, observed = people_on_a_sphere(0, identities=2, scenes_each=8)
+    scenes = [
+        replace(scene, camera=f"door {number // 8}", time=float(number), identities=np.array([number // 8]))
+        for number, scene in enumerate(data.scenes)
+    ]
+    scenes[8:11] = [replace(scene, identities=np.array([-1])) for scene in scenes[8:11]]
+    data = replace(data, scenes=tuple(scenes))
+    detections = detections_of(observed, data, 0.5)
+    tracks = tracks_of(observed, data, detections, 0.5)
+    assert tracks.identities.tolist() == [0, 1]
+    assert tracks.frames.tolist() == [8, 8]
+    assert tracks.units.views.tolist() == [0, 1]
+    assert (tracks.units.first.tolist(), tracks.units.last.tolist()) == ([0, 8], [7, 15])
+    assert tracks.units.embeddings[0] @ detections.units.embeddings[:8].mean(axis=0) > 0.9
+    assert counted("two", tracks, 0.9).startswith("| two | 2 / 2 | 2 / 2 | 2 / 2 | 2 / 2 | 0 / 0 |")
+    assert counted("two", detections, 1.0).startswith("| two | 13 / 2 | 0 / 2 |")  # three have no label
 
 
 def test_tables_hold_what_was_measured() -> None:

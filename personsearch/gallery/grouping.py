@@ -28,12 +28,17 @@ __all__ = ["MOST_PAIRS", "Units", "default_similarity", "group"]
 
 #: Pairs of groups that are alike enough; more would need several gigabytes.
 MOST_PAIRS = 40_000_000
+#: Tracks of fewer seconds are joined after the others, with single detections: some show half a person, or nobody.
+BRIEF = 1.0
 #: Similarities, or pairs of appearances, that are held at a time.
 CELLS = 2**22
 
 
 def group(units: Units, min_similarity: float, gates: Gates = Gates()) -> Ints:  # noqa: B008 - frozen
     """Group appearances into people.
+
+    Tracks that last are joined first. Single detections and tracks of less than :data:`BRIEF` seconds then join them
+    and each other: as some of them show half a person or nobody, they must not keep apart what belongs together.
 
     Units that are fixed to one person always end together, even where they were seen at once: decisions by hand win.
     These are never in one group otherwise: units fixed to two persons; two detections of one scene; two tracks, or a
@@ -111,7 +116,21 @@ def _linked(units: Units, min_similarity: float, gates: Gates) -> Ints:
     embeddings = np.asarray(units.embeddings, np.float32)
     alone = np.where(units.fixed < 0, np.arange(len(units)), len(units) + units.fixed)
     groups = _Groups.made(_renumbered(alone), embeddings)
-    first, second, similarity = _alike(groups, min_similarity)
+    lasting = np.bincount(groups.of, weights=~_brief(units)) > 0
+    if lasting.any() and not lasting.all():
+        groups = _joined_up(groups, lasting, units, min_similarity, gates)
+    return _joined_up(groups, np.ones(len(groups.sizes), np.bool_), units, min_similarity, gates).of
+
+
+def _brief(units: Units) -> Bools:
+    """Return (N,) bool: which appearances are single detections, or tracks that are over at once."""
+    return (units.scenes >= 0) | (units.last - units.first < BRIEF)
+
+
+def _joined_up(groups: _Groups, taking_part: Bools, units: Units, min_similarity: float, gates: Gates) -> _Groups:
+    """Join the most similar groups among those that take part until no two are similar enough."""
+    embeddings = np.asarray(units.embeddings, np.float32)
+    first, second, similarity = _alike(groups, np.flatnonzero(taking_part), min_similarity)
     free = ~_apart(units, gates, groups, first, second)
     first, second, similarity = first[free], second[free], similarity[free]
     while len(first):
@@ -125,12 +144,12 @@ def _linked(units: Units, min_similarity: float, gates: Gates) -> Ints:
         again = again[kept[again]]
         kept[again] = ~_apart(units, gates, groups, first[again], second[again])
         first, second, similarity = first[kept], second[kept], similarity[kept]
-    return groups.of
+    return groups
 
 
-def _alike(groups: _Groups, min_similarity: float) -> tuple[Ints, Ints, Floats]:
-    """Return the pairs of groups, first < second, whose mean similarity is at least ``min_similarity``."""
-    means = groups.sums / groups.sizes[:, None].astype(np.float32)
+def _alike(groups: _Groups, taking_part: Ints, min_similarity: float) -> tuple[Ints, Ints, Floats]:
+    """Return the pairs of these groups, first < second, whose mean similarity is at least ``min_similarity``."""
+    means = groups.sums[taking_part] / groups.sizes[taking_part, None].astype(np.float32)
     step = max(1, CELLS // len(means))
     firsts, seconds, values, found = [], [], [], 0
     for start in range(0, len(means), step):
@@ -148,7 +167,7 @@ def _alike(groups: _Groups, min_similarity: float) -> tuple[Ints, Ints, Floats]:
         firsts.append(row + start)
         seconds.append(column + start)
         values.append(similarity[row, column])
-    return np.concatenate(firsts), np.concatenate(seconds), np.concatenate(values)
+    return taking_part[np.concatenate(firsts)], taking_part[np.concatenate(seconds)], np.concatenate(values)
 
 
 def _joined(first: Ints, second: Ints, similarity: Floats, groups: int) -> Ints:

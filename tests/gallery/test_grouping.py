@@ -71,13 +71,24 @@ def worlds(draw: st.DrawFn) -> tuple[Units, float, Gates]:
 
 
 def by_scipy(units: Units, min_similarity: float, gates: Gates) -> list[frozenset[int]]:
-    """Group with scipy: what must be together is nearer than anything, what cannot be is farther than any mean."""
+    """Group with scipy: first the tracks that last, then all."""
+    fixed = np.where(units.fixed < 0, 100 + np.arange(len(units)), units.fixed)
+    lasting = (units.scenes < 0) & ~(units.last - units.first < grouping.BRIEF)
+    first = np.flatnonzero(np.isin(fixed, fixed[lasting]))
+    together = fixed.copy()
+    together[first] = 1000 + linked(units[first], fixed[first], min_similarity, gates)
+    return sets_of(linked(units, together, min_similarity, gates))
+
+
+def linked(units: Units, together: np.ndarray, min_similarity: float, gates: Gates) -> np.ndarray:
+    """Return labels: those that are together are nearer than anything, those that cannot be farther than any mean."""
+    if len(units) < 2:
+        return np.zeros(len(units), np.int64)
     a, b = np.triu_indices(len(units), 1)
     similarity = (units.embeddings.astype(np.float64)[a] * units.embeddings[b]).sum(axis=1)
     distance = np.where(cannot_be_one(units, gates, a, b), 1e6, 2 - similarity)
-    distance[(units.fixed[a] >= 0) & (units.fixed[a] == units.fixed[b])] = 0
-    labels = fcluster(linkage(distance, "average"), 2 - min_similarity, "distance") if len(units) > 1 else [1]
-    return sets_of(np.asarray(labels))
+    distance[together[a] == together[b]] = 0
+    return np.asarray(fcluster(linkage(distance, "average"), 2 - min_similarity, "distance"))
 
 
 def sets_of(labels: np.ndarray) -> list[frozenset[int]]:
@@ -206,6 +217,19 @@ def test_decisions_by_hand_win() -> None:
     # A free unit joins a person that was fixed, by the mean of its members.
     assert group(units_of(plane(0, 60, 30), fixed=[4, 4, -1]), 0.86).tolist() == [0, 0, 0]
     assert group(units_of(plane(0, 60, 30), fixed=[4, 4, -1]), 0.87).tolist() == [0, 0, 1]
+
+
+def test_what_is_brief_joins_what_lasts_and_does_not_come_between() -> None:
+    """Half a person is most like one track, and at once with the other: it must not keep them apart."""
+    first, last = [0, 60, 70], [20, 80, 70.5]
+    units = units_of(plane(0, 20, 2), views=[0, 1, 1], first=first, last=last)
+    assert group(units, 0.9).tolist() == [0, 0, 1]
+    longer = replace(units, last=np.array([20.0, 80, 72]))
+    assert group(longer, 0.9).tolist() == [0, 1, 0]  # as long as this, it is believed
+    detection = replace(units, scenes=np.array([-1, -1, 5]), last=np.array([20.0, 80, 70]))
+    assert group(detection, 0.9).tolist() == [0, 0, 1]
+    elsewhere = replace(units, views=np.array([0, 1, 2]))
+    assert group(elsewhere, 0.9).tolist() == [0, 0, 0]
 
 
 def test_many_that_are_all_the_same() -> None:
