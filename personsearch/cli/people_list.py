@@ -34,7 +34,10 @@ def people_list(
     min_similarity: Annotated[
         float | None,
         typer.Option(
-            min=-1, max=1, help="Group: join those who are at least this similar. Default: as before, or calibrated."
+            min=-1,
+            max=1,
+            help="Group: join those who are at least this similar. Default: as the last time; at first, what the "
+            "weights' calibration says of the people here.",
         ),
     ] = None,
     max_false_match_rate: Annotated[
