@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -63,6 +64,9 @@ def people_list(
 ) -> None:
     """Group a gallery's people if anybody is new, and list them; 'people GALLERY' without 'list' is the same."""
     gates = _gates(min_travel, place, max_span, no_gates=no_gates)
+    for option, seconds in (("--since", since), ("--until", until)):
+        if seconds is not None and math.isnan(seconds):
+            raise ConfigError(f"{option} {seconds}: must be a number of seconds")
     drawing = Target(save, gallery) if save is not None else None
     asked = gates is not None or min_similarity is not None or max_false_match_rate is not None
     with Gallery.open(gallery, mode="r") as opened:

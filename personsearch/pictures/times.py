@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 #: Seconds from here on are taken as those since 1970 (this is March 1973): no video is three years long.
@@ -27,6 +28,8 @@ def time_text(seconds: float) -> str:
     """
     if is_date(seconds):
         return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if not math.isfinite(seconds):
+        return f"{seconds:g}"
     whole = int(abs(seconds))
     sign = "-" if seconds < 0 and whole else ""
     return f"{sign}{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -15,6 +15,7 @@ from personsearch.pictures.times import is_date, span_text, time_text
         (99_999_999, "27777:46:39"),
         (1e8, "1973-03-03 09:46:40"),
         (1_700_000_000.9, "2023-11-14 22:13:20"),
+        (float("inf"), "inf"),
         (1.7e12, "472222222:13:20"),  # milliseconds: no date, and no error
     ],
 )
