@@ -63,10 +63,15 @@ def people_list(
     as_json: Json = False,
 ) -> None:
     """Group a gallery's people if anybody is new, and list them; 'people GALLERY' without 'list' is the same."""
+    for option, seconds in (
+        ("--since", since),
+        ("--until", until),
+        ("--min-travel", min_travel),
+        ("--max-span", max_span),
+    ):
+        if seconds is not None and not math.isfinite(seconds):
+            raise ConfigError(f"{option} {seconds}: must be a number of seconds; leave it out for no limit")
     gates = _gates(min_travel, place, max_span, no_gates=no_gates)
-    for option, seconds in (("--since", since), ("--until", until)):
-        if seconds is not None and math.isnan(seconds):
-            raise ConfigError(f"{option} {seconds}: must be a number of seconds")
     drawing = Target(save, gallery) if save is not None else None
     asked = gates is not None or min_similarity is not None or max_false_match_rate is not None
     with Gallery.open(gallery, mode="r") as opened:

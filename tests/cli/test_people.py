@@ -175,7 +175,7 @@ WRONG_OPTIONS = [
     (("--max-span", 1, "--no-gates"), "exclude each other"),
     (("--min-frames", 0), "--min-frames"),
     (("--since", "nan"), "--since nan: must be a number of seconds"),
-    (("--min-similarity", 0.5, "--max-span", "inf"), "max_span must be seconds from 0 on"),
+    (("--max-span", "inf"), "--max-span inf: must be a number of seconds; leave it out for no limit"),
     (("--min-similarity", 2), "--min-similarity"),
     (("--save", "people.doc"), "does not end like a picture"),
     (("--save", "g/"), "--save g/: is the gallery itself"),
