@@ -13,9 +13,7 @@ from personsearch.errors import ConfigError
 from personsearch.gallery.units import Ints, Units, cannot_be_one, content_order
 from personsearch.people import Gates
 
-#: The lowest similarity to choose is the one that this share of the pairs of strangers reaches.
-HIGHEST_RATE = 0.05
-#: The highest one is that which so many strangers reach for each appearance.
+#: The highest similarity to choose is the one that so many strangers reach for each appearance.
 FEWEST_STRANGERS = 0.2
 #: How many pairs of one person there are for each appearance, at least: else a single pair would decide in a crowd.
 FEWEST_PAIRS = 0.1
@@ -35,8 +33,8 @@ def default_similarity(calibration: Calibration | None, units: Units, gates: Gat
     a similarity, the calibration's false-match rate says how many are of strangers; the rest is taken to be of one
     person. The default is the similarity from which on pairs, taken one by one, would be told best: with the highest F1
     (the harmonic mean of the share of pairs above it that are of one person, at least a half, and the share of pairs of
-    one person that are above it). Between the rates of the calibration, and beyond them, strangers are taken to be
-    distributed normally.
+    one person that are above it). It is not below the lowest threshold of the calibration, below which nothing was
+    measured. Between the thresholds, and above them, strangers are taken to be distributed normally.
 
     Args:
         calibration: of the weights that made the embeddings.
@@ -61,7 +59,7 @@ def default_similarity(calibration: Calibration | None, units: Units, gates: Gat
     above, pairs = _counted(units, gates)
     similarities = np.arange(BINS) / (BINS / 2) - 1
     rates = np.array([_rate(known, similarity) for similarity in similarities.tolist()])
-    lowest = int(np.argmax(rates <= HIGHEST_RATE))
+    lowest = int(np.argmax(similarities >= known[0][1]))
     highest = max(lowest, int((rates >= FEWEST_STRANGERS / max(1, len(units))).sum()) - 1)
     of_one = np.maximum.accumulate((above - rates * pairs).clip(0)[::-1])[::-1]
     most = max(of_one[lowest], FEWEST_PAIRS * pairs / max(1, len(units) - 1))
