@@ -7,7 +7,18 @@ from personsearch.synth.recipe import describe_recipes, load_recipe, recipe_name
 
 
 def test_packaged_recipes_load_and_have_a_description() -> None:
-    assert set(describe_recipes()) == set(recipe_names()) >= {"street-small", "mixed", "tiny", "prw-like", "cuhk-like"}
+    assert (
+        set(describe_recipes())
+        == set(recipe_names())
+        >= {
+            "street-small",
+            "mixed",
+            "tiny",
+            "prw-like",
+            "cuhk-like",
+            "footage",
+        }
+    )
     for name in recipe_names():
         assert load_recipe(name).width % 32 == 0
         assert len(describe_recipes()[name]) > 20
@@ -22,6 +33,7 @@ def test_packaged_recipes_load_and_have_a_description() -> None:
         ("people.heights=[0.2, 0.2, 0.5]", r"people.heights are shares .* each must exceed the last"),
         ("people.heights=[0.2, 1.5]", r"people.heights are shares .* up to 1"),
         ("people.appearances=[5]", r"people.appearances must be two or more numbers"),
+        ("people.passage=-1", "people.passage"),
         ("people.labelled=[0, 2]", r"people.labelled must be two or more numbers above 0"),
         ("cameras.hand_held=true", r"cameras.per_scene must be 1 where cameras.hand_held"),
         ("train.frames=1", "train.frames"),

@@ -109,3 +109,38 @@ def test_people_change_clothes_between_the_sessions_if_the_recipe_says_so() -> N
                 if one.label >= 0:
                     outfits[frame.light].add(one.outfit)
     assert outfits == {0: {0}, 1: {1}}
+
+
+#: The packaged footage in small.
+FOOTAGE = [
+    "train.identities=5",
+    "train.scenes=1",
+    "train.frames=60",
+    "test.identities=5",
+    "test.scenes=1",
+    "test.frames=60",
+    "people.appearances=[40, 60]",
+]
+
+
+def mean_passage(changes: list[str]) -> float:
+    """Return through how many frames in a row a camera sees a person of footage, in the mean."""
+    frames = begun = 0
+    for job in plan(load_recipe("footage", [*FOOTAGE, *changes])):
+        before: set[int] = set()
+        for frame in job.frames:
+            now = {one.label for one in frame.appearances}
+            frames, begun = frames + len(now), begun + len(now - before)
+            before = now
+    return frames / begun
+
+
+def test_in_footage_nobody_is_without_a_label_and_frames_are_a_quarter_of_a_second_apart() -> None:
+    jobs = plan(load_recipe("footage", FOOTAGE))
+    assert {one.label >= 0 for job in jobs for frame in job.frames for one in frame.appearances} == {True}
+    times = sorted({frame.time for job in jobs for frame in job.frames})
+    assert min(np.diff(times)) == pytest.approx(0.25)
+
+
+def test_longer_passages_show_a_person_in_more_frames_of_one_camera() -> None:
+    assert mean_passage([]) > 2 * mean_passage(["people.passage=2"])
