@@ -7,29 +7,28 @@ killed continues behind the last piece, and gives the gallery that an uninterrup
 
 from __future__ import annotations
 
-import json
 import logging
-import zlib
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from personsearch.batching import read_ahead
-from personsearch.errors import ConfigError, GalleryMismatchError
+from personsearch.errors import ConfigError
 from personsearch.gallery import Gallery
 from personsearch.indexing import UNUSABLE, Prepared, index_scenes, log_report, prepared
 from personsearch.listing import Entry
 from personsearch.people import NewScene, NewTrack, NewView
 from personsearch.pictures.decode import ChannelOrder
-from personsearch.pictures.video import Damage, decoding, frame_of, frames_prefix
+from personsearch.pictures.video import Damage, frame_of, frames_prefix
 from personsearch.progress import Progress
 from personsearch.results import Detections, IndexReport
 from personsearch.runner import Ready, Runner, Settings
-from personsearch.same_content import TRACKS, Comparison, compare_stored
+from personsearch.same_content import TRACKS
 from personsearch.sources import Source, Sources
+from personsearch.stored_tracks import Followings, begun_of
 from personsearch.tracking import RULES, Followed, Follower, Frame, View, sharpness_of
 
 logger = logging.getLogger(__name__)
@@ -39,46 +38,6 @@ logger = logging.getLogger(__name__)
 MAX_FRAMES = 4000
 #: Frames with nobody after which it is noted that they were read.
 QUIET_FRAMES = 500
-
-
-@dataclass(frozen=True)
-class Followings:
-    """How far a video was read, and how: what the gallery notes beside the tracks.
-
-    Attributes:
-        sha256: of the file.
-        every: every how many frames one was taken.
-        decoding: what else the frames depend on.
-        rules: what else the tracks depend on.
-        frames: how many of the frames taken were read; everything seen in them is stored.
-        done: whether the video was read to its end.
-        failed: image_id and reason of those that could not be used.
-        damage: what was lost.
-    """
-
-    sha256: str
-    every: int
-    decoding: str
-    rules: str
-    frames: int = 0
-    done: bool = False
-    failed: tuple[tuple[str, str], ...] = ()
-    damage: Damage | None = None
-
-    def to_bytes(self) -> bytes:
-        """Write it down."""
-        return zlib.compress(json.dumps({"followed": asdict(self)}).encode())
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Followings | None:
-        """Read what :meth:`to_bytes` wrote; None = it is something else."""
-        try:
-            fields = json.loads(zlib.decompress(data))["followed"]
-            damage = fields.pop("damage")
-            failed = tuple((name, reason) for name, reason in fields.pop("failed"))
-            return cls(**fields, failed=failed, damage=None if damage is None else Damage(**damage))
-        except (zlib.error, LookupError, TypeError, ValueError):  # another version wrote it
-            return None
 
 
 @dataclass(eq=False)
@@ -142,7 +101,7 @@ def index_tracks(
             counts.seen.add(entry.image_id)
             try:
                 entry.require_name()
-                begun = _begun(gallery, sources, entry, channel_order, replace=replace)
+                begun = begun_of(gallery, sources, entry, channel_order, rules=_rules(), replace=replace)
                 _count_stored(gallery, sources, entry, counts)
                 _follow(runner, sources, gallery, entry, begun, counts, bar, channel_order, batch_size)
             except UNUSABLE as error:
@@ -168,57 +127,6 @@ def _with_videos(report: IndexReport, counts: _Counts) -> IndexReport:
         unmatched=tuple(name for name in report.unmatched if name not in counts.seen),
         labelled=report.labelled + counts.labelled,
         tracks=counts.tracks,
-    )
-
-
-def _begun(
-    gallery: Gallery, sources: Sources, entry: Entry, channel_order: ChannelOrder, *, replace: bool
-) -> Followings:
-    """Return how far a video is stored as it is to be stored now; what is stored otherwise is erased, if it may be.
-
-    Raises:
-        GalleryMismatchError: it is stored otherwise, and is not to be replaced.
-        ImageError: the video cannot be read.
-        MissingExtraError: PyAV is not installed.
-    """
-    comparison = compare_stored(gallery, entry, channel_order, tracks=True)
-    fresh = Followings(comparison.digest or "", sources.every, decoding(), _rules())
-    noted = gallery.noted(frames_prefix(entry.image_id))
-    found = None if noted is None else Followings.from_bytes(noted)
-    if comparison.differs:
-        message: str | None = comparison.message
-    elif not comparison.stored:
-        return found if found is not None and _same_run(found, fresh) else fresh
-    else:
-        message = _why_not_continued(entry, comparison, found, fresh)
-    if message is None:
-        return found or fresh
-    if not replace:
-        raise GalleryMismatchError(message)
-    gallery.remove(comparison.stored)
-    return fresh
-
-
-def _same_run(found: Followings, fresh: Followings) -> bool:
-    """Whether a run that is noted can be continued, or is the whole of what is asked for."""
-    asked = (found.sha256, found.every, found.rules) == (fresh.sha256, fresh.every, fresh.rules)
-    return asked and (found.done or found.decoding == fresh.decoding)
-
-
-def _why_not_continued(entry: Entry, comparison: Comparison, found: Followings | None, fresh: Followings) -> str | None:
-    """Say why the tracks that are stored of a video are others than those asked for; None = they are not."""
-    given = entry.printable if entry.file is None else str(entry.file)
-    if found is None or found.sha256 != comparison.digest:
-        why = "but not how far it was read, because some of what it showed was erased since"
-    elif found.every != fresh.every:
-        why = f"in which every={found.every} was used, not {fresh.every}"
-    elif not _same_run(found, fresh):
-        why = "which another version of this package or of the video libraries made"
-    else:
-        return None
-    return (
-        f"{given}: the gallery holds tracks of this video already, {why}; replace them (--replace), or keep the two "
-        "apart with a prefix (--prefix)"
     )
 
 

@@ -48,6 +48,7 @@ ALLOWED = {
     "queries": {"boxes", "pictures", "runner"},
     "tracking": {"boxes"},
     "indexing": {"batching", "gallery", "pictures", "runner", "same_content", "sources"},
+    "stored_tracks": {"gallery", "listing", "pictures", "same_content", "sources"},
     "indexing_tracks": {
         "batching",
         "gallery",
@@ -57,6 +58,7 @@ ALLOWED = {
         "runner",
         "same_content",
         "sources",
+        "stored_tracks",
         "tracking",
     },
     "searcher": {
