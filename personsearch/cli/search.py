@@ -186,11 +186,14 @@ def search(
         query = {} if not queries else queries[0]
         print_json({"query": query, "queries": queries, **what, "matches": [asdict(match) for match in matches]})
     else:
-        if track is not None or person is not None:
+        if target.detection_ids:
             who = f"track {track}" if track is not None else f"person {person}"
             count = len(target.detection_ids)
             own = "detection is" if count == 1 else f"{count} detections are"
             out.print(f"looking for {who}; its own {own} left out", soft_wrap=True)
+        elif not images:
+            numbers = ", ".join(map(str, like or []))
+            out.print(f"looking for people like detection {numbers}", soft_wrap=True)
         for name, one, corners in zip(images, people, boxes, strict=True):
             _print_query(name if len(images) > 1 else None, one, given=corners is not None)
         _print_matches(matches)

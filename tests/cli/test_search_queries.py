@@ -4,30 +4,50 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from personsearch import Gallery, PersonSearcher
+from personsearch.models import ModelConfig, build
 from personsearch.people import NewScene, NewTrack, NewView
-from tests.support import Run
+from tests.support import Run, toy_scene
 
 BOX = "10,10,30,70"
 
 
-@pytest.fixture
-def gallery(tiny_searcher: PersonSearcher, weights: Path, photos: Path, tmp_path: Path) -> Path:
-    """The photographs of two cameras, one of them as tracks of one view each; everybody grouped, one has a name."""
+@pytest.fixture(scope="module")
+def folder(tiny_config: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three photographs and weights, and a gallery of two cameras: two stills, and tracks of one view each.
+
+    Everybody has been grouped, and one has a name.
+    """
+    root = tmp_path_factory.mktemp("queries")
+    torch.manual_seed(0)
+    weights = PersonSearcher(build(tiny_config), device="cpu").save_pretrained(root / "weights")
+    photos = [root / f"{number}.png" for number in range(3)]
+    for number, path in enumerate(photos):
+        toy_scene([(0, 10, 10), (1, 60, 20), (2, 115, 8)], seed=number).save(path)
     searcher = PersonSearcher.from_pretrained(weights, device="cpu")
-    folder = tmp_path / "g"
-    with Gallery.open(folder, searcher.spec) as opened:
-        for path in sorted(photos.iterdir())[:2]:
+    with Gallery.open(root / "g", searcher.spec) as opened:
+        for path in photos[:2]:
             opened.add(path.name, searcher.detect(path), camera="door", time=1.0, extra={"path": str(path)})
-        last = photos / "2.png"
-        scene = NewScene(image_id="2.png", detections=searcher.detect(last), camera="yard", extra={"path": str(last)})
+        extra = {"path": str(photos[2])}
+        scene = NewScene(image_id="2.png", detections=searcher.detect(photos[2]), camera="yard", extra=extra)
         views = [NewView(image_id="2.png", row=row, frames=1) for row in range(len(scene.detections))]
         opened.add_tracks([scene], [NewTrack(views=(view,)) for view in views])
         opened.people.group(min_similarity=0.999)
         opened.people.name(1, "Anna [A]")
+    return root
+
+
+@pytest.fixture
+def photos(folder: Path) -> Path:
     return folder
+
+
+@pytest.fixture
+def gallery(folder: Path) -> Path:
+    return folder / "g"
 
 
 def test_several_pictures_with_a_box_each(run: Run, gallery: Path, photos: Path, tmp_path: Path) -> None:
@@ -52,6 +72,7 @@ def test_a_track_and_a_person_need_no_network(
     assert (tmp_path / "m.png").stat().st_size > 1000
     alike = json.loads(run("search", gallery, "--like", 3, "-k", 1, "--json").out)["matches"]
     assert [match["detection_id"] for match in alike] == [3]
+    assert "looking for people like detection 3, 4" in run("search", gallery, "--like", 3, "--like", 4).out
 
 
 def test_a_match_can_be_confirmed_and_rejected(run: Run, gallery: Path, photos: Path) -> None:

@@ -147,7 +147,7 @@ def agree(matches: list[Match], expected: list[tuple[int, float]]) -> None:
     assert np.allclose([match.similarity for match in matches], [one[1] for one in expected], atol=1e-5)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(
     seeds=st.lists(st.integers(0, 40), min_size=1, max_size=4),
     twin=st.booleans(),
@@ -170,7 +170,7 @@ def test_every_option_agrees_with_comparing_everybody(
     agree(world.gallery.search(queries, k, combine=combine, **options), world.ranking(searched, k, options))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(seed=st.integers(0, 40), k=st.integers(1, 120), options=OPTIONS, marked=st.sets(IDS, max_size=6))
 def test_feedback_moves_the_query_and_leaves_the_rejected_out(
     world: World, seed: int, k: int, options: dict[str, Any], marked: set[int]
@@ -192,7 +192,7 @@ def test_feedback_moves_the_query_and_leaves_the_rejected_out(
     assert all(match.track is None or match.track.track_id not in cut for match in matches)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 40),
     k=st.integers(1, 120),
@@ -227,7 +227,7 @@ def test_the_bias_follows_the_gallery(tmp_path: Path) -> None:
         assert [m.similarity for m in gallery.search(at(0)[0], 4, camera_bias=1)] != [m.similarity for m in after]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12, deadline=None)
 @given(k=st.integers(1, 40), options=OPTIONS)
 def test_a_batch_gives_what_single_searches_give(world: World, k: int, options: dict[str, Any]) -> None:
     queries = np.concatenate([people(3, seed=50).embeddings, people(1, seed=1000).embeddings])
