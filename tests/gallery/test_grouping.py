@@ -209,6 +209,7 @@ def test_who_cannot_be_one_member_is_no_member() -> None:
 
 def test_decisions_by_hand_win() -> None:
     opposite = units_of(plane(0, 180), fixed=[4, 4], scenes=[1, 1], views=[0, 0], first=[0, 0], last=[9, 9])
+    assert not cannot_be_one(opposite, Gates(), np.array([0]), np.array([1])).any()
     assert group(opposite, 0.9).tolist() == [0, 0]  # nothing else speaks for it, and two scenes' rules against it
     assert group(units_of(plane(0, 0), fixed=[4, 5]), 0.5).tolist() == [0, 1]
     # Two units of person 4, and one that could be with one of them, but not with the other.
