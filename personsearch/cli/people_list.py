@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -41,6 +41,9 @@ def people_list(
             "weights' calibration says of the people here.",
         ),
     ] = None,
+    auto_similarity: Annotated[
+        bool, typer.Option("--auto-similarity", help="Group: forget --min-similarity and the like of former times.")
+    ] = False,
     max_false_match_rate: Annotated[
         float | None,
         typer.Option(help="Group: the same as a share of strangers, e.g. 0.001; needs calibrated weights."),
@@ -71,16 +74,19 @@ def people_list(
     ):
         if seconds is not None and not math.isfinite(seconds):
             raise ConfigError(f"{option} {seconds}: must be a number of seconds; leave it out for no limit")
+    if auto_similarity and not (min_similarity is None and max_false_match_rate is None):
+        raise ConfigError("--auto-similarity excludes --min-similarity and --max-false-match-rate; give one of them")
+    limit: float | Literal["auto"] | None = "auto" if auto_similarity else min_similarity
     gates = _gates(min_travel, place, max_span, no_gates=no_gates)
     drawing = Target(save, gallery) if save is not None else None
-    asked = gates is not None or min_similarity is not None or max_false_match_rate is not None
+    asked = gates is not None or limit is not None or max_false_match_rate is not None
     with Gallery.open(gallery, mode="r") as opened:
         new = opened.people.ungrouped
         known = len(opened.people)
     grouping = None
     if asked or new:
         try:
-            grouping = _group(gallery, min_similarity, max_false_match_rate, gates)
+            grouping = _group(gallery, limit, max_false_match_rate, gates)
         except GalleryCorruptError:
             raise
         except GalleryError as error:
@@ -135,7 +141,7 @@ def _gates(
 
 
 def _group(
-    gallery: Path, min_similarity: float | None, max_false_match_rate: float | None, gates: Gates | None
+    gallery: Path, limit: float | Literal["auto"] | None, max_false_match_rate: float | None, gates: Gates | None
 ) -> Grouping:
     """Group with what the weights' calibration says; no network is loaded for it."""
     from personsearch.weights.remembered import remembered_calibration
@@ -147,9 +153,7 @@ def _group(
         except (ConfigError, WeightsError) as error:
             why = str(error)
         try:
-            return opened.people.group(
-                min_similarity=min_similarity, max_false_match_rate=max_false_match_rate, gates=gates
-            )
+            return opened.people.group(min_similarity=limit, max_false_match_rate=max_false_match_rate, gates=gates)
         except ConfigError:
             if opened.calibration is not None:
                 raise

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
 
 from personsearch.calibration import Calibration, stricter
 from personsearch.errors import GalleryError
@@ -95,7 +96,7 @@ class People:
     def group(
         self,
         *,
-        min_similarity: float | None = None,
+        min_similarity: float | Literal["auto"] | None = None,
         max_false_match_rate: float | None = None,
         gates: Gates | None = None,
     ) -> Grouping:
@@ -106,9 +107,10 @@ class People:
         is the person with whom it shares most detections.
 
         Args:
-            min_similarity: mean similarity from which appearances are joined.
+            min_similarity: mean similarity from which appearances are joined; ``"auto"`` = what the calibration says
+                of the people who are here.
             max_false_match_rate: the same, as the share of pairs of different people that are more similar; needs a
-                calibration. Without either: as the last time; the first time, what the calibration suggests.
+                calibration. Without either: as the last time, at first ``"auto"``.
             gates: what time and place say against it; None = as the last time, at first nothing.
 
         Raises:
@@ -146,7 +148,7 @@ class People:
         )
 
     def _settings(
-        self, min_similarity: float | None, max_false_match_rate: float | None, gates: Gates | None
+        self, min_similarity: float | Literal["auto"] | None, max_false_match_rate: float | None, gates: Gates | None
     ) -> _Settings:
         """Return what is given, and what the last grouping was told where nothing is."""
         stored = self._store.meta.get(SETTINGS)
@@ -155,7 +157,8 @@ class People:
             raise self._store.corrupt("what the last grouping was told differs from what was stored")
         if min_similarity is None and max_false_match_rate is None:
             min_similarity, max_false_match_rate = last.min_similarity, last.max_false_match_rate
-        return _Settings(min_similarity, max_false_match_rate, last.gates if gates is None else gates)
+        limit = None if min_similarity == "auto" else min_similarity
+        return _Settings(limit, max_false_match_rate, last.gates if gates is None else gates)
 
     def all(self) -> list[Person]:
         """Return the people into whom the gallery has been grouped, by rising person_id."""

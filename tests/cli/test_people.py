@@ -173,6 +173,8 @@ WRONG_OPTIONS = [
     (("--min-travel", 1, "--place", "door"), "--place 'door': write CAMERA=PLACE"),
     (("--min-travel", 1, "--place", "a=b", "--place", "a=c"), "camera a is at b already"),
     (("--max-span", 1, "--no-gates"), "exclude each other"),
+    (("--auto-similarity", "--min-similarity", 0.5), "--auto-similarity excludes"),
+    (("--auto-similarity",), "what its similarities mean is not known here: gone: no weights of this"),
     (("--min-frames", 0), "--min-frames"),
     (("--since", "nan"), "--since nan: must be a number of seconds"),
     (("--max-span", "inf"), "--max-span inf: must be a number of seconds; leave it out for no limit"),

@@ -115,8 +115,10 @@ def test_the_settings_are_those_of_the_last_time_until_others_are_given(tmp_path
         assert gallery.people.group(max_false_match_rate=1e-2).min_similarity == 0.55
         assert gallery.people.group().min_similarity == 0.55
         assert gallery.people.group(min_similarity=0.7, gates=Gates(max_span=25)).min_similarity == 0.7
-    with Gallery.open(tmp_path / "g") as gallery:
-        assert gallery.people.group().people == 5  # 0 s and 30 s are too far apart
+    with Gallery.open(tmp_path / "g", calibration=calibration) as gallery:
+        assert gallery.people.group().min_similarity == 0.7
+        assert gallery.people.group(min_similarity="auto").min_similarity < 0.7
+        assert gallery.people.group(min_similarity=0.7).people == 5  # 0 s and 30 s are too far apart
         assert gallery.people.group(gates=Gates()).people == 4
 
 
