@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from personsearch import PersonSearcher
@@ -88,3 +90,24 @@ def test_a_damaged_video_is_said_and_the_status_is_1(run: Run, weights: Path, tm
     assert "clip.ts: " in done.err
     assert "damaged" in done.err
     assert "1 read in part, because damaged" in done.err
+
+
+def test_people_are_followed_through_videos(run: Run, weights: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "walk.mkv"
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("ffv1", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "bgr0"
+        for number in range(6):
+            picture = toy_scene([(0, 10 + number, 10), (1, 100 - number, 20)], seed=number)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
+        container.mux(stream.encode())
+    index = ("index", clip, tmp_path / "g", "--weights", weights)
+    assert run(*index, "--tracks", "--crops").code == 2
+    done = run(*index, "--tracks")
+    assert done.code == 0
+    report = json.loads(run("index", clip, tmp_path / "other", "--weights", weights, "--tracks", "--json").out)
+    assert f"{report['tracks']} tracks: people who were followed, each by at most 3 views" in done.out
+    refused = run(*index)
+    assert refused.code == 1
+    assert "holds this video as tracks already; index it with --tracks" in refused.err.replace("\n", " ")
+    assert run(*index, "--replace").code == 0
