@@ -28,7 +28,7 @@ from personsearch.results import Detections, IndexReport
 from personsearch.runner import Ready, Runner, Settings
 from personsearch.same_content import TRACKS
 from personsearch.sources import Source, Sources
-from personsearch.stored_tracks import Followings, begun_of
+from personsearch.stored_tracks import ReadSoFar, begun_of
 from personsearch.tracking import RULES, Followed, Follower, Frame, View, sharpness_of
 
 logger = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ def _follow(
     sources: Sources,
     gallery: Gallery,
     entry: Entry,
-    begun: Followings,
+    begun: ReadSoFar,
     counts: _Counts,
     bar: Progress,
     channel_order: ChannelOrder,
@@ -199,7 +199,7 @@ def _follow(
             elif item[0] >= begun.frames:
                 failed.append((item[0], item[1].image_id, str(item[2])))
 
-    def note(frames: int, **end: Any) -> Followings:
+    def note(frames: int, **end: Any) -> ReadSoFar:
         known = tuple((name, reason) for number, name, reason in failed if number < frames)
         return replace(begun, frames=frames, failed=begun.failed + known, **end)
 
@@ -266,7 +266,7 @@ class _Piece:
         """Let go of everybody who is being followed."""
         self._ended += self._follower.finish()
 
-    def store(self, note: Followings) -> None:
+    def store(self, note: ReadSoFar) -> None:
         """Store the tracks that have ended, with the note how far the video was read."""
         tracks = sorted(self._ended, key=lambda track: (track.first, track.number))
         scenes, rows = _scenes(tracks, self._seen)

@@ -16,7 +16,7 @@ from personsearch.sources import Sources
 
 
 @dataclass(frozen=True)
-class Followings:
+class ReadSoFar:
     """How far a video was read, and how: what the gallery notes beside the tracks.
 
     Attributes:
@@ -44,7 +44,7 @@ class Followings:
         return zlib.compress(json.dumps({"followed": asdict(self)}).encode())
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Followings | None:
+    def from_bytes(cls, data: bytes) -> ReadSoFar | None:
         """Read what :meth:`to_bytes` wrote; None = it is something else."""
         try:
             fields = json.loads(zlib.decompress(data))["followed"]
@@ -57,7 +57,7 @@ class Followings:
 
 def begun_of(
     gallery: Gallery, sources: Sources, entry: Entry, channel_order: ChannelOrder, *, rules: str, replace: bool
-) -> Followings:
+) -> ReadSoFar:
     """Return how far a video is stored as it is to be stored now; what is stored otherwise is erased, if it may be.
 
     Args:
@@ -74,9 +74,9 @@ def begun_of(
         MissingExtraError: PyAV is not installed.
     """
     comparison = compare_stored(gallery, entry, channel_order, tracks=True)
-    fresh = Followings(comparison.digest or "", sources.every, decoding(), rules)
+    fresh = ReadSoFar(comparison.digest or "", sources.every, decoding(), rules)
     noted = gallery.noted(frames_prefix(entry.image_id))
-    found = None if noted is None else Followings.from_bytes(noted)
+    found = None if noted is None else ReadSoFar.from_bytes(noted)
     if comparison.differs:
         message: str | None = comparison.message
     elif not comparison.stored:
@@ -91,13 +91,13 @@ def begun_of(
     return fresh
 
 
-def _same_run(found: Followings, fresh: Followings) -> bool:
+def _same_run(found: ReadSoFar, fresh: ReadSoFar) -> bool:
     """Whether a run that is noted can be continued, or is the whole of what is asked for."""
     asked = (found.sha256, found.every, found.rules) == (fresh.sha256, fresh.every, fresh.rules)
     return asked and (found.done or found.decoding == fresh.decoding)
 
 
-def _why_not_continued(entry: Entry, comparison: Comparison, found: Followings | None, fresh: Followings) -> str | None:
+def _why_not_continued(entry: Entry, comparison: Comparison, found: ReadSoFar | None, fresh: ReadSoFar) -> str | None:
     """Say why the tracks that are stored of a video are others than those asked for; None = they are not."""
     given = entry.printable if entry.file is None else str(entry.file)
     if found is None or found.sha256 != comparison.digest:

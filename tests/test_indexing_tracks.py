@@ -179,6 +179,20 @@ def test_another_video_of_the_same_name_and_one_that_was_erased_in_part(index: I
     assert index(video, replace=True).complete
 
 
+def test_who_was_forgotten_does_not_come_back(index: Index, tmp_path: Path) -> None:
+    video = walk(tmp_path / "walk.mkv")
+    index(video)
+    with Gallery.open(tmp_path / "g") as gallery:
+        gallery.people.group(min_similarity=0.99)
+        gone = gallery.people.all()[0]
+        gallery.people.forget(gone.person_id)
+        left = gallery.info().people
+    assert index(video).complete
+    with Gallery.open(tmp_path / "g", mode="r") as gallery:
+        assert gallery.info().people == left
+        assert not {one for track in gallery.tracks() for one in track.detection_ids} & set(gone.detection_ids)
+
+
 def test_pictures_are_indexed_as_ever_and_crops_are_refused(index: Index, tmp_path: Path) -> None:
     folder = tmp_path / "mixed"
     folder.mkdir()
