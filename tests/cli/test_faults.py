@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from personsearch.cli import search
+from personsearch.cli import detect
 from personsearch.cli.faults import explain
 from personsearch.errors import ImageError
 from tests.support import Run
@@ -57,7 +57,7 @@ def fail(text: str) -> None:
 
 def test_what_nobody_foresaw_is_a_line_and_a_log(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(search, "searcher_for", lambda *_, **__: fail("shapes [3] and [4]\ndiffer"))
+    monkeypatch.setattr(detect, "searcher_for", lambda *_, **__: fail("shapes [3] and [4]\ndiffer"))
     done = run("detect", __file__)
     assert done.code == 70
     assert done.out == ""
@@ -84,7 +84,7 @@ def test_where_no_log_can_be_written_the_traceback_is_shown(monkeypatch: pytest.
 
 def test_developers_get_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSONSEARCH_DEBUG", "1")
-    monkeypatch.setattr(search, "searcher_for", lambda *_, **__: fail("odd"))
+    monkeypatch.setattr(detect, "searcher_for", lambda *_, **__: fail("odd"))
     with pytest.raises(ValueError, match="odd"):
         run("detect", __file__)
 
