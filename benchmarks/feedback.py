@@ -210,6 +210,23 @@ def strangers_above(observed: Observations, dataset: Dataset, threshold: float) 
     return {name: float(np.mean(values)) for name, values in above.items()}
 
 
+def strangers_after_feedback(observed: Observations, dataset: Dataset, threshold: float) -> tuple[float, float]:
+    """Return which share of the strangers who were not marked is at least as similar, before and after feedback."""
+    people, numbers = people_of(observed, dataset), {scene.image_id: n for n, scene in enumerate(dataset.scenes)}
+    before, after = [], []
+    for query, embedding in zip(dataset.queries, observed.queries(dataset), strict=True):
+        others = people.scenes != numbers[query.image_id]
+        gallery, identities = people.embeddings[others], people.identities[others]
+        right = identities == query.identity
+        order = np.argsort(-(gallery @ embedding), kind="stable")
+        shown, rest = order[:SHOWN], order[SHOWN:]
+        marked = gallery[shown[right[shown]]], gallery[shown[~right[shown]]]
+        strangers = gallery[rest[(identities[rest] >= 0) & ~right[rest]]]
+        before.append(float((strangers @ embedding >= threshold).mean()))
+        after.append(float((strangers @ moved(embedding[None], *marked)[0] >= threshold).mean()))
+    return float(np.mean(before)), float(np.mean(after))
+
+
 def table(rows: list[Row], what: str) -> str:
     """Return a Markdown table."""
     lines = [f"| {what} | searches | mAP | top-1 | better / worse |", "| --- | --- | --- | --- | --- |"]
@@ -240,7 +257,9 @@ def main() -> None:
             threshold = stricter(None, RATE, searcher.calibration)
             shares = strangers_above(observed, dataset, threshold or 1.0)
             text = ", ".join(f"{name} {share:.1e}" for name, share in shares.items())
-            print(f"share of strangers above the threshold of rate {RATE:g}: {text}\n")
+            print(f"share of strangers above the threshold of rate {RATE:g}: {text}")
+            before, after = strangers_after_feedback(observed, dataset, threshold or 1.0)
+            print(f"of those who were not marked: {before:.1e}, after feedback {after:.1e}\n")
 
 
 if __name__ == "__main__":

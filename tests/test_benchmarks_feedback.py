@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.feedback import METHODS, Row, feedback, people_of, several, strangers_above, table
+from benchmarks.feedback import (
+    METHODS,
+    Row,
+    feedback,
+    people_of,
+    several,
+    strangers_above,
+    strangers_after_feedback,
+    table,
+)
 from personsearch.datasets import Query
 from tests.evaluation.sphere import people_on_a_sphere
 
@@ -19,8 +28,10 @@ def test_feedback_counts_only_what_was_not_marked() -> None:
     assert (rows[0].better, rows[0].worse) == (0, 0)
     # Each person lies apart from the others, so all is found in any way but by a refit of next to nothing.
     assert rows[0].mean_average_precision == pytest.approx(1)
-    short = tuple(query for query in queries[:1])
-    assert feedback(observed, replace(data, queries=short))[0].searches == 1
+    short = replace(data, queries=queries[:1])
+    assert feedback(observed, short)[0].searches == 1
+    assert strangers_after_feedback(observed, short, -1.0) == (1, 1)
+    assert strangers_after_feedback(observed, short, 0.99) == (0, 0)
 
 
 def test_detections_are_of_those_whose_boxes_they_overlap() -> None:
