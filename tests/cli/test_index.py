@@ -106,7 +106,7 @@ def test_people_are_followed_through_videos(run: Run, weights: Path, tmp_path: P
     done = run(*index, "--tracks")
     assert done.code == 0
     report = json.loads(run("index", clip, tmp_path / "other", "--weights", weights, "--tracks", "--json").out)
-    assert f"{report['tracks']} tracks: people who were followed, each by at most 3 views" in done.out
+    assert f"{report['tracks']} tracks of people who were followed, at most 3 views of each" in done.out
     refused = run(*index)
     assert refused.code == 1
     assert "holds this video as tracks already; index it with --tracks" in refused.err.replace("\n", " ")
