@@ -92,7 +92,7 @@ def index_tracks(
         gallery,
         channel_order=channel_order,
         batch_size=batch_size,
-        progress=progress,
+        progress=progress if stills.entries else False,  # no bar for nothing
         replace=replace,
     )
     counts = _Counts()
