@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from personsearch.camera_bias import camera_biases, without_bias
 from personsearch.errors import GalleryError
-from personsearch.gallery.index import CHUNK, Index, exact_index
+from personsearch.gallery.index import Index, exact_index
 from personsearch.gallery.rows import unit
 from personsearch.gallery.store import Store
+
+#: Embeddings that are corrected at a time, in double precision.
+PART = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,7 @@ def correction(
     biases = weight * camera_biases(vectors, cameras, len(numbers))
     biases[0] = 0
     index = exact_index(store.embedding_size, len(ids))
-    for first in range(0, len(ids), CHUNK):
-        part = slice(first, first + CHUNK)
+    for first in range(0, len(ids), PART):
+        part = slice(first, first + PART)
         index.add(ids[part], without_bias(vectors[part], biases[cameras[part]]).astype(np.float32))
     return Correction(index, biases, dict(numbers))

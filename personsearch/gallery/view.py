@@ -73,6 +73,7 @@ class View:
         return index
 
     def _drop_erased(self, index: Index) -> None:
+        self._correction = None  # it holds them too
         wanted = np.isin(index.ids, self._store.ids("person"))
         self.catalogue.keep(self._store.ids("image"))
         if not wanted.all():
