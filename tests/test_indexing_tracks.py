@@ -35,7 +35,7 @@ def clip(path: Path, pictures: list[Image.Image]) -> Path:
     return path
 
 
-def walk(path: Path, frames: int = 24, seed: int = 0) -> Path:
+def walk(path: Path, frames: int = 12, seed: int = 0) -> Path:
     """Write a video in which two stick people walk."""
     return clip(path, [toy_scene([(0, 8 + 2 * n, 10), (1, 120 - 2 * n, 20)], seed=seed + n) for n in range(frames)])
 
@@ -45,8 +45,8 @@ Index = Callable[..., IndexReport]
 
 @pytest.fixture
 def index(tiny_searcher: PersonSearcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
-    """Index as tracks with a network of random weights, whose tracks are cut every ten frames."""
-    monkeypatch.setattr(indexing_tracks, "MAX_FRAMES", 10)
+    """Index as tracks with a network of random weights, whose tracks are cut every five frames."""
+    monkeypatch.setattr(indexing_tracks, "MAX_FRAMES", 5)
 
     def call(source: Path, gallery: str = "g", **named: Any) -> IndexReport:
         return tiny_searcher.index(source, tmp_path / gallery, progress=False, **{"tracks": True, **named})
@@ -74,14 +74,14 @@ def test_a_gallery_holds_the_best_views_of_each_track_and_only_their_frames(inde
     assert report.complete
     frames, tracks, sightings, _ = content(tmp_path / "g")
     assert (report.added, report.people, report.tracks) == (len(frames), len(sightings), len(tracks))
-    assert 0 < report.added < 24
+    assert 0 < report.added <= 12
     assert {scene.camera for scene in frames} == {"door"}
     for track in tracks:
         views = [one for one in sightings if one.track == track]
         assert 1 <= len(views) <= 3
         assert track.frames >= len(views)
         assert 100 <= track.first <= min(one.time for one in views)
-        assert max(one.time for one in views) <= track.last <= 100 + 24 / RATE
+        assert max(one.time for one in views) <= track.last <= 100 + 12 / RATE
     # Everybody who is detected belongs to a track: nobody is dropped, however short the look.
     everybody = index(video, "every-frame", tracks=False).people
     assert sum(track.frames for track in tracks) == everybody
@@ -214,7 +214,7 @@ def test_pictures_are_indexed_as_ever_and_crops_are_refused(index: Index, tmp_pa
 def test_damage_and_frames_that_fail_are_reported_now_and_later(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    video = walk(tmp_path / "walk.mkv")
+    video = walk(tmp_path / "walk.mkv", frames=24)
     data = bytearray(video.read_bytes())
     data[len(data) // 2 :] = data[len(data) // 2 : -len(data) // 5]
     video.write_bytes(data)
@@ -246,7 +246,7 @@ def test_damage_and_frames_that_fail_are_reported_now_and_later(
 def test_a_run_that_fails_in_the_middle_continues_behind_the_last_piece(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    video = walk(tmp_path / "walk.mkv", frames=33)
+    video = walk(tmp_path / "walk.mkv", frames=18)
     index(video, "whole", batch_size=4)
     add_tracks = Gallery.add_tracks
     for last in (0, 2):
@@ -284,7 +284,7 @@ def test_a_gallery_is_the_same_however_often_the_run_was_killed(
     times: int, tiny_searcher: PersonSearcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = tiny_searcher.save_pretrained(tmp_path / "weights")
-    video = walk(tmp_path / "walk.mkv", frames=60)
+    video = walk(tmp_path / "walk.mkv", frames=40)
     monkeypatch.setattr(indexing_tracks, "MAX_FRAMES", 7)
     searcher = PersonSearcher.from_pretrained(weights, device="cpu")
     searcher.index(video, tmp_path / "whole", tracks=True, batch_size=2, progress=False)
