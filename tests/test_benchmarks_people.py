@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.people import agreement, counted, crowd_table, detections_of, ideal_tracks, line, merged, tracks_of
 from personsearch.evaluation.fit_calibration import fit_calibration
-from personsearch.gallery.grouping import group
+from personsearch.gallery.people.grouping import group
 from tests.evaluation.sphere import people_on_a_sphere
 
 

@@ -16,7 +16,6 @@ from filelock import FileLock
 from personsearch.calibration import Calibration, stricter
 from personsearch.errors import ConfigError, GalleryCorruptError, GalleryError, GalleryMismatchError
 from personsearch.gallery import searching
-from personsearch.gallery.appearances import mean_embedding
 from personsearch.gallery.catalogue import Filters
 from personsearch.gallery.checks import (
     check_calibration,
@@ -27,11 +26,12 @@ from personsearch.gallery.checks import (
     scene_row,
     seconds,
 )
-from personsearch.gallery.decisions import check_decisions, num_individuals
 from personsearch.gallery.faults import damaged
 from personsearch.gallery.index import KINDS, IndexKind
 from personsearch.gallery.opening import open_folder
-from personsearch.gallery.people import People
+from personsearch.gallery.people.appearances import mean_embedding
+from personsearch.gallery.people.decisions import check_decisions, num_individuals
+from personsearch.gallery.people.people import People
 from personsearch.gallery.rows import ImageRow, stored_detections, unit
 from personsearch.gallery.sightings import sightings
 from personsearch.gallery.store import Store

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from personsearch.gallery.decisions import SETTINGS, Belonging, assign, prepare
 from personsearch.gallery.faults import UNREADABLE
+from personsearch.gallery.people.decisions import SETTINGS, Belonging, assign, prepare
 from personsearch.gallery.store import Store, note_sum, row_sum
 from personsearch.gallery.tracks import COLUMNS, LAST_TRACK, ViewRow, keep_track_ids, store_views
 

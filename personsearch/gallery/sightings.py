@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
-from personsearch.gallery.decisions import belongings
+from personsearch.gallery.people.decisions import belongings
 from personsearch.gallery.store import Store
 from personsearch.gallery.tracks import tracks_of
 from personsearch.results import Sighting

@@ -11,7 +11,7 @@ from personsearch import Gallery
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery import rescue
 from personsearch.gallery.faults import DATABASE
-from tests.gallery.test_people import ALIKE, filled, follow, groups
+from tests.gallery.people.test_people import ALIKE, filled, follow, groups
 
 
 def known(gallery: Gallery) -> list[object]:

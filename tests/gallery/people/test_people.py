@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from personsearch import Calibration, Detections, Gallery, Gates
 from personsearch.errors import ConfigError, GalleryCorruptError, GalleryError, GalleryMismatchError
-from personsearch.gallery.decisions import Belonging
 from personsearch.gallery.faults import DATABASE
-from personsearch.gallery.people import carried_over
+from personsearch.gallery.people.decisions import Belonging
+from personsearch.gallery.people.people import carried_over
 from personsearch.people import NewScene, NewTrack, NewView
 from personsearch.results import Floats
 from tests.gallery.toy import DIM, spec

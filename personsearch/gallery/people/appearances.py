@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from personsearch.gallery.decisions import Belonging
+from personsearch.gallery.people.decisions import Belonging
+from personsearch.gallery.people.units import Units
 from personsearch.gallery.rows import ImageRow, unit
 from personsearch.gallery.store import NUMBER, Store
 from personsearch.gallery.tracks import all_tracks, frames_of, views
-from personsearch.gallery.units import Units
 from personsearch.people import Appearance
 from personsearch.results import Floats, Sighting, Track
 

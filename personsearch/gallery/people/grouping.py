@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from personsearch.errors import ConfigError
-from personsearch.gallery.crowd import default_similarity
-from personsearch.gallery.units import Bools, Ints, Units, cannot_be_one, content_order
+from personsearch.gallery.people.crowd import default_similarity
+from personsearch.gallery.people.units import Bools, Ints, Units, cannot_be_one, content_order
 from personsearch.people import Gates
 from personsearch.results import Floats
 

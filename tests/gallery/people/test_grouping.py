@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from personsearch.errors import ConfigError
-from personsearch.gallery import grouping
-from personsearch.gallery.grouping import Units, cannot_be_one, group
+from personsearch.gallery.people import grouping
+from personsearch.gallery.people.grouping import Units, cannot_be_one, group
 from personsearch.people import Gates
 from tests.gallery.toy import unit_rows
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from personsearch.calibration import Calibration
 from personsearch.errors import ConfigError
-from personsearch.gallery.units import Ints, Units, cannot_be_one, content_order
+from personsearch.gallery.people.units import Ints, Units, cannot_be_one, content_order
 from personsearch.people import Gates
 
 #: The highest similarity to choose is the one that so many strangers reach for each appearance.

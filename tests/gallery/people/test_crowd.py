@@ -11,10 +11,10 @@ import pytest
 
 from personsearch.calibration import Calibration, Threshold
 from personsearch.errors import ConfigError
-from personsearch.gallery import crowd
-from personsearch.gallery.crowd import FEWEST_STRANGERS, default_similarity
-from personsearch.gallery.grouping import group
-from personsearch.gallery.units import Units
+from personsearch.gallery.people import crowd
+from personsearch.gallery.people.crowd import FEWEST_STRANGERS, default_similarity
+from personsearch.gallery.people.grouping import group
+from personsearch.gallery.people.units import Units
 from tests.gallery.test_grouping import plane, units_of
 from tests.toy_calibration import calibration
 

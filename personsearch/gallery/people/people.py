@@ -12,9 +12,9 @@ from typing import Literal
 
 from personsearch.calibration import Calibration, stricter
 from personsearch.errors import GalleryError
-from personsearch.gallery.appearances import appearances, gather, mean_embedding
-from personsearch.gallery.crowd import default_similarity
-from personsearch.gallery.decisions import (
+from personsearch.gallery.people.appearances import appearances, gather, mean_embedding
+from personsearch.gallery.people.crowd import default_similarity
+from personsearch.gallery.people.decisions import (
     SETTINGS,
     Belonging,
     assign,
@@ -31,7 +31,7 @@ from personsearch.gallery.decisions import (
     touched,
     ungrouped,
 )
-from personsearch.gallery.grouping import group
+from personsearch.gallery.people.grouping import group
 from personsearch.gallery.rows import storable
 from personsearch.gallery.sightings import sightings
 from personsearch.gallery.store import Store, row_sum

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from personsearch import Gallery
+from tests.gallery.people.test_people import ALIKE, filled, groups
 from tests.gallery.test_crash import start
-from tests.gallery.test_people import ALIKE, filled, groups
 
 DECIDE = """
 import sys, time
 from personsearch import Gallery
-from tests.gallery.test_people import groups
+from tests.gallery.people.test_people import groups
 with Gallery.open(sys.argv[1]) as gallery:
     for number in range(1000):
         if number % 4 == 0:
@@ -32,7 +32,7 @@ FOLLOW = """
 import sys, time
 from personsearch import Gallery
 from personsearch.people import NewScene, NewTrack, NewView
-from tests.gallery.test_people import seen
+from tests.gallery.people.test_people import seen
 with Gallery.open(sys.argv[1]) as gallery:
     for number in range(1000):
         names = [f"v.mp4#t={number}.{part}00" for part in range(5)]
