@@ -26,7 +26,7 @@ from personsearch.boxes import mutual_best
 from personsearch.calibration import Calibration
 from personsearch.datasets import Dataset, load_dataset
 from personsearch.evaluation.observations import Observations
-from personsearch.gallery.grouping import Units, default_similarity, group
+from personsearch.gallery.people.grouping import Units, default_similarity, group
 from personsearch.measure.cache import default_folder
 from personsearch.measure.observe import observe
 from personsearch.tracking import Followed, Follower, Frame

@@ -44,7 +44,7 @@ cameras = {path.name: path.stem for path in videos.iterdir()}  # each video is c
 searcher = PersonSearcher.from_pretrained()
 with Gallery.open("people-gallery", searcher.spec, calibration=searcher.calibration) as gallery:
     report = searcher.index(videos, gallery, tracks=True, cameras=cameras)
-    print(f"{report.added} frames stored, {len(gallery.tracks())} tracks")
+    print(f"{report.added} frames stored, {len(gallery.tracks)} tracks")
     gallery.people.group()
     people = [person for person in gallery.people.all() if person.frames >= 3]
     print(f"{len(people)} people who were seen in at least 3 frames")

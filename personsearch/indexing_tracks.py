@@ -270,7 +270,7 @@ class _Piece:
         """Store the tracks that have ended, with the note how far the video was read."""
         tracks = sorted(self._ended, key=lambda track: (track.first, track.number))
         scenes, rows = _scenes(tracks, self._seen)
-        self._gallery.add_tracks(
+        self._gallery.tracks.add(
             scenes, [_new_track(track, rows, self._seen) for track in tracks], note=(self._prefix, note.to_bytes())
         )
         self._counts.added += len(scenes)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from personsearch import Gallery, PersonSearcher, indexing_tracks
 from personsearch.errors import ConfigError, ImageError
+from personsearch.gallery.tracks import Tracks
 from personsearch.pictures.video import Frame, Video, frame_of
 from personsearch.results import Detections, IndexReport
 from personsearch.runner import Runner
@@ -58,13 +59,13 @@ def content(folder: Path) -> tuple[Any, ...]:
     """Return all that a gallery holds, ids included."""
     with Gallery.open(folder, mode="r") as gallery:
         assert gallery.check() == []
-        tracks = gallery.tracks()
+        tracks = gallery.tracks.all()
         ids = [one for track in tracks for one in track.detection_ids]
         return (
             [gallery.scene(name) for name in gallery.image_ids()],
             tracks,
             gallery.sightings(ids),
-            [gallery.track_embedding(track.track_id).tobytes() for track in tracks],
+            [gallery.tracks.embedding(track.track_id).tobytes() for track in tracks],
         )
 
 
@@ -91,9 +92,9 @@ def test_a_gallery_holds_the_best_views_of_each_track_and_only_their_frames(inde
 def test_a_match_says_which_track_it_belongs_to(index: Index, tmp_path: Path, tiny_searcher: PersonSearcher) -> None:
     index(walk(tmp_path / "walk.mkv"))
     with Gallery.open(tmp_path / "g", mode="r") as gallery:
-        track = gallery.tracks()[0]
-        best = gallery.search(gallery.track_embedding(track.track_id), k=1)[0]
-        assert best.track in gallery.tracks()
+        track = gallery.tracks.all()[0]
+        best = gallery.search(gallery.tracks.embedding(track.track_id), k=1)[0]
+        assert best.track in gallery.tracks.all()
         assert best.detection_id in best.track.detection_ids
 
 
@@ -190,7 +191,7 @@ def test_who_was_forgotten_does_not_come_back(index: Index, tmp_path: Path) -> N
     assert index(video).complete
     with Gallery.open(tmp_path / "g", mode="r") as gallery:
         assert gallery.info().people == left
-        assert not {one for track in gallery.tracks() for one in track.detection_ids} & set(gone.detection_ids)
+        assert not {one for track in gallery.tracks.all() for one in track.detection_ids} & set(gone.detection_ids)
 
 
 def test_pictures_are_indexed_as_ever_and_crops_are_refused(index: Index, tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_pictures_are_indexed_as_ever_and_crops_are_refused(index: Index, tmp_pa
     assert (report.unmatched, report.passed_over) == (("gone.png",), {".txt": 1})
     with Gallery.open(tmp_path / "g", mode="r") as gallery:
         names = gallery.image_ids()
-        [*_] = gallery.tracks()
+        [*_] = gallery.tracks.all()
         assert names[0] == "still.png"
         assert all(frame_of(name) is not None for name in names[1:])
         assert gallery.info().cameras == {"a": 1, "b": len(names) - 1}
@@ -248,20 +249,20 @@ def test_a_run_that_fails_in_the_middle_continues_behind_the_last_piece(
 ) -> None:
     video = walk(tmp_path / "walk.mkv", frames=18)
     index(video, "whole", batch_size=4)
-    add_tracks = Gallery.add_tracks
+    add = Tracks.add
     for last in (0, 2):
         calls = []
 
-        def fails(gallery: Gallery, *given: Any, last: int = last, calls: list[int] = calls, **named: Any) -> None:
+        def fails(tracks: Tracks, *given: Any, last: int = last, calls: list[int] = calls, **named: Any) -> None:
             if len(calls) > last:
                 raise RuntimeError("killed")
             calls.append(1)
-            add_tracks(gallery, *given, **named)
+            add(tracks, *given, **named)
 
-        monkeypatch.setattr(Gallery, "add_tracks", fails)
+        monkeypatch.setattr(Tracks, "add", fails)
         with pytest.raises(RuntimeError, match="killed"):
             index(video, f"g{last}", batch_size=4)
-        monkeypatch.setattr(Gallery, "add_tracks", add_tracks)
+        monkeypatch.setattr(Tracks, "add", add)
         index(video, f"g{last}", batch_size=4)
         assert content(tmp_path / f"g{last}") == content(tmp_path / "whole")
 

@@ -27,7 +27,7 @@ def gallery(tiny_searcher: PersonSearcher, tmp_path: Path) -> Gallery:
         NewScene(image_id=f"v.mp4#t={n}.000", detections=tiny_searcher.detect(toy_scene([(n, 30, 9)]), max_people=1))
         for n in range(2)
     ]
-    opened.add_tracks(frames, [NewTrack(views=tuple(NewView(image_id=f.image_id, row=0, frames=2) for f in frames))])
+    opened.tracks.add(frames, [NewTrack(views=tuple(NewView(image_id=f.image_id, row=0, frames=2) for f in frames))])
     opened.people.group(min_similarity=0.9)
     return opened
 
@@ -76,7 +76,7 @@ def test_several_pictures_are_their_mean_or_the_best_of_them(tiny_searcher: Pers
 def test_a_track_and_a_person_are_searched_for_without_the_network(
     tiny_searcher: PersonSearcher, gallery: Gallery, runs: list[str]
 ) -> None:
-    [track] = gallery.tracks()
+    [track] = gallery.tracks.all()
     found = tiny_searcher.search(gallery, track=track.track_id, k=100)
     assert len(found) == len(gallery) - 2
     assert not {match.detection_id for match in found} & set(track.detection_ids)

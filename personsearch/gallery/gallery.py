@@ -29,17 +29,16 @@ from personsearch.gallery.checks import (
 from personsearch.gallery.faults import damaged
 from personsearch.gallery.index import KINDS, IndexKind
 from personsearch.gallery.opening import open_folder
-from personsearch.gallery.people.appearances import mean_embedding
 from personsearch.gallery.people.decisions import check_decisions, num_individuals
 from personsearch.gallery.people.people import People
 from personsearch.gallery.rows import ImageRow, stored_detections, unit
 from personsearch.gallery.sightings import sightings
 from personsearch.gallery.store import Store
-from personsearch.gallery.tracks import all_tracks, check_tracks, find_tracks, num_tracks, store_tracks
+from personsearch.gallery.track_rows import all_tracks, num_tracks
+from personsearch.gallery.tracks import Tracks
 from personsearch.gallery.upkeep import Upkeep
 from personsearch.gallery.view import View
-from personsearch.people import NewScene, NewTrack
-from personsearch.results import Detections, Floats, GalleryInfo, Match, Sighting, Spec, StoredScene, Track
+from personsearch.results import Detections, Floats, GalleryInfo, Match, Sighting, Spec, StoredScene
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +93,7 @@ class Gallery:
         self._threads = threading.RLock()
         self._upkeep = Upkeep(store)
         self._view = View(store, self._upkeep)
+        self._tracks = Tracks(store, self._threads, writable=self._writable)
         self._people = People(
             store,
             self._threads,
@@ -106,6 +106,11 @@ class Gallery:
     def people(self) -> People:
         """Who is whom here: grouping, names, and decisions by hand."""
         return self._people
+
+    @property
+    def tracks(self) -> Tracks:
+        """The people who were followed through consecutive frames."""
+        return self._tracks
 
     @property
     def spec(self) -> Spec:
@@ -288,95 +293,17 @@ class Gallery:
             self._store.insert(row, detections.boxes, detections.scores, detections.embeddings)
         return True
 
-    def add_tracks(
-        self, scenes: Sequence[NewScene], tracks: Sequence[NewTrack], *, note: tuple[str, bytes] | None = None
-    ) -> None:
-        """Store people who were followed, with the scenes that show their best views, in one transaction.
-
-        Args:
-            scenes: scenes with the people who are views of the tracks, and nobody else.
-            tracks: the tracks.
-            note: prefix and content, as :meth:`note` takes them, to be kept together with them.
-
-        Raises:
-            GalleryError: the gallery is open for reading only, or an argument cannot be stored.
-            GalleryMismatchError: a scene of such an id is stored already.
-            GalleryFullError: the disk is full; nothing of the tracks is stored.
-
-        Example:
-            >>> from personsearch.people import NewScene, NewTrack, NewView
-            >>> scene = NewScene(image_id="walk.mp4#t=2.000", detections=detections[:1], camera="door", time=2.0)
-            >>> view = NewView(image_id="walk.mp4#t=2.000", row=0, frames=25)
-            >>> gallery.add_tracks([scene], [NewTrack(views=(view,), first=1.0, last=6.0)])
-            >>> [track] = gallery.tracks()
-            >>> track.first, track.last, track.frames
-            (1.0, 6.0, 25)
-            >>> gallery.track(track.track_id) == track
-            True
-            >>> [sighting] = gallery.sightings(track.detection_ids)
-            >>> sighting.image_id, sighting.track == track
-            ('walk.mp4#t=2.000', True)
-            >>> gallery.track_embedding(track.track_id).shape
-            (512,)
-        """
-        self._writable()
-        rows = [
-            scene_row(
-                scene.image_id,
-                scene.detections,
-                camera=scene.camera,
-                time=scene.time,
-                extra=scene.extra,
-                dim=self.embedding_size,
-            )
-            for scene in scenes
-        ]
-        check_tracks(tracks, {scene.image_id: len(scene.detections) for scene in scenes})
-        if note is not None:
-            check_prefix(note[0])
-        with self._threads, self._store.transaction():
-            ids = {}
-            for scene, row in zip(scenes, rows, strict=True):
-                if self._store.digest(scene.image_id) is not None:
-                    raise GalleryMismatchError(
-                        f"{self.path}: image {scene.image_id!r} is stored already; remove it before its people are "
-                        "stored as tracks"
-                    )
-                people = scene.detections
-                ids[scene.image_id] = self._store.insert(row, people.boxes, people.scores, people.embeddings)
-            store_tracks(self._store, tracks, ids, {row.image_id: row.time for row in rows})
-            if note is not None:
-                self._store.note(*note)
-
-    def tracks(self) -> list[Track]:
-        """Return the tracks of people who were followed, by rising track_id."""
-        with self._threads:
-            return all_tracks(self._store)
-
-    def track(self, track_id: int) -> Track | None:
-        """Return a track; None where there is none of this id."""
-        with self._threads:
-            return find_tracks(self._store, [track_id]).get(track_id)
-
-    def track_embedding(self, track_id: int) -> Floats:
-        """Return the embedding (D,) float32 of a track: the mean of its views, unit length.
-
-        A view counts by the frames that it stands for.
-
-        Raises:
-            GalleryError: there is no track of this id.
-        """
-        with self._threads, self._store.snapshot():
-            found = find_tracks(self._store, [track_id])
-            if not found:
-                raise GalleryError(f"{self.path}: there is no track {track_id}; tracks() lists them")
-            return mean_embedding(self._store, found[track_id].detection_ids)
-
     def sightings(self, detection_ids: Sequence[int]) -> list[Sighting]:
         """Return what is known of stored people: where each was seen, the track, and whom they are taken for.
 
         Raises:
             GalleryError: nobody has one of these ids.
+
+        Example:
+            >>> [match] = gallery.search(detections.embeddings[0], k=1)
+            >>> [sighting] = gallery.sightings([match.detection_id])
+            >>> sighting.image_id == match.image_id, sighting.box == match.box
+            (True, True)
         """
         with self._threads, self._store.snapshot():
             found = sightings(self._store, detection_ids)

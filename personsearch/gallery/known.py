@@ -39,9 +39,9 @@ def known(gallery: Gallery, *, track: int | None = None, person: int | None = No
         GalleryError: there is no such track, person or detection.
     """
     if track is not None:
-        found = gallery.track(track)
+        found = gallery.tracks.get(track)
         return Known(
-            embeddings=gallery.track_embedding(track)[None],
+            embeddings=gallery.tracks.embedding(track)[None],
             detection_ids=() if found is None else found.detection_ids,
         )
     if person is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from personsearch.gallery.faults import UNREADABLE
 from personsearch.gallery.people.decisions import SETTINGS, Belonging, assign, prepare
 from personsearch.gallery.store import Store, note_sum, row_sum
-from personsearch.gallery.tracks import COLUMNS, LAST_TRACK, ViewRow, keep_track_ids, store_views
+from personsearch.gallery.track_rows import COLUMNS, LAST_TRACK, ViewRow, keep_track_ids, store_views
 
 
 def copy_rest(db: sqlite3.Connection, store: Store, ids: Mapping[int, int], *, whole: bool) -> int:

@@ -21,7 +21,7 @@ from personsearch.gallery.index import Index, Mask
 from personsearch.gallery.rows import ImageRow, PersonRow, unit
 from personsearch.gallery.sightings import sightings
 from personsearch.gallery.store import Store
-from personsearch.gallery.tracks import find_tracks, tracks_of
+from personsearch.gallery.track_rows import find_tracks, tracks_of
 from personsearch.gallery.view import View
 from personsearch.results import Floats, Match, Sighting
 

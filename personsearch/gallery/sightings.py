@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from personsearch.gallery.people.decisions import belongings
 from personsearch.gallery.store import Store
-from personsearch.gallery.tracks import tracks_of
+from personsearch.gallery.track_rows import tracks_of
 from personsearch.results import Sighting
 
 

@@ -62,7 +62,7 @@ def test_info_counts_tracks_and_people(run: Run, gallery: Path) -> None:
     assert f"not known yet; 'personsearch people {gallery}' groups them" in flat(run("gallery", "info", gallery).out)
     with Gallery.open(gallery) as opened:
         scene = NewScene(image_id="clip.mp4#t=0.000", detections=people(1, seed=9))
-        opened.add_tracks([scene], [NewTrack(views=(NewView(image_id=scene.image_id, row=0, frames=7),))])
+        opened.tracks.add([scene], [NewTrack(views=(NewView(image_id=scene.image_id, row=0, frames=7),))])
         opened.people.group(min_similarity=0.99)
     facts = json.loads(run("gallery", "info", gallery, "--json").out)
     assert (facts["people"], facts["tracks"], facts["persons"]) == (7, 1, 7)

@@ -63,7 +63,7 @@ def fill(folder: Path, pictures: Path, weights: str = "gone") -> Path:
                 NewView(image_id=scenes[0].image_id, row=0, frames=1),
                 NewView(image_id=scenes[1].image_id, row=0, frames=last - first),
             )
-            gallery.add_tracks(scenes, [NewTrack(views=views, first=float(first), last=float(last))])
+            gallery.tracks.add(scenes, [NewTrack(views=views, first=float(first), last=float(last))])
         identity, camera, time = ONCE
         gallery.add("once.png", shown(identity, 9), camera=camera, time=float(time))
     return folder

@@ -34,7 +34,7 @@ def folder(tiny_config: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -
         extra = {"path": str(photos[2])}
         scene = NewScene(image_id="2.png", detections=searcher.detect(photos[2]), camera="yard", extra=extra)
         views = [NewView(image_id="2.png", row=row, frames=1) for row in range(len(scene.detections))]
-        opened.add_tracks([scene], [NewTrack(views=(view,)) for view in views])
+        opened.tracks.add([scene], [NewTrack(views=(view,)) for view in views])
         opened.people.group(min_similarity=0.999)
         opened.people.name(1, "Anna [A]")
     return root

@@ -17,7 +17,7 @@ from tests.gallery.people.test_people import ALIKE, filled, follow, groups
 def known(gallery: Gallery) -> list[object]:
     """Everything that a gallery says beside its scenes."""
     people = gallery.people
-    return [gallery.tracks(), people.all(), people.get(1), people.decisions(), gallery.sightings([1, 8])]
+    return [gallery.tracks.all(), people.all(), people.get(1), people.decisions(), gallery.sightings([1, 8])]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_whole_gallery_is_saved_whole(path: Path, tmp_path: Path) -> None:
         assert [(p.person_id, p.name, p.by_hand, len(p.appearances)) for p in new.people.all()] == [
             (p.person_id, p.name, p.by_hand, len(p.appearances)) for p in old.people.all()
         ]
-        [track], [was] = new.tracks(), old.tracks()
+        [track], [was] = new.tracks.all(), old.tracks.all()
         assert (track.track_id, track.first, track.last, track.frames) == (
             was.track_id,
             was.first,
@@ -59,7 +59,7 @@ def test_a_whole_gallery_is_saved_whole(path: Path, tmp_path: Path) -> None:
         assert [len(rows) for rows in groups(new).values()] == [len(rows) for rows in groups(old).values()]
         assert new.people.get(1) is not None
         follow(new, 14)
-        assert new.tracks()[-1].track_id == 2  # ids go on where they were
+        assert new.tracks.all()[-1].track_id == 2  # ids go on where they were
 
 
 DAMAGES = [
@@ -89,7 +89,7 @@ def test_of_scenes_that_are_lost_nothing_is_said(path: Path, tmp_path: Path) -> 
     assert report.lost == ("v.mp4#t=11.000",)
     with Gallery.open(tmp_path / "new") as new:
         assert new.noted("v.mp4#t=") is None  # so that the video is not taken to be stored whole
-        [track] = new.tracks()
+        [track] = new.tracks.all()
         assert len(track.detection_ids) == 1
         assert new.check() == []
 

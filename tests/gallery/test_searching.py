@@ -48,7 +48,7 @@ def fill(gallery: Gallery) -> list[tuple[NewScene, int | None]]:
     for number, scene in enumerate(scenes):
         for row in range(len(scene.detections)):
             views.setdefault((number % 5, row), []).append(NewView(image_id=scene.image_id, row=row, frames=3))
-    gallery.add_tracks(scenes, [NewTrack(views=tuple(one)) for one in views.values()])
+    gallery.tracks.add(scenes, [NewTrack(views=tuple(one)) for one in views.values()])
     ids = list(views)
     for number, scene in enumerate(scenes):
         rows += [(scene, ids.index((number % 5, row)) + 1) for row in range(len(scene.detections))]
@@ -280,7 +280,7 @@ def test_the_best_of_every_camera_by_hand(tmp_path: Path) -> None:
 
 
 def test_a_rejected_match_and_its_track_never_come_back(world: World) -> None:
-    track = next(one for one in world.gallery.tracks() if len(one.detection_ids) > 2)
+    track = next(one for one in world.gallery.tracks.all() if len(one.detection_ids) > 2)
     query = world.gallery.embedding(track.detection_ids[0])
     found = world.gallery.search(query, 1000, unlike=[track.detection_ids[1]])
     assert not {match.detection_id for match in found} & set(track.detection_ids)

@@ -29,7 +29,7 @@ def store(gallery: Gallery) -> None:
         last=16.0,
     )
     short = NewTrack(views=(NewView(image_id=f"{CLIP}2.000", row=0, frames=4),), first=11.5, last=12.25)
-    gallery.add_tracks(scenes, [long, short], note=(CLIP, b"read to 16 s"))
+    gallery.tracks.add(scenes, [long, short], note=(CLIP, b"read to 16 s"))
 
 
 @pytest.fixture
@@ -41,24 +41,24 @@ def gallery(tmp_path: Path) -> Gallery:
 
 
 def test_tracks_are_what_was_stored(gallery: Gallery, tmp_path: Path) -> None:
-    long, short = gallery.tracks()
+    long, short = gallery.tracks.all()
     assert (long.camera, long.first, long.last, long.frames) == ("door", 10.0, 16.0, 40)
     assert (short.first, short.last, short.frames) == (11.5, 12.25, 4)
     assert [s.image_id for s in gallery.sightings(long.detection_ids)] == [f"{CLIP}5.000", f"{CLIP}2.000"]
-    assert gallery.track(short.track_id) == short
-    assert gallery.track(99) is None
+    assert gallery.tracks.get(short.track_id) == short
+    assert gallery.tracks.get(99) is None
     assert gallery.noted(CLIP) == b"read to 16 s"
     assert gallery.info().tracks == 2
     gallery.close()
     with Gallery.open(tmp_path / "g", mode="r") as reader:
-        assert reader.tracks() == [long, short]
+        assert reader.tracks.all() == [long, short]
         assert reader.check() == []
         with pytest.raises(GalleryError, match="reading only"):
-            reader.add_tracks([], [])
+            reader.tracks.add([], [])
 
 
 def test_matches_name_their_track(gallery: Gallery) -> None:
-    long, short = gallery.tracks()
+    long, short = gallery.tracks.all()
     matches = {match.detection_id: match for match in gallery.search(people(1, 1).embeddings[0], k=10)}
     assert {number: match.track for number, match in matches.items() if match.track is not None} == {
         **dict.fromkeys(long.detection_ids, long),
@@ -68,40 +68,40 @@ def test_matches_name_their_track(gallery: Gallery) -> None:
 
 
 def test_the_embedding_of_a_track_counts_views_by_their_frames(gallery: Gallery) -> None:
-    long, _ = gallery.tracks()
+    long, _ = gallery.tracks.all()
     first, second = (gallery.embedding(number) for number in long.detection_ids)
     mean = 30 * first.astype(float) + 10 * second.astype(float)
-    np.testing.assert_allclose(gallery.track_embedding(long.track_id), mean / np.linalg.norm(mean), atol=1e-6)
+    np.testing.assert_allclose(gallery.tracks.embedding(long.track_id), mean / np.linalg.norm(mean), atol=1e-6)
     with pytest.raises(GalleryError, match="there is no track 7"):
-        gallery.track_embedding(7)
+        gallery.tracks.embedding(7)
 
 
 def test_the_times_of_a_track_follow_those_of_its_scenes(gallery: Gallery) -> None:
     for name, time in ((f"{CLIP}2.000", 1012.0), (f"{CLIP}5.000", 1015.0)):
         gallery.label(name, camera="gate", time=time)
-    long, short = gallery.tracks()
+    long, short = gallery.tracks.all()
     assert (long.camera, long.first, long.last) == ("gate", 1010.0, 1016.0)
     assert (short.first, short.last) == (1011.5, 1012.25)
 
 
 def test_a_track_of_unknown_times(gallery: Gallery) -> None:
     views = (NewView(image_id="frame 1", row=0, frames=1),)
-    gallery.add_tracks([scene("frame 1", 1, None, None)], [NewTrack(views=views)])
-    track = gallery.tracks()[-1]
+    gallery.tracks.add([scene("frame 1", 1, None, None)], [NewTrack(views=views)])
+    track = gallery.tracks.all()[-1]
     assert (track.camera, track.first, track.last, track.frames) == (None, None, None, 1)
 
 
 def test_erasing_a_scene_erases_its_views_and_a_track_with_its_last_one(gallery: Gallery) -> None:
-    long, _ = gallery.tracks()
+    long, _ = gallery.tracks.all()
     gallery.remove([f"{CLIP}2.000"])
-    [left] = gallery.tracks()
+    [left] = gallery.tracks.all()
     assert left.track_id == long.track_id
     assert (left.detection_ids, left.frames) == (long.detection_ids[:1], 30)
     assert gallery.noted(CLIP) is None
     gallery.remove(before=100)
-    assert gallery.tracks() == []
+    assert gallery.tracks.all() == []
     store(gallery)
-    assert [track.track_id for track in gallery.tracks()] == [3, 4]  # never reused
+    assert [track.track_id for track in gallery.tracks.all()] == [3, 4]  # never reused
     assert gallery.check() == []
 
 
@@ -130,23 +130,23 @@ def test_what_cannot_be_a_track_is_refused_before_anything_is_stored(
     gallery: Gallery, track: NewTrack, message: str
 ) -> None:
     with pytest.raises(GalleryError, match=message):
-        gallery.add_tracks([scene("x", 1, 5.0)], [track])
+        gallery.tracks.add([scene("x", 1, 5.0)], [track])
     assert "x" not in gallery
 
 
 def test_somebody_in_no_track_and_a_scene_that_is_there_are_refused(gallery: Gallery) -> None:
     with pytest.raises(GalleryError, match="a view of none"):
-        gallery.add_tracks([scene("x", 1, 5.0)], [])
+        gallery.tracks.add([scene("x", 1, 5.0)], [])
     view = NewView(image_id="x", row=0, frames=1)
-    before = gallery.tracks()
+    before = gallery.tracks.all()
     for name in ("still.jpg", f"{CLIP}2.000"):
         other = NewView(image_id=name, row=0, frames=1)
         with pytest.raises(GalleryMismatchError, match="stored already"):
-            gallery.add_tracks([scene("x", 1, 5.0), scene(name, 1, 6.0)], [NewTrack(views=(view, other))])
+            gallery.tracks.add([scene("x", 1, 5.0), scene(name, 1, 6.0)], [NewTrack(views=(view, other))])
         assert "x" not in gallery  # all or nothing
     with pytest.raises(GalleryError, match="ends in a number"):
-        gallery.add_tracks([scene("x", 1, 5.0)], [NewTrack(views=(view,))], note=("x1", b""))
-    assert gallery.tracks() == before
+        gallery.tracks.add([scene("x", 1, 5.0)], [NewTrack(views=(view,))], note=("x1", b""))
+    assert gallery.tracks.all() == before
 
 
 def test_a_changed_view_is_an_error(gallery: Gallery, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_changed_view_is_an_error(gallery: Gallery, tmp_path: Path) -> None:
         [problem] = changed.check()
         assert "of track 1 differs from what was stored" in problem
         with pytest.raises(GalleryCorruptError, match="differs"):
-            changed.tracks()
+            changed.tracks.all()
         with pytest.raises(GalleryCorruptError, match="differs"):
             changed.search(unit_rows(1, 16, 0)[0])
 

@@ -13,7 +13,7 @@ from personsearch.gallery.people.decisions import Belonging
 from personsearch.gallery.people.units import Units
 from personsearch.gallery.rows import ImageRow, unit
 from personsearch.gallery.store import NUMBER, Store
-from personsearch.gallery.tracks import all_tracks, frames_of, views
+from personsearch.gallery.track_rows import all_tracks, frames_of, views
 from personsearch.people import Appearance
 from personsearch.results import Floats, Sighting, Track
 

@@ -35,7 +35,7 @@ from personsearch.gallery.people.grouping import group
 from personsearch.gallery.rows import storable
 from personsearch.gallery.sightings import sightings
 from personsearch.gallery.store import Store, row_sum
-from personsearch.gallery.tracks import find_tracks, frames_of
+from personsearch.gallery.track_rows import find_tracks, frames_of
 from personsearch.people import Decision, Gates, Grouping, Person
 from personsearch.results import Floats
 
@@ -116,7 +116,6 @@ class People:
         Raises:
             ConfigError: there is no similarity to go by, or no calibration for the rate.
             GalleryError: the gallery is open for reading only.
-            MissingExtraError: scipy is not installed.
         """
         self._writable()
         with self._threads:

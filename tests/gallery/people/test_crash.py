@@ -39,7 +39,7 @@ with Gallery.open(sys.argv[1]) as gallery:
         scenes = [NewScene(image_id=name, detections=seen(0, 1, seed=number), time=1.0 * number) for name in names]
         views = [tuple(NewView(image_id=name, row=row, frames=2) for name in names) for row in (0, 1)]
         tracks = [NewTrack(views=both, first=0.0, last=9e9) for both in views]
-        gallery.add_tracks(scenes, tracks, note=("v.mp4#t=", str(number).encode()))
+        gallery.tracks.add(scenes, tracks, note=("v.mp4#t=", str(number).encode()))
         print(number, flush=True)
 """
 
@@ -89,7 +89,7 @@ def test_tracks_are_stored_whole_with_their_note(tmp_path: Path, moment: float) 
     acknowledged = killed(FOLLOW, tmp_path / "g", moment)
     with Gallery.open(tmp_path / "g") as gallery:
         assert gallery.check() == []
-        tracks = gallery.tracks()
+        tracks = gallery.tracks.all()
         noted = gallery.noted("v.mp4#t=")
         assert noted is not None
         assert len(acknowledged) <= int(noted) + 1 <= len(acknowledged) + 1

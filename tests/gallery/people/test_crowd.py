@@ -15,7 +15,7 @@ from personsearch.gallery.people import crowd
 from personsearch.gallery.people.crowd import FEWEST_STRANGERS, default_similarity
 from personsearch.gallery.people.grouping import group
 from personsearch.gallery.people.units import Units
-from tests.gallery.test_grouping import plane, units_of
+from tests.gallery.people.test_grouping import plane, units_of
 from tests.toy_calibration import calibration
 
 DIM = 64

@@ -145,14 +145,14 @@ def follow(gallery: Gallery, *seeds: int) -> None:
         for seed in seeds
     ]
     views = tuple(NewView(image_id=scene.image_id, row=0, frames=5) for scene in scenes)
-    gallery.add_tracks(scenes, [NewTrack(views=views, first=0.0, last=20.0)], note=("v.mp4#t=", b"read"))
+    gallery.tracks.add(scenes, [NewTrack(views=views, first=0.0, last=20.0)], note=("v.mp4#t=", b"read"))
 
 
 def test_tracks_are_appearances_and_two_at_once_are_two_people(tmp_path: Path) -> None:
     gallery = filled(tmp_path / "g")
     scene = NewScene(image_id="v.mp4#t=1.000", detections=seen(0, 0, seed=5), camera="c0", time=101.0)
     views = [NewView(image_id=scene.image_id, row=row, frames=10) for row in (0, 1)]
-    gallery.add_tracks([scene], [NewTrack(views=(view,), first=100.0, last=105.0) for view in views])
+    gallery.tracks.add([scene], [NewTrack(views=(view,), first=100.0, last=105.0) for view in views])
     gallery.people.group(min_similarity=ALIKE)
     first, second = gallery.sightings([8, 9])
     assert first.person_id != second.person_id
@@ -188,7 +188,7 @@ def test_a_view_split_off_its_track_is_an_appearance_of_its_own(tmp_path: Path) 
     with filled(tmp_path / "g") as gallery:
         follow(gallery, 11, 12, 13)
         gallery.people.group(min_similarity=ALIKE)
-        [track] = gallery.tracks()
+        [track] = gallery.tracks.all()
         new = gallery.people.split(1, detections=track.detection_ids[1:])
         gallery.people.group()
         kept = gallery.people.get(1)
@@ -299,7 +299,7 @@ def test_a_person_who_is_forgotten_is_in_no_file(gallery: Gallery, tmp_path: Pat
         NewScene(image_id=n, detections=seen(0, seed=8 + i), camera="c0", time=7.0 + i) for i, n in enumerate(names)
     ]
     views = tuple(NewView(image_id=name, row=0, frames=5) for name in names)
-    gallery.add_tracks(scenes, [NewTrack(views=views, first=0.0, last=3.0)], note=("v.mp4#t=", b"read"))
+    gallery.tracks.add(scenes, [NewTrack(views=views, first=0.0, last=3.0)], note=("v.mp4#t=", b"read"))
     gallery.people.group()
     gallery.people.name(1, "Annabella Known")
     gallery.people.name(1, "Annabella Elsewhere")
@@ -320,7 +320,7 @@ def test_a_person_who_is_forgotten_is_in_no_file(gallery: Gallery, tmp_path: Pat
                 assert not any(secret in file.read_bytes() for secret in secrets), f"{file} of the {state} gallery"
         if state == "open":
             assert gallery.people.get(1) is None
-            assert gallery.tracks() == []
+            assert gallery.tracks.all() == []
             assert gallery.people.decisions() == []
             assert gallery.people.undo() is None
             assert gallery.num_images == images  # the scenes stay: indexing them again does not bring her back
