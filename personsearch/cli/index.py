@@ -82,7 +82,11 @@ def _print_report(report: IndexReport) -> None:
     scenes, people = counted(report.added, "scene"), counted(report.people, "person", "people")
     out.print(f"{scenes} added with {people}, {report.skipped} there already")
     if report.tracks:
-        out.print(f"{counted(report.tracks, 'track')} of people who were followed, at most 3 views of each")
+        out.print(
+            f"{counted(report.tracks, 'track')} of people who were followed, at most 3 views of each; "
+            "personsearch people GALLERY says who is whom",
+            soft_wrap=True,
+        )
     if report.labelled:
         out.print(f"{report.labelled} of those have another camera or time now")
     if report.passed_over:

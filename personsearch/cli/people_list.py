@@ -19,6 +19,9 @@ from personsearch.gallery import Gallery
 from personsearch.people import Gates, Grouping, Person
 from personsearch.pictures.times import span_text, time_text
 
+#: Frames from which on somebody is hardly an error of the detector; docs/people.md has the count of those.
+WELL_SEEN = 20
+
 Folder = Annotated[Path, typer.Argument(help="The gallery's folder.")]
 
 
@@ -208,6 +211,16 @@ def _warn_of_filters(gallery: Gallery, people: Sequence[Person], cameras: Sequen
         err.print(f"[yellow]{untimed} of {info.images} scenes have no time, so they are left out[/]", soft_wrap=True)
 
 
+def _surely_somebody(everybody: Sequence[Person]) -> str:
+    """Say how many were seen well, as groups of a single appearance are often a part of somebody, or nobody."""
+    again = sum(len(person.appearances) > 1 for person in everybody)
+    long = sum(person.frames >= WELL_SEEN for person in everybody)
+    if again == len(everybody) or not again:
+        return ""
+    was = "was" if again == 1 else "were"
+    return f"; {again} of them {was} seen more than once" + (f", {long} in at least {WELL_SEEN} frames" if long else "")
+
+
 def _print_people(everybody: list[Person], shown: list[Person], grouping: Grouping | None, conditions: str) -> None:
     if grouping is not None and grouping.appearances:
         new = "" if grouping.new == grouping.people else f", {grouping.new} of them new"
@@ -222,11 +235,9 @@ def _print_people(everybody: list[Person], shown: list[Person], grouping: Groupi
     if shown:
         print_columns(people_columns(shown))
     line = counted(len(everybody), "person", "people")
-    once = sum(person.frames == 1 for person in everybody)
     if conditions:
         was = "was" if len(shown) == 1 else "were"
         line += f"; {len(shown) or 'none'} of them {was} seen {conditions}"
-    elif 0 < once < len(everybody):
-        was = "was" if once == 1 else "were"
-        line += f"; {once} of them {was} seen in a single frame (--min-frames 2 leaves them out)"
+    else:
+        line += _surely_somebody(everybody)
     out.print(escape(line), soft_wrap=True)

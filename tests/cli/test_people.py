@@ -103,7 +103,7 @@ def test_a_first_listing_groups_and_a_second_one_lists(run: Run, gallery: Path) 
         ["3", "1", "4", "yard", "0:00:09", "0:00:12"],
         ["4", "1", "1", "door", "0:00:50", "0:00:50"],
     ]
-    last = "4 people; 1 of them was seen in a single frame (--min-frames 2 leaves them out)"
+    last = "4 people; 2 of them were seen more than once"
     assert done.out.splitlines()[-1] == last
     database = {file.name: file.read_bytes() for file in gallery.glob("*.sqlite*")}
     again = run("people", gallery)
