@@ -148,7 +148,7 @@ def indexing(searcher: PersonSearcher, clip: Path, every: int, turns: int, folde
     numbers = itertools.count()
 
     def index(*, apart: bool) -> tuple[int, int]:
-        with mock.patch("personsearch.indexing.read_ahead", one_after_another) if apart else nullcontext():
+        with mock.patch("personsearch.indexing.scenes.read_ahead", one_after_another) if apart else nullcontext():
             report = searcher.index(clip, folder / str(next(numbers)), every=every, progress=False)
         return report.added, report.people
 
@@ -191,7 +191,7 @@ def indexing_again(searcher: PersonSearcher, clip: Path, every: int, turns: int,
     searcher.index(clip, folder / "again", every=every, progress=False)
 
     def index(*, forgotten: bool) -> int:
-        forget = mock.patch("personsearch.indexing.stored_reading", return_value=None)
+        forget = mock.patch("personsearch.indexing.scenes.stored_reading", return_value=None)
         with forget if forgotten else nullcontext():
             return searcher.index(clip, folder / "again", every=every, progress=False).skipped
 

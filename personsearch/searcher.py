@@ -22,8 +22,8 @@ from personsearch.fast import FastNetwork
 from personsearch.gallery import Gallery
 from personsearch.gallery.known import Known, known
 from personsearch.gallery.searching import Combine
-from personsearch.indexing import index_sources
-from personsearch.indexing_tracks import index_tracks
+from personsearch.indexing.scenes import index_sources
+from personsearch.indexing.tracks import index_tracks
 from personsearch.listing import check_gallery
 from personsearch.models import PersonSearchNetwork
 from personsearch.pictures.decode import ChannelOrder, ImageInput, describe

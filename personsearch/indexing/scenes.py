@@ -11,12 +11,12 @@ from typing import Any
 from personsearch.batching import read_ahead
 from personsearch.errors import GalleryMismatchError, ImageError, MissingExtraError
 from personsearch.gallery import Gallery
+from personsearch.indexing.same_content import compare_stored, digest_of, note_reading, stored_reading
 from personsearch.pictures.decode import ChannelOrder, download, is_url
 from personsearch.pictures.video import Damage, decoding
 from personsearch.progress import Progress
 from personsearch.results import IndexReport
 from personsearch.runner import Ready, Runner, Settings
-from personsearch.same_content import compare_stored, digest_of, note_reading, stored_reading
 from personsearch.sources import Reading, Source, Sources
 
 logger = logging.getLogger(__name__)

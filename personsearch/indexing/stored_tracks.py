@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 
 from personsearch.errors import GalleryMismatchError
 from personsearch.gallery import Gallery
+from personsearch.indexing.same_content import Comparison, compare_stored
 from personsearch.listing import Entry
 from personsearch.pictures.decode import ChannelOrder
 from personsearch.pictures.video import Damage, decoding, frames_prefix
-from personsearch.same_content import Comparison, compare_stored
 from personsearch.sources import Sources
 
 

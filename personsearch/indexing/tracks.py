@@ -18,7 +18,9 @@ import numpy as np
 from personsearch.batching import read_ahead
 from personsearch.errors import ConfigError
 from personsearch.gallery import Gallery
-from personsearch.indexing import UNUSABLE, Prepared, index_scenes, log_report, prepared
+from personsearch.indexing.same_content import TRACKS
+from personsearch.indexing.scenes import UNUSABLE, Prepared, index_scenes, log_report, prepared
+from personsearch.indexing.stored_tracks import ReadSoFar, begun_of
 from personsearch.listing import Entry
 from personsearch.people import NewScene, NewTrack, NewView
 from personsearch.pictures.decode import ChannelOrder
@@ -26,9 +28,7 @@ from personsearch.pictures.video import Damage, frame_of, frames_prefix
 from personsearch.progress import Progress
 from personsearch.results import Detections, IndexReport
 from personsearch.runner import Ready, Runner, Settings
-from personsearch.same_content import TRACKS
 from personsearch.sources import Source, Sources
-from personsearch.stored_tracks import ReadSoFar, begun_of
 from personsearch.tracking import RULES, Followed, Follower, Frame, View, sharpness_of
 
 logger = logging.getLogger(__name__)

@@ -318,7 +318,7 @@ def test_a_clip_is_decoded_again_by_other_libraries_and_where_no_reading_is_note
 ) -> None:
     clip = video(tmp_path / "clip.mp4", frames=4)
     tiny_searcher.index(clip, tmp_path / "g")
-    monkeypatch.setattr("personsearch.same_content.decoding", lambda: "another version")
+    monkeypatch.setattr("personsearch.indexing.same_content.decoding", lambda: "another version")
     assert tiny_searcher.index(clip, tmp_path / "g").skipped == 4
     assert len(opened) == 2
     monkeypatch.undo()

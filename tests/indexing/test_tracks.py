@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from personsearch import Gallery, PersonSearcher, indexing_tracks
+from personsearch import Gallery, PersonSearcher
 from personsearch.errors import ConfigError, ImageError
 from personsearch.gallery.tracks import Tracks
+from personsearch.indexing import tracks as indexing_tracks
 from personsearch.pictures.video import Frame, Video, frame_of
 from personsearch.results import Detections, IndexReport
 from personsearch.runner import Runner
@@ -270,7 +271,8 @@ def test_a_run_that_fails_in_the_middle_continues_behind_the_last_piece(
 CHILD = """
 import sys
 import torch
-from personsearch import PersonSearcher, indexing_tracks
+from personsearch import PersonSearcher
+from personsearch.indexing import tracks as indexing_tracks
 torch.set_num_threads(1)
 indexing_tracks.MAX_FRAMES = 7
 searcher = PersonSearcher.from_pretrained(sys.argv[1], device="cpu")
