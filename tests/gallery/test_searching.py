@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 from personsearch import Detections, Gallery, Match
 from personsearch.errors import GalleryError
-from personsearch.gallery import index as index_module
-from personsearch.gallery import upkeep as upkeep_module
 from personsearch.gallery.searching import LIKE, UNLIKE
 from personsearch.people import NewScene, NewTrack, NewView
-from tests.gallery.toy import people, spec
+from tests.gallery.toy import people, searched_with, spec
 
 STILLS, FRAMES = 24, 30
 
@@ -116,14 +114,9 @@ class World:
 
 @pytest.fixture(scope="module", params=["numpy", "faiss"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    if request.param != "numpy":
-        pytest.importorskip("faiss")
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "numpy":
-            for module in (index_module, upkeep_module):
-                patch.setattr(module, "faiss_module", lambda: None)
-        with Gallery.open(tmp_path_factory.mktemp("search") / "g", spec()) as opened:
-            yield World(opened)
+    folder = tmp_path_factory.mktemp("search") / "g"
+    with searched_with(request.param), Gallery.open(folder, spec()) as opened:
+        yield World(opened)
 
 
 IDS = st.integers(1, 100)

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from personsearch import Detections, Gallery
 from personsearch.gallery import index as index_module
-from personsearch.gallery import upkeep as upkeep_module
-from tests.gallery.toy import DIM, people, spec
+from tests.gallery.toy import DIM, people, searched_with, spec
 
 SCENES = 60
 
@@ -29,21 +28,16 @@ def with_twins(number: int) -> Detections:
 
 @pytest.fixture(scope="module", params=["numpy", "faiss", "ivf"])
 def gallery(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    if request.param != "numpy":
-        pytest.importorskip("faiss")
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "numpy":
-            for module in (index_module, upkeep_module):
-                patch.setattr(module, "faiss_module", lambda: None)
-        with Gallery.open(tmp_path_factory.mktemp("search") / "g", spec()) as opened:
-            for number in range(SCENES):
-                camera = None if number % 7 == 0 else f"c{number % 3}"
-                time = None if number % 5 == 0 else float(number)
-                opened.add(f"{number}.jpg", with_twins(number), camera=camera, time=time)
-            opened.remove(["9.jpg", "28.jpg"])
-            if request.param == "ivf":
-                assert "IVF" in search_inverted_lists(opened)
-            yield opened
+    folder = tmp_path_factory.mktemp("search") / "g"
+    with searched_with(request.param), Gallery.open(folder, spec()) as opened:
+        for number in range(SCENES):
+            camera = None if number % 7 == 0 else f"c{number % 3}"
+            time = None if number % 5 == 0 else float(number)
+            opened.add(f"{number}.jpg", with_twins(number), camera=camera, time=time)
+        opened.remove(["9.jpg", "28.jpg"])
+        if request.param == "ivf":
+            assert "IVF" in search_inverted_lists(opened)
+        yield opened
 
 
 def search_inverted_lists(opened: Gallery) -> str:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
 from personsearch import Detections
+from personsearch.gallery import index as index_module
+from personsearch.gallery import upkeep as upkeep_module
 from personsearch.results import Spec
 
 DIM = 16
@@ -24,6 +29,18 @@ def unit_rows(count: int, dim: int, seed: int, *, spread: float = 1.0, centres: 
     if centres:
         rows += rng.normal(size=(centres, dim))[rng.integers(centres, size=count)]
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@contextmanager
+def searched_with(library: str) -> Iterator[None]:
+    """Search with ``"numpy"`` alone; with anything else by faiss, without which the test is skipped."""
+    if library != "numpy":
+        pytest.importorskip("faiss")
+    with pytest.MonkeyPatch.context() as patch:
+        if library == "numpy":
+            for module in (index_module, upkeep_module):
+                patch.setattr(module, "faiss_module", lambda: None)
+        yield
 
 
 def people(n: int, seed: int) -> Detections:
