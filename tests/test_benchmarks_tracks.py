@@ -1,5 +1,6 @@
 """The benchmark of tracks: what it calls a passage, a right track and a search, by hand."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from personsearch.datasets import Dataset, Scene
 from personsearch.datasets.dataset import Accounting
 from personsearch.evaluation.observations import Observations
 from personsearch.results import Detections
-from tests.support import video
+from tests.support import SHARED, video
 
 BOXES = np.array([[10, 10, 50, 110], [200, 10, 240, 110]], np.float32)
 
@@ -85,3 +86,15 @@ def test_a_real_video_has_its_line(tiny_searcher: PersonSearcher, tmp_path: Path
     [line] = real(tiny_searcher, video(tmp_path / "clip.mp4"), {"A": [0, 19]}, 10)
     assert line.startswith("| 10 | ")
     assert line.count("|") == 9
+
+
+@pytest.mark.slow
+def test_six_people_of_a_real_video_are_six_long_tracks() -> None:
+    folder = SHARED / "real-video"
+    if not folder.is_dir():
+        pytest.skip("no real video in ../shared/data")
+    facts = json.loads((folder / "segments.json").read_text())
+    [line] = real(PersonSearcher.from_pretrained(device="cpu"), folder / facts["video"], facts["people"], 5)
+    every, tracks, long, whose, mixed, *_ = (cell.strip() for cell in line.strip("|").split("|"))
+    assert (every, long, whose, mixed) == ("5", "6", "['A', 'B', 'C', 'D', 'E', 'F']", "0")
+    assert int(tracks) < 30  # bits of those who come and go are tracks of their own
