@@ -40,20 +40,6 @@ def pictures_of(
     return pictures
 
 
-def require_one_kind(*, pictures: bool, track: bool, person: bool, like: bool) -> None:
-    """Refuse a search for nobody, or for pictures, a track or a person at once; each says whether it is given.
-
-    Raises:
-        ImageError: says what to give.
-    """
-    given = {"pictures": pictures, "a track": track, "a person": person}
-    named = [name for name, there in given.items() if there]
-    if len(named) > 1:
-        raise ImageError(f"{' and '.join(named)} are given, but a search is for one of these; leave out the others")
-    if not named and not like:
-        raise ImageError("there is nobody to search for; give a picture or several, a track, a person, or detections")
-
-
 def find_person(
     runner: Runner, image: ImageInput, box: Sequence[float] | None, channel_order: ChannelOrder
 ) -> QueryPerson:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast, overload
 
@@ -17,18 +18,18 @@ from torch import Tensor
 from personsearch.boxes import checked_boxes
 from personsearch.calibration import Calibration
 from personsearch.device import choose_device
-from personsearch.errors import ImageError, WeightsError, WeightsMismatchError
+from personsearch.errors import ConfigError, ImageError, WeightsError, WeightsMismatchError
 from personsearch.fast import FastNetwork
 from personsearch.gallery import Gallery
-from personsearch.gallery.known import Known, known
+from personsearch.gallery.known import Known, known, require_one_kind
 from personsearch.gallery.searching import Combine
-from personsearch.indexing.scenes import index_sources
+from personsearch.indexing.scenes import index_sources, log_report
 from personsearch.indexing.tracks import index_tracks
 from personsearch.listing import check_gallery
 from personsearch.models import PersonSearchNetwork
 from personsearch.pictures.decode import ChannelOrder, ImageInput, describe
 from personsearch.progress import Progress
-from personsearch.queries import QueryInput, find_person, pictures_of, require_one_kind
+from personsearch.queries import QueryInput, find_person, pictures_of
 from personsearch.results import Detections, Floats, IndexReport, Matches, QueryPerson, Spec
 from personsearch.runner import GivenBoxes, Runner, Settings
 from personsearch.sources import Sources
@@ -562,20 +563,24 @@ class PersonSearcher:
             >>> report.tracks, report.people  # doctest: +SKIP
             (16, 32)
         """
+        if tracks and crops:
+            raise ConfigError("people are followed through whole frames: give tracks or crops, not both")
         if not isinstance(gallery, Gallery):
             check_gallery(gallery)
         sources = Sources.of(images, every=every, prefix=prefix, cameras=cameras, times=times)
+        index = index_tracks if tracks else partial(index_sources, crops=crops)
         with self._opened(gallery, "a") as opened:
-            return (index_tracks if tracks else index_sources)(
+            report = index(
                 self._runner,
                 sources,
                 opened,
                 channel_order=channel_order,
                 batch_size=batch_size,
                 progress=progress,
-                crops=crops,
                 replace=replace,
             )
+        log_report(report)
+        return report
 
     def search(
         self,
@@ -659,7 +664,11 @@ class PersonSearcher:
         """
         pictures = pictures_of(image, box, images)
         stored = track is not None or person is not None
-        require_one_kind(pictures=bool(pictures), track=track is not None, person=person is not None, like=bool(like))
+        require_one_kind(
+            {"pictures": bool(pictures), "a track": track is not None, "a person": person is not None},
+            like=bool(like),
+            nobody="there is nobody to search for; give a picture or several, a track, a person, or detections",
+        )
         with self._opened(gallery, "r") as opened:
             queries = [self.find_query(*one, channel_order=channel_order) for one in pictures]
             if queries:

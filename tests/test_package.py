@@ -93,6 +93,7 @@ ALLOWED = {
         "searcher",
         "sidecar",
         "synth",
+        "tracking",
         "train",
         "weights",
     },

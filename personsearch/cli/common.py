@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -12,12 +12,14 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
 from personsearch.boxes import look_normalised, require_corners
 from personsearch.errors import ImageError
 from personsearch.plain import finite_or_none
+from personsearch.results import GalleryInfo
 
 #: Columns whose cells are never broken; all others hold texts.
 NUMBERS = frozenset(
@@ -101,25 +103,45 @@ def fits(table: Table, readable: int = READABLE) -> bool:
     return needed <= out.width
 
 
-def print_columns(cells: dict[str, list[str]], readable: int = 10) -> None:
+def print_columns(cells: dict[str, list[str]], readable: int = 10, spare: str | None = None) -> None:
     """Print a table, column by column, without those that are empty throughout; if it is too wide, a line for each row.
 
     Args:
         cells: header -> its cells, markup escaped; the first column says which row it is.
         readable: the width at which texts can still be read.
+        spare: the column that is left out of a table that would be too wide with it.
     """
     shown = {name: column for name, column in cells.items() if any(column)}
-    table = table_of(*shown)
-    rows = list(zip(*shown.values(), strict=True))
-    for row in rows:
-        table.add_row(*row)
-    if fits(table, readable):
-        out.print(table)
-        return
+    for left_out in dict.fromkeys((None, spare)):
+        columns = {name: column for name, column in shown.items() if name != left_out}
+        table = table_of(*columns)
+        for row in zip(*columns.values(), strict=True):
+            table.add_row(*row)
+        if fits(table, readable):
+            out.print(table)
+            return
     lead = next(iter(shown))
-    for row in rows:
+    for row in zip(*shown.values(), strict=True):
         fields = (f"{name} {cell}" for name, cell in zip(shown, row, strict=True) if cell and name != lead)
         out.print(f"{lead} {row[0]}: {', '.join(fields)}", soft_wrap=True)
+
+
+def warn_of_cameras(cameras: Iterable[str], known: Iterable[str]) -> None:
+    """Name the cameras that a filter asks for and no scene has: the answer would pass for one about people."""
+    there = sorted(known)
+    for camera in cameras:
+        if camera not in there:
+            listed = ", ".join(there) or "none"
+            err.print(
+                f"[yellow]no scene here has the camera {escape(camera)}; known: {escape(listed)}[/]", soft_wrap=True
+            )
+
+
+def warn_of_times(info: GalleryInfo) -> None:
+    """Say how many scenes a filter by time leaves out because they have none."""
+    if info.timed < info.images:
+        untimed = info.images - info.timed
+        err.print(f"[yellow]{untimed} of {info.images} scenes have no time, so they are left out[/]", soft_wrap=True)
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:

@@ -78,12 +78,13 @@ def index(
 def _print_report(report: IndexReport) -> None:
     """Print what became of everything that was given."""
     from personsearch.listing import describe_counts
+    from personsearch.tracking.follow import MAX_VIEWS
 
     scenes, people = counted(report.added, "scene"), counted(report.people, "person", "people")
     out.print(f"{scenes} added with {people}, {report.skipped} there already")
     if report.tracks:
         out.print(
-            f"{counted(report.tracks, 'track')} of people who were followed, at most 3 views of each; "
+            f"{counted(report.tracks, 'track')} of people who were followed, at most {MAX_VIEWS} views of each; "
             "personsearch people GALLERY says who is whom",
             soft_wrap=True,
         )

@@ -11,7 +11,16 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import Json, counted, err, out, print_columns, print_json
+from personsearch.cli.common import (
+    Json,
+    counted,
+    err,
+    out,
+    print_columns,
+    print_json,
+    warn_of_cameras,
+    warn_of_times,
+)
 from personsearch.cli.people_sheet import Save, Target, placed
 from personsearch.cli.people_text import people_columns, person_dict
 from personsearch.errors import ConfigError, GalleryCorruptError, GalleryError, WeightsError
@@ -199,16 +208,9 @@ def _warn_of_filters(gallery: Gallery, people: Sequence[Person], cameras: Sequen
     if not (cameras or dated):
         return
     info = gallery.info()
-    there = sorted({*info.cameras, *(camera for person in people for camera in person.cameras)})
-    for camera in cameras:
-        if camera not in there:
-            known = ", ".join(there) or "none"
-            err.print(
-                f"[yellow]no scene here has the camera {escape(camera)}; known: {escape(known)}[/]", soft_wrap=True
-            )
-    if dated and info.timed < info.images:
-        untimed = info.images - info.timed
-        err.print(f"[yellow]{untimed} of {info.images} scenes have no time, so they are left out[/]", soft_wrap=True)
+    warn_of_cameras(cameras, {*info.cameras, *(camera for person in people for camera in person.cameras)})
+    if dated:
+        warn_of_times(info)
 
 
 def _surely_somebody(everybody: Sequence[Person]) -> str:

@@ -12,22 +12,25 @@ import typer
 from rich.markup import escape
 
 from personsearch.cli.common import (
+    READABLE,
     Device,
     Json,
     Weights,
     box_text,
     counted,
     err,
-    fits,
     out,
     parse_box,
+    print_columns,
     print_json,
     searcher_for,
     table_of,
+    warn_of_cameras,
+    warn_of_times,
 )
 from personsearch.errors import ConfigError, GalleryMismatchError, ImageError, WeightsError
 from personsearch.gallery import Gallery
-from personsearch.gallery.known import Known, known
+from personsearch.gallery.known import Known, known, require_one_kind
 from personsearch.gallery.searching import Combine
 from personsearch.results import Match, Matches, QueryPerson
 
@@ -135,7 +138,11 @@ def search(
     from personsearch.pictures.saving import require_savable
 
     images, boxes = image or [], _boxes(image or [], box or [])
-    _require_one_kind(images, track, person, like or [])
+    require_one_kind(
+        {"images": bool(images), "--track": track is not None, "--person": person is not None},
+        like=bool(like),
+        nobody="there is nobody to look for; give an image, or --track, --person or --like",
+    )
     if save is not None:
         require_savable(save, inputs=images)
     with Gallery.open(gallery, mode="r") as opened:
@@ -215,16 +222,6 @@ def _boxes(images: list[str], boxes: list[str]) -> list[tuple[float, ...] | None
     return [*corners]
 
 
-def _require_one_kind(images: list[str], track: int | None, person: int | None, like: list[int]) -> None:
-    """Refuse a search for nobody, or for several kinds of people at once."""
-    given = {"images": bool(images), "--track": track is not None, "--person": person is not None}
-    named = [name for name, there in given.items() if there]
-    if len(named) > 1:
-        raise ImageError(f"{' and '.join(named)} are given, but a search is for one of these; leave out the others")
-    if not named and not like:
-        raise ImageError("there is nobody to look for; give an image, or --track, --person or --like")
-
-
 def _calibration_of(gallery: Gallery) -> Calibration | None:
     """Return what similarities mean here, without loading the network; None where the weights cannot be found."""
     from personsearch.weights.remembered import remembered_calibration
@@ -275,18 +272,12 @@ def _warn_of_filters(gallery: Gallery, cameras: list[str], excluded: list[str], 
     if not (cameras or excluded or dated):
         return
     info = gallery.info()
-    for camera in cameras:
-        if camera not in info.cameras:
-            known = ", ".join(info.cameras) or "none"
-            err.print(
-                f"[yellow]no scene here has the camera {escape(camera)}; known: {escape(known)}[/]", soft_wrap=True
-            )
+    warn_of_cameras(cameras, info.cameras)
     for name in excluded:
         if name not in gallery:
             err.print(f"[yellow]there is no image {escape(name)} here to leave out[/]", soft_wrap=True)
-    if dated and info.timed < info.images:
-        untimed = info.images - info.timed
-        err.print(f"[yellow]{untimed} of {info.images} scenes have no time, so they are left out[/]", soft_wrap=True)
+    if dated:
+        warn_of_times(info)
 
 
 def _print_matches(matches: Sequence[Match]) -> None:
@@ -304,21 +295,10 @@ def _print_matches(matches: Sequence[Match]) -> None:
         "score": [f"{match.score:.2f}" for match in matches],
         "detection": [str(match.detection_id) for match in matches],
     }
-    shown = {name: column for name, column in cells.items() if any(column)}
-    if not matches:
+    if matches:
+        print_columns(cells, READABLE, spare="score")  # where it is narrow, what matters least goes first
+    else:
         out.print("no match")
-        return
-    for left_out in ("", "score"):  # where it is narrow, what matters least goes first
-        columns = {name: column for name, column in shown.items() if name != left_out}
-        table = table_of(*columns)
-        for row in zip(*columns.values(), strict=True):
-            table.add_row(*row)
-        if fits(table):
-            out.print(table)
-            return
-    for row in zip(*shown.values(), strict=True):
-        rank, *fields = (f"{name} {cell}" for name, cell in zip(shown, row, strict=True) if cell)
-        out.print(f"{rank}: {', '.join(fields)}", soft_wrap=True)
 
 
 def _person_text(match: Match) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,22 @@ def check_camera(image_id: str, camera: str | None) -> None:
     """
     if camera is not None and not (isinstance(camera, str) and storable(camera)):
         raise GalleryError(f"image {image_id!r}: camera must be a string of valid Unicode or None, got {camera!r}")
+
+
+def check_there(name: str, wanted: Iterable[int], there: Container[int]) -> None:
+    """Refuse detection_ids that nobody has.
+
+    Args:
+        name: the gallery's, and what they were given as, for the message.
+        wanted: the ids.
+        there: those that somebody has.
+
+    Raises:
+        GalleryError: names the first that nobody has.
+    """
+    for number in wanted:
+        if number not in there:
+            raise GalleryError(f"{name}: nobody has detection_id {number}; matches carry valid ones")
 
 
 def check_prefix(prefix: str) -> None:

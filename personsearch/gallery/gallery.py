@@ -22,6 +22,7 @@ from personsearch.gallery.checks import (
     check_camera,
     check_prefix,
     check_spec,
+    check_there,
     check_vectors,
     scene_row,
     seconds,
@@ -307,9 +308,7 @@ class Gallery:
         """
         with self._threads, self._store.snapshot():
             found = sightings(self._store, detection_ids)
-        for number in detection_ids:
-            if number not in found:
-                raise GalleryError(f"{self.path}: nobody has detection_id {number}; matches carry valid ones")
+        check_there(str(self.path), detection_ids, found)
         return [found[number] for number in detection_ids]
 
     def label(self, image_id: str, *, camera: str | None = None, time: float | None = None) -> bool:
@@ -573,8 +572,7 @@ class Gallery:
         """
         with self._threads:
             people = self._store.find_people([detection_id])
-        if detection_id not in people:
-            raise GalleryError(f"{self.path}: nobody has detection_id {detection_id}; matches carry valid ones")
+        check_there(str(self.path), [detection_id], people)
         person, _ = people[detection_id]
         embedding: Floats = unit(self._store.vectors([person]))[0]
         return embedding

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from personsearch.errors import GalleryError
+from personsearch.errors import GalleryError, ImageError
 from personsearch.gallery.gallery import Gallery
 from personsearch.results import Floats
 
@@ -24,6 +24,24 @@ class Known:
 
     embeddings: Floats
     detection_ids: tuple[int, ...] = ()
+
+
+def require_one_kind(given: Mapping[str, bool], *, like: bool, nobody: str) -> None:
+    """Refuse a search for nobody, or for people of several kinds at once.
+
+    Args:
+        given: what a search can be for, in the caller's words -> whether it is given.
+        like: whether detections are given, which alone are enough and go with everything.
+        nobody: the message where nothing is given.
+
+    Raises:
+        ImageError: says what to leave out or to give.
+    """
+    named = [name for name, there in given.items() if there]
+    if len(named) > 1:
+        raise ImageError(f"{' and '.join(named)} are given, but a search is for one of these; leave out the others")
+    if not named and not like:
+        raise ImageError(nobody)
 
 
 def known(gallery: Gallery, *, track: int | None = None, person: int | None = None, like: Sequence[int] = ()) -> Known:

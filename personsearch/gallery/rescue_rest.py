@@ -11,7 +11,7 @@ from typing import Any
 from personsearch.gallery.faults import UNREADABLE
 from personsearch.gallery.people.decisions import SETTINGS, Belonging, assign, prepare
 from personsearch.gallery.store import Store, note_sum, row_sum
-from personsearch.gallery.track_rows import COLUMNS, LAST_TRACK, ViewRow, keep_track_ids, store_views
+from personsearch.gallery.track_rows import COLUMNS, LAST_TRACK, ViewRow, keep_track_ids, prepare_tracks, store_views
 
 
 def copy_rest(db: sqlite3.Connection, store: Store, ids: Mapping[int, int], *, whole: bool) -> int:
@@ -46,6 +46,7 @@ def _copy_tracks(db: sqlite3.Connection, store: Store, ids: Mapping[int, int]) -
     rows = [ViewRow(*row) for row in _scan(db, "track_view", COLUMNS)]
     intact = [row for row in rows if row.intact]
     if rows:
+        prepare_tracks(store)
         store_views(store, [replace(row, person=ids[row.person]) for row in intact if row.person in ids])
         last = max((row.track for row in intact), default=0)
         with suppress(*UNREADABLE, TypeError, ValueError):

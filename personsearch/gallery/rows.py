@@ -158,9 +158,9 @@ def stored_vectors(raw: Sequence[bytes], dim: int) -> NDArray[np.float16]:
     return np.frombuffer(b"".join(raw), dtype=EMBEDDING).reshape(-1, dim)
 
 
-def unit(stored: NDArray[np.float16]) -> Floats:
-    """Return stored embeddings as float32 and restore their unit length, which rounding to half precision loses."""
-    vectors = stored.astype(np.float32)
+def unit(vectors: NDArray[np.floating[Any]]) -> Floats:
+    """Return embeddings as float32 of unit length, which rounding to half precision and taking means lose."""
+    vectors = vectors.astype(np.float32)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors /= np.maximum(norms, np.finfo(np.float32).tiny)
     return vectors

@@ -8,7 +8,7 @@ whatever the filters and options.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery.cameras import Correction
 from personsearch.gallery.catalogue import Filters
+from personsearch.gallery.checks import check_there
 from personsearch.gallery.faults import damaged
 from personsearch.gallery.index import Index, Mask
 from personsearch.gallery.rows import ImageRow, PersonRow, unit
@@ -23,7 +24,7 @@ from personsearch.gallery.sightings import sightings
 from personsearch.gallery.store import Store
 from personsearch.gallery.track_rows import find_tracks, tracks_of
 from personsearch.gallery.view import View
-from personsearch.results import Floats, Match, Sighting
+from personsearch.results import Floats, Match
 
 Combine: TypeAlias = Literal["mean", "best"]
 
@@ -111,7 +112,7 @@ def find(view: View, store: Store, groups: Sequence[Floats], wanted: Wanted) -> 
     # One part is in this order already.
     found = [sorted(ranking, key=lambda one: (-one[0], one[1])) for ranking in found]
     seen = sightings(store, {number for ranking in found for _, number in ranking})
-    return [[_match(seen[number], similarity) for similarity, number in ranking] for ranking in found]
+    return [[Match(similarity=similarity, **vars(seen[number])) for similarity, number in ranking] for ranking in found]
 
 
 def _nearest(
@@ -188,11 +189,6 @@ def _ranked(
     return ranking
 
 
-def _match(sighting: Sighting, similarity: float) -> Match:
-    known = {one.name: getattr(sighting, one.name) for one in fields(sighting)}
-    return Match(similarity=similarity, **known)
-
-
 def target(
     view: View, store: Store, queries: Floats, wanted: Wanted, combine: Combine, like: Collection[int]
 ) -> Floats:
@@ -246,9 +242,7 @@ def _embeddings(store: Store, name: str, detection_ids: Collection[int], correct
     """Return the embeddings (N, D) of stored people; each counts once."""
     wanted = sorted(set(detection_ids))
     people = store.find_people(wanted) if wanted else {}
-    for number in wanted:
-        if number not in people:
-            raise GalleryError(f"{store.path}: {name}: nobody has detection_id {number}; matches carry valid ones")
+    check_there(f"{store.path}: {name}", wanted, people)
     vectors = unit(store.vectors([people[number][0] for number in wanted]))
     if correction is None:
         return vectors

@@ -115,7 +115,7 @@ def store_tracks(
     """
     if not tracks:
         return
-    _prepare(store)
+    prepare_tracks(store)
     [[last]] = store.read("SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?", (LAST_TRACK,))
     rows = []
     for number, track in enumerate(tracks, start=last + 1):
@@ -132,8 +132,7 @@ def store_tracks(
 
 
 def store_views(store: Store, rows: Iterable[ViewRow]) -> None:
-    """Store views of tracks; call inside a transaction."""
-    _prepare(store)
+    """Store views of tracks; call inside a transaction, after :func:`prepare_tracks`."""
     for row in rows:
         store.write("INSERT INTO track_view VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row.values())
 
@@ -143,7 +142,8 @@ def keep_track_ids(store: Store, last: int) -> None:
     store.write("UPDATE meta SET value = ? WHERE key = ?", (str(last), LAST_TRACK))
 
 
-def _prepare(store: Store) -> None:
+def prepare_tracks(store: Store) -> None:
+    """Make the table if it is not there; call inside a transaction."""
     for statement in _SCHEMA:
         store.write(statement)
 

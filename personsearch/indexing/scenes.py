@@ -45,32 +45,6 @@ def index_sources(
     crops: bool = False,
     replace: bool = False,
 ) -> IndexReport:
-    """Detect everybody in the sources, store them and log what was not done; see :func:`index_scenes`."""
-    report = index_scenes(
-        runner,
-        sources,
-        gallery,
-        channel_order=channel_order,
-        batch_size=batch_size,
-        progress=progress,
-        crops=crops,
-        replace=replace,
-    )
-    log_report(report)
-    return report
-
-
-def index_scenes(
-    runner: Runner,
-    sources: Sources,
-    gallery: Gallery,
-    *,
-    channel_order: ChannelOrder,
-    batch_size: int,
-    progress: bool | None,
-    crops: bool = False,
-    replace: bool = False,
-) -> IndexReport:
     """Detect everybody in the sources and store them; see ``PersonSearcher.index``.
 
     Args:

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from personsearch.batching import read_ahead
-from personsearch.errors import ConfigError
 from personsearch.gallery import Gallery
 from personsearch.indexing.same_content import TRACKS
-from personsearch.indexing.scenes import UNUSABLE, Prepared, index_scenes, log_report, prepared
+from personsearch.indexing.scenes import UNUSABLE, Prepared, index_sources, prepared
 from personsearch.indexing.stored_tracks import ReadSoFar, begun_of
 from personsearch.listing import Entry
 from personsearch.people import NewScene, NewTrack, NewView
@@ -62,7 +61,6 @@ def index_tracks(
     channel_order: ChannelOrder,
     batch_size: int,
     progress: bool | None,
-    crops: bool = False,
     replace: bool = False,
 ) -> IndexReport:
     """Follow the people of the videos and store their tracks; stills are indexed as ever.
@@ -74,19 +72,13 @@ def index_tracks(
         channel_order: of arrays and tensors.
         batch_size: images of one canvas size that go through the network together.
         progress: None = a bar on a terminal.
-        crops: refused, as nobody can be followed through pictures of one person each.
         replace: index again what is stored under the same name with other content or in another way.
-
-    Raises:
-        ConfigError: ``crops``.
     """
-    if crops:
-        raise ConfigError("people are followed through whole frames: give tracks or crops, not both")
     videos = [entry for entry in sources.entries if entry.is_video]
     stills = _only(sources, [entry for entry in sources.entries if not entry.is_video])
     if stills.entries:
         logger.info("%d pictures are indexed one by one; people are followed in videos", len(stills.entries))
-    report = index_scenes(
+    report = index_sources(
         runner,
         stills,
         gallery,
@@ -107,9 +99,7 @@ def index_tracks(
             except UNUSABLE as error:
                 counts.failed.append((entry.printable, str(error)))
                 bar.advance()
-    report = _with_videos(report, counts)
-    log_report(report)
-    return report
+    return _with_videos(report, counts)
 
 
 def _only(sources: Sources, entries: list[Entry]) -> Sources:

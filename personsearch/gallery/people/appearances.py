@@ -73,7 +73,7 @@ def _units(found: Sequence[_Appearance], places: Mapping[str, str], dim: int) ->
         (one.scene.time, one.scene.time) if one.track is None else (one.track.first, one.track.last) for one in found
     ]
     return Units(
-        embeddings=_normalised(np.array([one.sum for one in found], np.float64).reshape(len(found), dim)),
+        embeddings=unit(np.array([one.sum for one in found], np.float64).reshape(len(found), dim)),
         # Two recordings need not have one clock, even of one camera: "at once" is said within one alone.
         views=_codes([None if one.track is None else one.scene.image_id.rstrip(NUMBER) for one in found]),
         scenes=np.array([one.scene.id if one.track is None else -1 for one in found], np.int64),
@@ -123,10 +123,5 @@ def mean_embedding(store: Store, detection_ids: Sequence[int]) -> Floats:
     if len(people) < len(frames):
         raise store.corrupt("somebody who has been followed or grouped is missing")
     weights = np.array([[frames[person.id]] for person in people], np.float64)
-    mean: Floats = _normalised((unit(store.vectors(people)) * weights).sum(axis=0, keepdims=True))[0]
+    mean: Floats = unit((unit(store.vectors(people)) * weights).sum(axis=0, keepdims=True))[0]
     return mean
-
-
-def _normalised(vectors: NDArray[np.float64]) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float64).tiny), np.float32)
