@@ -140,6 +140,7 @@ class Gallery:
         *,
         mode: Literal["a", "r"] = "a",
         calibration: Calibration | None = None,
+        wait: float = 0.0,
     ) -> Gallery:
         """Open a gallery.
 
@@ -150,16 +151,21 @@ class Gallery:
             mode: ``"a"`` to add and search, making the gallery if there is none; ``"r"`` to search only.
             calibration: of these weights (``searcher.calibration``); searches then fill each match's probability and
                 accept ``max_false_match_rate``.
+            wait: seconds to wait for another writer to finish (``mode="a"``). Programs that write to one gallery for
+                hours take turns by opening it for each piece of work.
 
         Raises:
+            ValueError: the mode is neither, or ``wait`` is below 0.
             GalleryError: there is no gallery and no spec to make one, or the folder cannot be written to.
             GalleryMismatchError: it holds embeddings of other weights, or the calibration belongs to others.
-            GalleryLockedError: another process has it open for writing (``mode="a"``).
+            GalleryLockedError: another process has it open for writing (``mode="a"``), and did for all of ``wait``.
             GalleryCorruptError: the database is damaged.
         """
         if mode not in ("a", "r"):
             raise ValueError(f"mode must be 'a' or 'r', got {mode!r}")
-        gallery = cls(*open_folder(Path(path), write=mode == "a", spec=spec))
+        if not wait >= 0:
+            raise ValueError(f"wait must be at least 0 seconds, got {wait}")
+        gallery = cls(*open_folder(Path(path), write=mode == "a", spec=spec, wait=wait))
         try:
             if spec is not None:
                 gallery.require(spec)

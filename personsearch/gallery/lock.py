@@ -13,10 +13,14 @@ LOCK = "writer.lock"
 OWNER = "writer.pid"
 
 
-def acquire_writer_lock(folder: Path) -> FileLock:
+def acquire_writer_lock(folder: Path, wait: float = 0.0) -> FileLock:
     """Become the writer of the gallery in a folder; the lock ends when the process does, if not before.
 
     Any thread of the process may release the lock, whichever acquired it.
+
+    Args:
+        folder: the gallery's.
+        wait: seconds to wait for another writer to finish.
 
     Raises:
         GalleryLockedError: somebody else is the writer; names the process.
@@ -24,7 +28,7 @@ def acquire_writer_lock(folder: Path) -> FileLock:
     """
     lock = FileLock(folder / LOCK, thread_local=False)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait)
     except Timeout:
         owner = folder / OWNER
         pid = owner.read_text(encoding="ascii").strip() if owner.exists() else "unknown"

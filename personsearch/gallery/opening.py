@@ -13,13 +13,14 @@ from personsearch.gallery.store import Store
 from personsearch.results import Spec
 
 
-def open_folder(folder: Path, *, write: bool, spec: Spec | None) -> tuple[Store, FileLock | None]:
+def open_folder(folder: Path, *, write: bool, spec: Spec | None, wait: float = 0.0) -> tuple[Store, FileLock | None]:
     """Open the database of a gallery.
 
     Args:
         folder: the gallery's.
         write: become its only writer; otherwise open it for reading.
         spec: the weights of a new gallery, which a writer makes if there is none; None = there must be one.
+        wait: seconds to wait for another writer to finish.
 
     Returns:
         The database, and the writer's lock; None for a reader.
@@ -39,7 +40,7 @@ def open_folder(folder: Path, *, write: bool, spec: Spec | None) -> tuple[Store,
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:  # a file is in the way, or the folder above is not ours
         raise GalleryError(f"{folder}: this folder cannot be made ({error.strerror}); name another one") from None
-    lock = acquire_writer_lock(folder)
+    lock = acquire_writer_lock(folder, wait)
     try:
         return Store(folder, readonly=False, create=create), lock
     except BaseException:

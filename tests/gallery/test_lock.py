@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from personsearch.errors import GalleryError, GalleryLockedError
+from personsearch.gallery import Gallery
 from personsearch.gallery.lock import OWNER, acquire_writer_lock
+from tests.gallery import toy
 
 ANOTHER = """
 import sys
@@ -55,6 +57,30 @@ def test_a_lock_acquired_in_one_thread_is_released_in_another(tmp_path: Path) ->
     in_a_thread(lock.release)
     assert not lock.is_locked
     acquire_writer_lock(tmp_path).release()
+
+
+def test_a_writer_that_waits_comes_next(tmp_path: Path) -> None:
+    Gallery.open(tmp_path, toy.spec()).close()
+    first = Gallery.open(tmp_path)
+    entered: list[int] = []
+
+    def second() -> None:
+        with Gallery.open(tmp_path, wait=60) as gallery:
+            entered.append(gallery.num_images)
+
+    waiting = threading.Thread(target=second)
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    assert not entered
+    first.close()
+    waiting.join()
+    assert entered == [0]
+
+
+def test_a_wait_below_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="wait must be at least 0 seconds, got -1"):
+        Gallery.open(tmp_path, toy.spec(), wait=-1)
 
 
 def test_an_owner_that_left_no_process_id(tmp_path: Path) -> None:
