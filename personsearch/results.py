@@ -233,6 +233,23 @@ class StoredScene:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimeBin:
+    """A stretch of time, and what a gallery holds of it.
+
+    Attributes:
+        start: seconds.
+        end: seconds; what is at this very moment belongs to the next stretch, except in the last one.
+        scenes: how many scenes there are.
+        people: how many people are in them.
+    """
+
+    start: float
+    end: float
+    scenes: int
+    people: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class IndexReport:
     """What ``index`` did, and what it did not.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
@@ -33,6 +32,7 @@ from personsearch.gallery.opening import open_folder
 from personsearch.gallery.people.decisions import check_decisions, num_individuals
 from personsearch.gallery.people.people import People
 from personsearch.gallery.rows import ImageRow, stored_detections, unit
+from personsearch.gallery.scenes import Scenes, stored_scene
 from personsearch.gallery.sightings import sightings
 from personsearch.gallery.store import Store
 from personsearch.gallery.track_rows import all_tracks, num_tracks
@@ -95,6 +95,7 @@ class Gallery:
         self._upkeep = Upkeep(store)
         self._view = View(store, self._upkeep)
         self._tracks = Tracks(store, self._threads, writable=self._writable)
+        self._scenes = Scenes(store, self._threads)
         self._people = People(
             store,
             self._threads,
@@ -112,6 +113,11 @@ class Gallery:
     def tracks(self) -> Tracks:
         """The people who were followed through consecutive frames."""
         return self._tracks
+
+    @property
+    def scenes(self) -> Scenes:
+        """The scenes by time, page by page."""
+        return self._scenes
 
     @property
     def spec(self) -> Spec:
@@ -243,15 +249,7 @@ class Gallery:
         """Return what is stored of a scene; None where none has this id."""
         with self._threads:
             row = self._store.image(image_id)
-        if row is None:
-            return None
-        return StoredScene(
-            image_id=row.image_id,
-            camera=row.camera,
-            time=row.time,
-            image_size=(row.height, row.width),
-            extra=json.loads(row.extra),
-        )
+        return None if row is None else stored_scene(row)
 
     def add(
         self,

@@ -410,6 +410,22 @@ class Store:
             while chunk := rows.fetchmany(CHUNK):
                 yield [self._checked(PersonRow.of(row)) for row in chunk]
 
+    def find_images(self, rest: str, values: Sequence[object] = ()) -> list[ImageRow]:
+        """Return the scenes that a query asks for, given what follows its FROM."""
+        rows = self.read(f"SELECT {', '.join(IMAGE_COLUMNS)} FROM image {rest}", values)
+        return [self._checked(ImageRow(*row)) for row in rows]
+
+    def people_in(self, image_ids: Sequence[str]) -> dict[str, list[int]]:
+        """Return the detection_ids of scenes, rising; scenes that are not there, or show nobody, are absent."""
+        found: dict[str, list[int]] = {}
+        for image_id, person in self.read(
+            "SELECT image.image_id, person.id FROM image JOIN person ON person.image = image.id "
+            "WHERE image.image_id IN (SELECT value FROM json_each(?)) ORDER BY person.id",
+            (json.dumps([one for one in image_ids if storable(one)]),),
+        ):
+            found.setdefault(image_id, []).append(person)
+        return found
+
     def find_people(self, ids: Iterable[int]) -> dict[int, tuple[PersonRow, ImageRow]]:
         """Return the stored people among ``ids`` with their scenes; ids that are gone are absent."""
         columns = [f"person.{name}" for name in PERSON_COLUMNS] + [f"image.{name}" for name in IMAGE_COLUMNS]
