@@ -13,22 +13,19 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from personsearch.batching import read_ahead
 from personsearch.gallery import Gallery
-from personsearch.indexing.same_content import TRACKS
+from personsearch.indexing.new_tracks import Seen, new_track, scenes_of
 from personsearch.indexing.scenes import UNUSABLE, Prepared, index_sources, prepared
 from personsearch.indexing.stored_tracks import ReadSoFar, begun_of
 from personsearch.listing import Entry
-from personsearch.people import NewScene, NewTrack, NewView
 from personsearch.pictures.decode import ChannelOrder
 from personsearch.pictures.video import Damage, frame_of, frames_prefix
 from personsearch.progress import Progress
 from personsearch.results import Detections, IndexReport
 from personsearch.runner import Ready, Runner, Settings
 from personsearch.sources import Source, Sources
-from personsearch.tracking import RULES, Followed, Follower, Frame, View, sharpness_of
+from personsearch.tracking import RULES, Followed, Follower, Frame, sharpness_of
 
 logger = logging.getLogger(__name__)
 
@@ -210,15 +207,6 @@ def _follow(
         counts.damaged.append((entry.image_id, str(lost)))
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What is stored with a frame besides its people."""
-
-    camera: str | None
-    time: float | None
-    extra: dict[str, Any]
-
-
 class _Piece:
     """What was seen since nobody was being followed, until it is stored."""
 
@@ -226,7 +214,7 @@ class _Piece:
         self._gallery, self._prefix, self._counts = gallery, prefix, counts
         self._follower = Follower()
         self._ended: list[Followed] = []
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, Seen] = {}
         self._frames = self._quiet = 0
 
     def take(self, scene: Prepared, detections: Detections) -> bool:
@@ -241,7 +229,7 @@ class _Piece:
         )
         self._ended += self._follower.update(frame)
         if len(detections):
-            self._seen[source.image_id] = _Seen(source.camera, source.time, scene.extra)
+            self._seen[source.image_id] = Seen(source.camera, source.time, scene.extra)
         self._frames += 1
         if self._follower.empty:
             self._quiet += 1
@@ -259,57 +247,12 @@ class _Piece:
     def store(self, note: ReadSoFar) -> None:
         """Store the tracks that have ended, with the note how far the video was read."""
         tracks = sorted(self._ended, key=lambda track: (track.first, track.number))
-        scenes, rows = _scenes(tracks, self._seen)
+        scenes, rows = scenes_of(tracks, self._seen)
         self._gallery.tracks.add(
-            scenes, [_new_track(track, rows, self._seen) for track in tracks], note=(self._prefix, note.to_bytes())
+            scenes, [new_track(track, rows, self._seen) for track in tracks], note=(self._prefix, note.to_bytes())
         )
         self._counts.added += len(scenes)
         self._counts.people += sum(len(scene.detections) for scene in scenes)
         self._counts.tracks += len(tracks)
         self._ended, self._seen = [], {}
         self._frames = self._quiet = 0
-
-
-def _scenes(tracks: list[Followed], seen: dict[str, _Seen]) -> tuple[list[NewScene], dict[tuple[str, int], int]]:
-    """Return the scenes that show the tracks' views, and the row in its scene that each view gets."""
-    shown: dict[str, list[View]] = {}
-    for track in tracks:
-        for view in track.views:
-            shown.setdefault(view.image_id, []).append(view)
-    scenes: list[NewScene] = []
-    rows: dict[tuple[str, int], int] = {}
-    for image_id, scene in seen.items():  # in the order of the video
-        views = sorted(shown.get(image_id, []), key=lambda view: view.row)
-        if not views:
-            continue
-        rows |= {(image_id, view.row): row for row, view in enumerate(views)}
-        scenes.append(
-            NewScene(
-                image_id=image_id,
-                detections=Detections(
-                    boxes=np.stack([view.box for view in views]),
-                    scores=np.array([view.score for view in views], dtype=np.float32),
-                    embeddings=np.stack([view.embedding for view in views]),
-                    image_size=views[0].image_size,
-                    image_id=image_id,
-                ),
-                camera=scene.camera,
-                time=scene.time,
-                extra=scene.extra | {TRACKS: True},
-            )
-        )
-    return scenes, rows
-
-
-def _new_track(track: Followed, rows: dict[tuple[str, int], int], seen: dict[str, _Seen]) -> NewTrack:
-    best = track.views[0]
-    time = seen[best.image_id].time
-    behind = None if time is None else time - best.seconds  # from the video's clock to that of the scenes' times
-    return NewTrack(
-        views=tuple(
-            NewView(image_id=view.image_id, row=rows[view.image_id, view.row], frames=view.frames)
-            for view in track.views
-        ),
-        first=None if behind is None else track.first + behind,
-        last=None if behind is None else track.last + behind,
-    )

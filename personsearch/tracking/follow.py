@@ -65,6 +65,29 @@ class Followed:
     views: tuple[View, ...]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OpenTrack:
+    """A track that is being followed, as it is now.
+
+    Attributes:
+        number: as that of the track once it has ended.
+        first: seconds of the first frame that shows the person.
+        last: seconds of the last one so far.
+        frames: in how many frames the person was seen.
+        box: (4,) float64 xyxy, pixels of the last of these frames.
+        embedding: (D,) float32, unit length: the mean of all of them.
+        image_ids: the frames that may become views.
+    """
+
+    number: int
+    first: float
+    last: float
+    frames: int
+    box: NDArray[np.float64]
+    embedding: Floats
+    image_ids: frozenset[str]
+
+
 @dataclass(eq=False)
 class _Open:
     """A track that is being followed: where it was last, sums, and a handful of groups."""
@@ -121,6 +144,30 @@ class Follower:
     def numbers(self) -> tuple[int, ...]:
         """The number of the track of each detection of the last frame, in the order of the detections."""
         return self._numbers
+
+    @property
+    def open_tracks(self) -> list[OpenTrack]:
+        """Those who are being followed now, by number; those whom the last frame shows have its time as ``last``.
+
+        Example:
+            >>> from personsearch.tracking import Follower, Frame
+            >>> follower = Follower()
+            >>> ended = follower.update(Frame(image_id="0.jpg", seconds=0.0, detections=detections))
+            >>> [track.frames for track in follower.open_tracks] == [1] * len(detections)
+            True
+        """
+        return [
+            OpenTrack(
+                number=track.number,
+                first=track.first,
+                last=track.last,
+                frames=track.frames,
+                box=track.box,
+                embedding=unit(track.total),
+                image_ids=frozenset(group.best.image_id for group in track.groups),
+            )
+            for track in self._open
+        ]
 
     def update(self, frame: Frame) -> list[Followed]:
         """Take in the next frame.
