@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from personsearch.cli.common import Json, counted, err, out, print_json, searcher_for, table_of
+from personsearch.cli.gallery_export import export
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery import Gallery, rescue
 from personsearch.gallery.index import IndexKind
@@ -20,6 +21,8 @@ from personsearch.results import RescueReport
 app = typer.Typer(help="Look after a gallery.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(help="The gallery's folder.")]
+
+app.command()(export)
 
 
 @app.command()
