@@ -189,9 +189,14 @@ class Gallery:
         """
         check_spec(str(self.path), self.spec, spec)
 
-    def close(self) -> None:
-        """Close the gallery and let others write. The writer leaves a cache of the index, which makes opening quick."""
-        self._close(save=True)
+    def close(self, *, cache: bool = True) -> None:
+        """Close the gallery and let others write. The writer leaves a cache of the index, which makes opening quick.
+
+        Args:
+            cache: False = leave none, for who opens a gallery every few seconds to add a little: where a cache is due,
+                making it reads the whole gallery.
+        """
+        self._close(save=cache)
 
     def _close(self, *, save: bool) -> None:
         with self._threads:
