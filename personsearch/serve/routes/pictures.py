@@ -1,0 +1,79 @@
+"""Stored people and their pictures. Which file is read is what the gallery says, never what a request does."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from PIL import Image
+
+from personsearch.serve.crops import jpeg
+from personsearch.serve.records import SightingRecord
+from personsearch.serve.routes.common import Number, jpeg_answer, refusals
+from personsearch.serve.service import Ours
+from personsearch.serve.telling import sighting_records
+
+router = APIRouter(prefix="/api/detections", tags=["pictures"])
+
+#: Seconds that a browser shows a picture without asking: somebody who is erased is seen there as long at most.
+_FRESH = 60
+
+
+@router.get("/{number}", summary="One stored person", responses=refusals(404))
+def detection(service: Ours, number: Number) -> SightingRecord:
+    """Return where and when a stored person was seen."""
+    sighting = service.sighting(number)
+    with service.desk.reading() as gallery:
+        [record] = sighting_records(gallery, [sighting])
+    return record
+
+
+@router.get(
+    "/{number}/crop.jpg",
+    summary="A picture of a stored person",
+    response_class=Response,
+    responses={**refusals(404), **jpeg_answer("The person with a little around; never magnified.")},
+)
+def crop(
+    service: Ours,
+    request: Request,
+    number: Number,
+    height: Annotated[int, Query(ge=64, le=1024, description="Of the picture at most, pixels.")] = 256,
+) -> Response:
+    """Return a picture of the person, cut out of the scene's file, which must hold what it held when it was indexed."""
+    sighting = service.sighting(number)
+    return _answer(request, service.crops.crop(sighting, height, service.sightings))
+
+
+@router.get(
+    "/{number}/scene.jpg",
+    summary="The scene of a stored person",
+    response_class=Response,
+    responses={
+        **refusals(404),
+        **jpeg_answer("The whole scene, nothing drawn into it; X-Scene-Width and X-Scene-Height are its own size."),
+    },
+)
+def scene(
+    service: Ours,
+    request: Request,
+    number: Number,
+    width: Annotated[int, Query(ge=64, le=8192, description="Of the picture at most, pixels.")] = 1280,
+) -> Response:
+    """Return the picture of the scene that the person was found in."""
+    picture = service.crops.scene(service.sighting(number))
+    size = {"X-Scene-Width": str(picture.width), "X-Scene-Height": str(picture.height)}
+    if picture.width > width:
+        height = max(1, round(picture.height * width / picture.width))
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    return _answer(request, jpeg(picture), size)
+
+
+def _answer(request: Request, data: bytes, headers: dict[str, str] | None = None) -> Response:
+    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": f"private, max-age={_FRESH}", **(headers or {})}
+    known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if tag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type="image/jpeg", headers=headers)

@@ -1,0 +1,216 @@
+"""What the gallery says of people and scenes, as records of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from personsearch.calibration import Calibration
+from personsearch.gallery import Gallery
+from personsearch.people import Decision, Person
+from personsearch.pictures.people import best_views
+from personsearch.pictures.times import time_text
+from personsearch.results import Match, Sighting, StoredScene, Track
+from personsearch.serve.crops import is_there
+from personsearch.serve.records import (
+    AppearanceRecord,
+    CalibrationRecord,
+    DecisionRecord,
+    MatchRecord,
+    PersonDetail,
+    PersonRecord,
+    SceneRecord,
+    SightingRecord,
+    ThresholdRecord,
+    TrackSpan,
+)
+
+#: Image_id -> (height, width).
+Sizes = dict[str, tuple[int, int]]
+
+
+def sizes_of(gallery: Gallery, sightings: Iterable[Sighting]) -> Sizes:
+    """Return the sizes of the scenes of some people; those that are gone are absent."""
+    sizes: Sizes = {}
+    for name in dict.fromkeys(one.image_id for one in sightings):
+        scene = gallery.scene(name)
+        if scene is not None:
+            sizes[name] = scene.image_size
+    return sizes
+
+
+def sighting_records(gallery: Gallery, sightings: Sequence[Sighting]) -> list[SightingRecord]:
+    """Return records of stored people."""
+    sizes = sizes_of(gallery, sightings)
+    return [SightingRecord(**_fields(one, sizes)) for one in sightings]
+
+
+def match_records(gallery: Gallery, matches: Sequence[Match]) -> list[MatchRecord]:
+    """Return records of matches, each with how rare its similarity is among strangers."""
+    sizes, calibration = sizes_of(gallery, matches), gallery.calibration
+    records = []
+    for match in matches:
+        rate = rate_of(match.similarity, calibration)
+        records.append(
+            MatchRecord(
+                **_fields(match, sizes),
+                similarity=match.similarity,
+                probability=match.probability,
+                false_match_rate=rate,
+                one_in=None if rate is None else round(1 / rate),
+            )
+        )
+    return records
+
+
+def rate_of(similarity: float, calibration: Calibration | None) -> float | None:
+    """Return the smallest false-match rate of a calibration whose threshold a similarity reaches; None = of none.
+
+    At most this share of the pairs of different people look so alike.
+    """
+    if calibration is None:
+        return None
+    reached = [
+        one.rate for one in calibration.thresholds if one.similarity is not None and similarity >= one.similarity
+    ]
+    return min(reached, default=None)
+
+
+def calibration_record(calibration: Calibration | None) -> CalibrationRecord | None:
+    """Return what similarities mean, as far as the calibration could say."""
+    if calibration is None:
+        return None
+    return CalibrationRecord(
+        dataset=calibration.dataset,
+        thresholds=[
+            ThresholdRecord(
+                rate=one.rate,
+                one_in=round(1 / one.rate),
+                similarity=one.similarity,
+                true_match_rate=one.true_match_rate,
+            )
+            for one in calibration.thresholds
+            if one.similarity is not None
+        ],
+        similarities=list(calibration.similarities),
+        probabilities=list(calibration.probabilities),
+    )
+
+
+def scene_record(scene: StoredScene, people: Sequence[Sighting]) -> SceneRecord:
+    """Return the record of a scene."""
+    sizes = {scene.image_id: scene.image_size}
+    return SceneRecord(
+        image_id=scene.image_id,
+        camera=scene.camera,
+        time=scene.time,
+        time_text=text_of(scene.time),
+        image_size=scene.image_size,
+        people=[SightingRecord(**_fields(one, sizes)) for one in people],
+    )
+
+
+def person_records(gallery: Gallery, people: Sequence[Person]) -> tuple[list[PersonRecord], list[Sighting]]:
+    """Return records of people, and the sightings that are their covers."""
+    covers = gallery.sightings([cover_of(person) for person in people])
+    records = [
+        PersonRecord(**_person(person), appearances=len(person.appearances), cover=cover)
+        for person, cover in zip(people, sighting_records(gallery, covers), strict=True)
+    ]
+    return records, covers
+
+
+def person_detail(gallery: Gallery, person: Person) -> tuple[PersonDetail, list[Sighting]]:
+    """Return everything about a person, and all sightings."""
+    sightings = gallery.sightings(person.detection_ids)
+    records = {one.detection_id: one for one in sighting_records(gallery, sightings)}
+    detail = PersonDetail(
+        **_person(person),
+        cover=records[cover_of(person)],
+        appearances=[
+            AppearanceRecord(
+                track_id=one.track_id,
+                camera=one.camera,
+                **_span(one.first, one.last),
+                frames=one.frames,
+                sightings=[records[number] for number in one.detection_ids],
+            )
+            for one in person.appearances
+        ],
+    )
+    return detail, sightings
+
+
+def cover_of(person: Person) -> int:
+    """Return the detection_id of what shows a person best."""
+    return best_views(person, 1)[0].detection_id
+
+
+def decision_record(decision: Decision) -> DecisionRecord:
+    """Return the record of a decision by hand."""
+    return DecisionRecord(
+        decision_id=decision.decision_id,
+        what=decision.what,
+        made=decision.made,
+        made_text=time_text(decision.made),
+        person_ids=list(decision.people),
+        name=decision.name,
+        text=_decision_text(decision),
+    )
+
+
+def _decision_text(decision: Decision) -> str:
+    people = decision.people
+    if decision.what == "merge":
+        *others, last = dict.fromkeys(people)
+        return f"people {', '.join(map(str, others))} and {last} are one person"
+    if decision.what == "split":
+        return f"person {people[-1]} is somebody else than person {people[0]}"
+    return f"person {people[0]} " + ("has no name" if decision.name is None else f"is called {decision.name}")
+
+
+def text_of(seconds: float | None) -> str | None:
+    """Write a time, if it is known."""
+    return None if seconds is None else time_text(seconds)
+
+
+def _span(first: float | None, last: float | None) -> dict[str, Any]:
+    return {"first": first, "last": last, "first_text": text_of(first), "last_text": text_of(last)}
+
+
+def _person(person: Person) -> dict[str, Any]:
+    return {
+        "person_id": person.person_id,
+        "name": person.name,
+        "by_hand": person.by_hand,
+        "detections": len(person.detection_ids),
+        "cameras": list(person.cameras),
+        **_span(person.first, person.last),
+    }
+
+
+def _track(track: Track | None) -> TrackSpan | None:
+    if track is None:
+        return None
+    return TrackSpan(track_id=track.track_id, **_span(track.first, track.last), frames=track.frames)
+
+
+def _fields(one: Sighting, sizes: Sizes) -> dict[str, Any]:
+    return {
+        "detection_id": one.detection_id,
+        "image_id": one.image_id,
+        "box": one.box,
+        "score": one.score,
+        "camera": one.camera,
+        "time": one.time,
+        "time_text": text_of(one.time),
+        "track_id": None if one.track is None else one.track.track_id,
+        "track": _track(one.track),
+        "person_id": one.person_id,
+        "person_name": one.person_name,
+        "image_size": sizes.get(one.image_id),
+        "crop": f"/api/detections/{one.detection_id}/crop.jpg",
+        "scene": f"/api/detections/{one.detection_id}/scene.jpg",
+        "picture": is_there(one) and Path(one.extra["path"]).is_file(),
+    }
