@@ -33,7 +33,7 @@ Rerank = Literal[
     "camera-mean",
     "camera-similarity",
 ]
-Format = Literal["coco", "prw", "cuhk-sysu", "mot", "mot-shared", "market"]
+Format = Literal["coco", "prw", "cuhk-sysu", "mot", "mot-shared", "market", "cvat", "label-studio"]
 
 
 class Preset(StrEnum):

@@ -11,6 +11,9 @@ from pathlib import Path
 from personsearch.datasets.dataset import Dataset, why_empty
 from personsearch.datasets.formats.coco import load_coco
 from personsearch.datasets.formats.cuhk_sysu import load_cuhk_sysu
+from personsearch.datasets.formats.cvat import FILE as CVAT_FILE
+from personsearch.datasets.formats.cvat import load_cvat
+from personsearch.datasets.formats.label_studio import is_label_studio, load_label_studio
 from personsearch.datasets.formats.market import load_market
 from personsearch.datasets.formats.mot import is_mot, load_mot
 from personsearch.datasets.formats.options import SPLITS, ReadOptions
@@ -40,7 +43,11 @@ class Format:
 
 
 def _is_coco(path: Path) -> bool:
-    return _has_split(_COCO)(path) if path.is_dir() else path.suffix == ".json"
+    return _has_split(_COCO)(path) if path.is_dir() else path.suffix == ".json" and not is_label_studio(path)
+
+
+def _is_cvat(path: Path) -> bool:
+    return (path / CVAT_FILE).is_file() if path.is_dir() else path.suffix == ".xml"
 
 
 def _has_split(mark: str, is_there: Callable[[Path], bool] = Path.is_file) -> Callable[[Path], bool]:
@@ -48,6 +55,8 @@ def _has_split(mark: str, is_there: Callable[[Path], bool] = Path.is_file) -> Ca
 
 
 _COCO, _PRW, _CUHK_SYSU, _MARKET = "{}.json", "frame_{}.mat", "annotation/Images.mat", "bounding_box_{}"
+#: The mark of a format whose sets are in one piece: no folder of sets holds it.
+_NO_SPLITS = f"{CVAT_FILE}/{{}}"
 
 FORMATS: Mapping[str, Format] = {
     "coco": Format(
@@ -68,6 +77,10 @@ FORMATS: Mapping[str, Format] = {
         load_market,
         _MARKET,
     ),
+    "cvat": Format('CVAT\'s XML ("CVAT for images 1.1", annotations.xml)', _is_cvat, load_cvat, _NO_SPLITS),
+    "label-studio": Format(
+        "Label Studio's JSON export (a .json file that holds a list)", is_label_studio, load_label_studio, _NO_SPLITS
+    ),
 }
 
 
@@ -87,11 +100,12 @@ def load_dataset(
     """Read a split of a set in any of :data:`FORMATS`.
 
     Args:
-        source: the set's folder, or a COCO-style json file.
+        source: the set's folder, or a file: COCO-style json, CVAT's XML, Label Studio's json.
         split: "train" or "test"; in a COCO-style folder, the name of any json file there. A set in one piece is read
             whole, but "train" has no queries unless they are asked for.
         format: a key of FORMATS; default: the one whose files are there.
-        images: folder of the images where they are not in their usual place (coco, prw, cuhk-sysu).
+        images: folder of the images where they are not in their usual place (coco, prw, cuhk-sysu, cvat,
+            label-studio).
         queries: a file, or a protocol of the set: CUHK-SYSU "G50" .. "G4000", "all", "occlusion", "resolution"; PRW
             "standard", "mini"; MOT "first". The default is the usual one.
         skip_bad: skip malformed rows and files and list them in ``accounting.skipped``. Without it they are an error
@@ -100,8 +114,8 @@ def load_dataset(
             reads it as it is and says so in the set's name.
         require_images: False reads COCO-style annotations whose images are missing; other formats take the sizes from
             the images.
-        people: names of the categories that are people (coco; mot: names or numbers of classes); others are left out.
-            Default: those called person, pedestrian, people or human, or else the only one in use.
+        people: names of the categories that are people (coco, cvat, label-studio; mot: names or numbers of classes);
+            others are left out. Default: those called person, pedestrian, people or human, or else the only one in use.
         allow_empty: return a set without a usable scene, or one whose boxes the rules of the format leave out to the
             last, with the reasons in its accounting. Otherwise it is an error.
 

@@ -39,8 +39,27 @@ def json_object(path: Path) -> dict[str, Any]:
     Raises:
         DatasetError: it cannot be read, or is no JSON object.
     """
+    data = _json(path)
+    if not isinstance(data, dict):
+        raise DatasetError(f"{path}: must hold a JSON object, not {type(data).__name__}")
+    return data
+
+
+def json_list(path: Path) -> list[Any]:
+    """Read a JSON list from a file, as :func:`json_object` reads an object.
+
+    Raises:
+        DatasetError: it cannot be read, or is no JSON list.
+    """
+    data = _json(path)
+    if not isinstance(data, list):
+        raise DatasetError(f"{path}: must hold a JSON list, not {type(data).__name__}")
+    return data
+
+
+def _json(path: Path) -> Any:
     try:
-        data = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except OSError as error:
         raise DatasetError(
             f"{path}: cannot be read ({error.strerror}); give the json file of the annotations"
@@ -51,9 +70,6 @@ def json_object(path: Path) -> dict[str, Any]:
         raise DatasetError(f"{path}: not valid JSON: {error}") from None
     except RecursionError:
         raise DatasetError(f"{path}: not usable JSON: lists within lists, thousands deep") from None
-    if not isinstance(data, dict):
-        raise DatasetError(f"{path}: must hold a JSON object, not {type(data).__name__}")
-    return data
 
 
 def children_of(folder: Path) -> list[Path]:
