@@ -11,7 +11,21 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from personsearch.cli import adapt, data, detect, evaluate, gallery, index, people, search, serve, synth, train, weights
+from personsearch.cli import (
+    adapt,
+    data,
+    detect,
+    evaluate,
+    gallery,
+    index,
+    people,
+    search,
+    serve,
+    synth,
+    train,
+    watch,
+    weights,
+)
 from personsearch.cli.common import Commands, err, out
 from personsearch.cli.faults import UNFINISHED, explain
 from personsearch.version import __version__
@@ -31,7 +45,16 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (search.demo, index.index, search.search, detect.detect, evaluate.evaluate, adapt.adapt, serve.serve):
+for command in (
+    search.demo,
+    index.index,
+    search.search,
+    detect.detect,
+    evaluate.evaluate,
+    adapt.adapt,
+    serve.serve,
+    watch.watch,
+):
     app.command()(command)
 for name, group in (
     ("data", data.app),
