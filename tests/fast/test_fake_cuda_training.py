@@ -90,6 +90,16 @@ def test_a_step_of_pretraining() -> None:
         require_on_device(stepper, stepper.step([crops(model)], 0, 0.1), REID)
 
 
+def test_a_step_of_pretraining_never_waits_nor_does_the_average_of_its_weights() -> None:
+    """The first step copies the weights into the average; the second is as all others are."""
+    model = preset(SMALL)
+    with fake_cuda() as device:
+        stepper = step_one(model, steps=EVERYTHING)
+        stepper.step([crops(model)], 0, 0.1)
+        with device.without_waiting("a step of pretraining"):
+            stepper.step([crops(model)], 1, 0.1)
+
+
 def test_a_step_of_finetuning() -> None:
     model = preset(LARGE)
     with fake_cuda():
