@@ -64,6 +64,8 @@ def load_cvat(source: Path, split: str, options: ReadOptions) -> Dataset:
         kept = kept_marks(image.marks, people, ledger)
         root, name = _place(path, options.images, image.name)
         try:
+            if not image.name:
+                raise ProblemError(path, "has no name", image.where)
             if min(image.size) < 1:
                 raise ProblemError(path, "width and height must be whole numbers above 0", image.where)
             scene = scene_of(
