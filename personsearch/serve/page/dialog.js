@@ -55,9 +55,13 @@ export function sightingDialog(context) {
 
   async function update(id) {
     if (id === null) {
+      if (dialog.open) {
+        // To whoever was looked at last, if the view shows them; else to where the dialog was opened.
+        const last = document.querySelector(`.match[data-detection="${shown?.detection_id}"] .crop`) ?? opener;
+        dialog.close();
+        if (last?.isConnected) last.focus();
+      }
       shown = null;
-      if (dialog.open) dialog.close();
-      opener?.isConnected && opener.focus();
       opener = null;
       return;
     }

@@ -25,7 +25,12 @@ export function matchGrid({ onJudge }) {
     event.preventDefault();
   }
 
+  let drawn = null;
+
   function update(matches, liked) {
+    const key = [...liked].join();
+    if (drawn?.matches === matches && drawn.key === key) return;
+    drawn = { matches, key };
     const focused = element.contains(document.activeElement) ? document.activeElement.closest(".match") : null;
     const was = focused && { id: focused.dataset.detection, at: [...element.children].indexOf(focused), part: partOf(document.activeElement) };
     fill(element, matches.map((one, index) => tile(one, index + 1, liked.has(one.detection_id), onJudge)));

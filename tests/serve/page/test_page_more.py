@@ -1,0 +1,182 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serve.page.conftest import serving
+from tests.serve.page.support import HOSTILE, ORANGE, TOKEN, Visit
+
+pytestmark = pytest.mark.slow
+
+
+def fail(route: Any, status: int, sentence: str) -> None:
+    route.fulfill(status=status, content_type="application/json", body=json.dumps({"error": sentence}))
+
+
+def test_a_dropped_picture_a_second_one_and_one_drawn_by_hand(visit: Any, scenes: list[Path]) -> None:
+    one: Visit = visit()
+    one.page.wait_for_selector(".scene-card")
+    one.drop(scenes[1])
+    one.page.wait_for_selector(".stage .box")
+    one.pick(1)
+    alone = one.page.locator(".match .similarity").first.inner_text()
+    one.drop(scenes[2])  # on the zone for another picture of the same person
+    one.page.get_by_text("Click whom you are looking for").wait_for()
+    assert one.page.locator(".picture-tabs button").all_inner_texts() == [scenes[1].name, scenes[2].name]
+    one.judged(lambda: one.page.locator(".stage .box").nth(1).click(position={"x": 8, "y": 8}))
+    assert one.page.locator(".query-item").count() == 2
+    assert one.page.locator(".match .similarity").first.inner_text() != alone
+    frame = one.page.locator(".stage .frame").bounding_box()
+    one.page.get_by_role("button", name="Draw a box").click()
+    one.page.mouse.move(frame["x"] + 0.4 * frame["width"], frame["y"] + 0.4 * frame["height"])
+    one.page.mouse.down()
+    one.page.mouse.move(frame["x"] + 0.5 * frame["width"], frame["y"] + 0.9 * frame["height"])
+    one.judged(one.page.mouse.up)
+    assert one.page.locator(".query-item").count() == 2  # the box that was chosen in that picture gave way
+    assert "drawn by hand" in one.page.locator(".query-list").inner_text()
+    one.judged(lambda: one.page.get_by_role("button", name="Take this picture out").nth(1).click())
+    assert one.page.locator(".query-item").count() == 1
+    assert one.page.locator(".match .similarity").first.inner_text() == alone
+
+
+def test_mistakes_are_told_where_they_happen(visit: Any, tmp_path: Path) -> None:
+    one: Visit = visit()
+    one.expected = {400, 415, 503}
+    one.page.wait_for_selector(".scene-card")
+    (tmp_path / "page.jpg").write_bytes(b"<html>")
+    one.drop(tmp_path / "page.jpg")
+    one.page.locator(".toast.error").wait_for()
+    assert (
+        "page.jpg" in one.page.locator(".toast.error").inner_text()
+        or "picture" in one.page.locator(".toast.error").inner_text()
+    )
+    assert one.page.locator(".welcome").is_visible()
+    one.example()
+    tries = []
+    one.page.route("**/api/search", lambda route: (tries.append(1), fail(route, 400, "k: is <b>wrong</b>; give 5")))
+    one.page.locator(".stage .box").nth(ORANGE).click(position={"x": 8, "y": 12})
+    one.page.get_by_text("k: is <b>wrong</b>; give 5").wait_for()
+    one.page.unroute("**/api/search")
+    one.page.get_by_role("button", name="Try again").click()
+    one.settled()
+    assert tries == [1]
+
+
+def test_no_calibration_no_words(visit: Any) -> None:
+    one: Visit = visit("#/timeline")
+
+    def without(route: Any) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        body["calibration"] = None
+        for match in body.get("matches", []):
+            match.update(probability=None, false_match_rate=None, one_in=None)
+        route.fulfill(response=answer, json=body)
+
+    for path in ("**/api/gallery", "**/api/search"):
+        one.page.route(path, without)
+    one.page.goto(one.address)
+    one.page.reload()
+    one.page.locator(".scene-card .box").first.click(position={"x": 5, "y": 5})
+    one.settled()
+    assert one.page.locator(".meaning").count() == 0
+    assert one.page.locator(".note").inner_text().startswith("These weights come without a calibration")
+    assert one.page.locator(".threshold-words").inner_text().startswith("These weights come without a calibration")
+    assert one.page.locator(".tick").count() == 0
+
+
+def test_a_picture_is_added_under_a_name_with_markup(visits: Any, copied: str, scenes: list[Path]) -> None:
+    one: Visit = visits(copied)
+    one.expected = {401}
+    page = one.page
+    page.get_by_label("Token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".scene-card")
+    one.drop(scenes[0])
+    page.wait_for_selector(".stage .box")
+    page.get_by_text("Add this picture to the gallery").click()
+    page.get_by_label("Name of the scene").fill(HOSTILE)
+    page.get_by_label("Camera, if known").fill(HOSTILE)
+    page.get_by_role("button", name="Add to the gallery").click()
+    page.get_by_text("The picture itself is not kept").wait_for()
+    one.pick(0)
+    hostile = page.locator(".match", has_text=HOSTILE).first
+    hostile.locator(".crop").click()
+    page.locator("dialog[open]").get_by_text(f"Scene {HOSTILE}").wait_for()
+    page.locator("dialog[open]").get_by_text("The picture is not at hand").wait_for()
+
+
+def test_a_stored_person_is_one_click_away(visit: Any) -> None:
+    one: Visit = visit()
+    box = one.page.locator(".scene-card .box").first
+    number = int(box.get_attribute("data-detection"))
+    box.click(position={"x": 5, "y": 5})
+    one.settled()
+    assert number not in one.matches()
+    assert "from the gallery" in one.page.locator(".query-item").inner_text()
+
+
+def test_a_service_that_only_reads_offers_nothing_that_writes(
+    visits: Any, demo: tuple[str, Path], tmp_path: Path, scenes: list[Path]
+) -> None:
+    with serving(tmp_path, demo[1], "--read-only") as address:
+        one: Visit = visits(address, "#/people")
+        page = one.page
+        page.wait_for_selector(".person-card")
+        assert "read only" in page.locator("#gallery-facts").inner_text()
+        assert page.locator(".pick, .tools button").count() == 0
+        page.locator(".person-card a").first.click()
+        page.wait_for_selector(".appearance")
+        assert page.get_by_role("button", name="Forget").count() == page.locator(".rename").count() == 0
+        page.goto(address + "#/search")
+        page.wait_for_selector(".scene-card")
+        assert not page.get_by_role("button", name="Try the example").count()
+        one.drop(scenes[0])
+        page.wait_for_selector(".stage .box")
+        assert not page.get_by_text("Add this picture").count()
+        page.get_by_role("button", name="Search for person 1").click()
+        one.settled()
+        one.close()
+
+
+def test_an_empty_gallery_fills_from_the_page(visits: Any, tmp_path: Path, scenes: list[Path]) -> None:
+    """One scene kept with its picture, grouped, then searched: all from the page."""
+    with serving(tmp_path, tmp_path / "new", "--pictures", tmp_path / "kept") as address:
+        one: Visit = visits(address)
+        page = one.page
+        page.get_by_role("heading", name="This gallery is empty").wait_for()
+        for view, text in (("people", "Nobody is grouped yet"), ("timeline", "This gallery is empty.")):
+            page.goto(f"{address}#/{view}")
+            page.get_by_text(text).wait_for()
+        page.goto(address + "#/search")
+        one.drop(scenes[0])
+        page.wait_for_selector(".stage .box")
+        found = page.locator(".stage .box").count()
+        page.get_by_text("Add this picture to the gallery").click()
+        page.get_by_label("Camera, if known").fill("door")
+        page.get_by_label("Time, if known (UTC)").fill("2026-11-27T08:30:00")
+        page.get_by_role("button", name="Add to the gallery").click()
+        page.get_by_text("The picture is kept.").wait_for()
+        page.goto(address + "#/people")
+        page.get_by_role("button", name="Group now").click()
+        page.get_by_role("heading", name=f"{found} people").wait_for()
+        page.goto(address + "#/timeline")
+        page.locator(".bar-button:not(.none)").click()
+        page.get_by_text("2026-11-27 08:30").first.wait_for()
+        page.wait_for_function("() => document.querySelector('.scene-card img')?.naturalWidth > 0")
+        page.locator(".scene-card .box").first.click(position={"x": 5, "y": 5})
+        one.settled()
+        assert len(one.matches()) == found - 1
+        one.close()
+
+
+def test_a_service_that_is_gone_is_said_to_be(visits: Any, demo: tuple[str, Path], tmp_path: Path) -> None:
+    with serving(tmp_path, demo[1], "--read-only") as address:
+        one: Visit = visits(address)
+        one.page.wait_for_selector(".scene-card")
+    one.page.get_by_role("link", name="People").click()
+    one.page.get_by_text("The service does not answer.").wait_for()
+    assert one.page.get_by_role("button", name="Try again").is_visible()
+    assert one.complaints()
+    one.forgive("ERR_CONNECTION_REFUSED")
