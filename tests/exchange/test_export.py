@@ -85,7 +85,7 @@ def test_what_is_loaded_again_is_what_was_stored(
         people = gallery.scenes.people([scene.image_id for scene in stored])
     loaded = read_back(folder / "out", format)
     assert loaded.accounting.kept == loaded.accounting.rows == report.boxes == sum(map(len, people))
-    assert not (loaded.accounting.changed or loaded.accounting.dropped)
+    assert (loaded.accounting.changed, loaded.accounting.dropped) == ({}, {})
     assert len(loaded.scenes) == len(stored) == report.scenes
     for scene, ours, there in zip(loaded.scenes, stored, people, strict=True):
         assert (scene.camera, scene.time, scene.width, scene.height) == (ours.camera, ours.time, WIDTH, HEIGHT)
