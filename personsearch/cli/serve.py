@@ -54,7 +54,7 @@ def serve(
     from personsearch.serve.access import is_loopback
 
     access, said = _access(host, token_file, allow_host or [])
-    with ExitStack() as stack:
+    with running.ended_by_sigterm(), ExitStack() as stack:
         listening = running.listen(host, port)
         stack.callback(listening.close)
         example = None
@@ -88,7 +88,7 @@ def serve(
                 soft_wrap=True,
             )
         running.serve(app, listening, ready)
-        err.print("stopped")
+    err.print("stopped")
 
 
 def _access(host: str, token_file: Path | None, names: list[str]) -> tuple[Any, str]:

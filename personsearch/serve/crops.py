@@ -142,15 +142,24 @@ class Crops:
                     self._running.pop(job, None)
                 mine.set_result(None)
 
-    def scene(self, sighting: Sighting) -> Image.Image:
-        """Return the scene of a sighting.
+    def scene(self, sighting: Sighting, width: int) -> tuple[bytes, tuple[int, int]]:
+        """Return the JPEG of the scene of a sighting, and the scene's own width and height.
+
+        Args:
+            sighting: as the gallery has it now.
+            width: of the picture at most, pixels.
 
         Raises:
-            Refused: it is gone, or is another one now.
+            Refused: the scene is gone, or is another one now.
         """
         with self._decoding:
             [load] = self._loaders([sighting])
-            return _loaded(load, sighting)
+            picture = _loaded(load, sighting)
+            size = picture.size
+            if picture.width > width:
+                height = max(1, round(picture.height * width / picture.width))
+                picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+            return jpeg(picture), size
 
     def _cut(self, wanted: Sighting, height: int, others: Sequence[Sighting]) -> bytes:
         """Cut out a person, and whoever is of the same scene or video."""

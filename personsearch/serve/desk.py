@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ class Desk:
             GalleryError: there is none, or it cannot be read.
             GalleryMismatchError: it holds embeddings of other weights.
         """
-        self.folder = folder
+        self.folder = Path(os.path.abspath(folder))
         self.read_only = read_only
         self._spec = spec
         self._calibration = calibration
@@ -70,7 +71,7 @@ class Desk:
     @property
     def name(self) -> str:
         """What the gallery is called: the name of its folder."""
-        return self.folder.resolve().name or "gallery"
+        return self.folder.name or "gallery"
 
     @contextmanager
     def reading(self) -> Iterator[Gallery]:

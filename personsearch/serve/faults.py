@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,9 @@ COME_AGAIN = 2
 
 _LOCKED = "another process is writing to the gallery; try again in a moment"
 _FULL = "the disk of the gallery is full; nothing of this was stored. Free some space, and send it again"
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+_UNWRITABLE = "the gallery cannot be written to: its disk or folder refuses; nothing was changed"
+_DISK = "the gallery cannot be read or written at the moment; its disk refuses"
 _CORRUPT = (
     "the gallery is damaged, or is no gallery any more; run 'personsearch gallery check' on the machine of the service"
 )
@@ -70,6 +75,14 @@ def refused(error: PersonSearchError, gallery: Path) -> Refused:
             return Refused(409, _LOCKED, {"Retry-After": str(COME_AGAIN)})
         case GalleryFullError():
             return Refused(507, _FULL)
+        case GalleryError() if _errno(error) is not None:
+            logger.error("%s", error)
+            return Refused(507, _FULL) if _errno(error) in _FULL_DISK else Refused(409, _UNWRITABLE)
+        case GalleryError() if isinstance(error.__cause__, sqlite3.Error) and not isinstance(
+            error, GalleryCorruptError
+        ):
+            logger.error("%s", error)
+            return busy(_DISK)
         case GalleryCorruptError():
             logger.error("%s", error)
             return Refused(500, _CORRUPT)
@@ -82,18 +95,26 @@ def refused(error: PersonSearchError, gallery: Path) -> Refused:
             return Refused(500, _UNEXPECTED)
 
 
+def _errno(error: Exception) -> int | None:
+    """Return what the system said when a file of the gallery could not be written; None where that is not the cause."""
+    cause = error.__context__
+    return cause.errno if isinstance(cause, OSError) else None
+
+
 def without_path(sentence: str, gallery: Path) -> str:
     """Write a gallery's name where a sentence has the path of its folder or database.
+
+    Args:
+        sentence: of an error.
+        gallery: its folder, absolute.
 
     Example:
         >>> without_path("/srv/people/gallery.sqlite: cannot be opened", Path("/srv/people"))
         'people: cannot be opened'
     """
-    forms = {str(gallery), str(gallery.absolute()), str(gallery.resolve())}
-    name = gallery.resolve().name or "the gallery"
-    for path in sorted(forms, key=len, reverse=True):
-        if len(path) > 1:  # "." and "/" are in many sentences
-            sentence = sentence.replace(f"{path.rstrip('/')}/{DATABASE}", name).replace(path, name)
+    name = gallery.name or "the gallery"
+    for path in {str(gallery), str(gallery.resolve())} - {"/"}:
+        sentence = sentence.replace(f"{path}/{DATABASE}", name).replace(path, name)
     return sentence
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -34,6 +36,11 @@ HEADERS = {
 MOST_JSON = 2 * 2**20
 #: Uploads of the largest size that are in memory at once.
 MOST_UPLOADS = 8
+#: Seconds that a client has for the next part of a request.
+PATIENCE = 30.0
+#: Bytes and seconds that the rest of a request that is refused may have.
+DRAIN_BYTES = 256 * 2**20
+DRAIN_SECONDS = 20.0
 #: Bytes that a form has beside its pictures.
 FORM_BYTES = 64 * 1024
 
@@ -61,11 +68,15 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
         status = 0
+        method = scope["method"]
+        if method == "HEAD":  # answered as GET; the server leaves the body out
+            scope = {**scope, "method": "GET"}
         body = _Body(self, scope, receive)
 
         async def send_on(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                await body.drain()
                 if body.refusal is not None:
                     raise body.refusal
                 status = message["status"]
@@ -94,7 +105,7 @@ class Guard:
         finally:
             body.release()
             route = getattr(scope.get("route"), "path", None)
-            self._metrics.answered(scope["method"], route, status, time.monotonic() - started)
+            self._metrics.answered(method, route, status, time.monotonic() - started)
 
     def _check(self, scope: Scope) -> None:
         headers: dict[str, str] = {}
@@ -137,6 +148,11 @@ class _Body:
         self._limit = guard.limit(headers.get(b"content-type", b"").decode("latin-1"))
         self._announced = headers.get(b"content-length", b"0").decode("latin-1")
         self._held = 0
+        # What was not announced, is more than is let pass by, or is only sent once it is asked for.
+        sends = b"transfer-encoding" in headers or self._announced != "0"
+        too_long = self._announced.isdecimal() and len(self._announced) < 18 and int(self._announced) > DRAIN_BYTES
+        self._complete = not sends
+        self._left_open = too_long or headers.get(b"expect", b"").lower() == b"100-continue"
 
     def require_small(self) -> None:
         """Refuse a body that says itself that it is too large, before any of it is read."""
@@ -150,8 +166,15 @@ class _Body:
 
         What is raised here passes through code that turns it into something else, so it is kept too.
         """
-        message = await self._receive()
+        if self._complete:
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), PATIENCE)
+        except TimeoutError:
+            self.refusal = Refused(408, f"nothing more of the request came within {PATIENCE:.0f} s", _CLOSE)
+            raise self.refusal from None
         if message["type"] == "http.request":
+            self._complete = not message.get("more_body", False)
             count = len(message.get("body", b""))
             try:
                 if self._held + count > self._limit:
@@ -162,6 +185,18 @@ class _Body:
                 raise
             self._held += count
         return message
+
+    async def drain(self) -> None:
+        """Let the rest of the body pass by, within limits, since who is still sending reads no answer."""
+        if self._complete or self._left_open:
+            return
+        left = DRAIN_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while left > 0 and not self._complete:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    self._complete = not message.get("more_body", False)
 
     def release(self) -> None:
         """Count the body as no longer held."""

@@ -101,7 +101,13 @@ def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> 
             await super().startup(sockets)
             ready()
 
-    config = uvicorn.Config(
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again once it is done
+        Server(settings(app)).run(sockets=[listening])
+
+
+def settings(app: FastAPI) -> uvicorn.Config:
+    """Return how uvicorn runs the service."""
+    return uvicorn.Config(
         app,
         access_log=False,  # addresses may have names of people in them
         log_level="warning",
@@ -113,23 +119,22 @@ def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> 
         http="h11",
         ws="none",
     )
-    with _ends_by_signal(), contextlib.suppress(_Ended, KeyboardInterrupt):
-        Server(config).run(sockets=[listening])
-
-
-class _Ended(BaseException):
-    """The process was asked to end."""
 
 
 @contextmanager
-def _ends_by_signal() -> Iterator[None]:
-    """Let SIGTERM end the block rather than the process: uvicorn raises it again once it is done."""
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that what the block made is cleared away; it raises nothing."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise _Ended
 
     before = signal.signal(signal.SIGTERM, end)
     try:
-        yield
+        with contextlib.suppress(_Ended):
+            yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+class _Ended(BaseException):
+    """The process was asked to end."""

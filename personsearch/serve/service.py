@@ -8,8 +8,6 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from personsearch.errors import GalleryCorruptError, GalleryError
-from personsearch.gallery import Gallery
 from personsearch.results import Sighting
 from personsearch.serve.access import Access
 from personsearch.serve.crops import Crops
@@ -18,6 +16,7 @@ from personsearch.serve.faults import Refused
 from personsearch.serve.metrics import Metrics
 from personsearch.serve.network import Network
 from personsearch.serve.storing import PictureFolder
+from personsearch.serve.telling import known_sightings
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,19 +62,7 @@ class Service:
             return known_sightings(gallery, detection_ids)
 
 
-def known_sightings(gallery: Gallery, detection_ids: Sequence[int]) -> list[Sighting]:
-    """Return what a gallery has of some detections; those that are gone are absent."""
-    try:
-        return gallery.sightings(detection_ids)
-    except GalleryCorruptError:
-        raise
-    except GalleryError:  # one of them is gone: who is still there?
-        if len(detection_ids) == 1:
-            return []
-        return [found for number in detection_ids for found in known_sightings(gallery, [number])]
-
-
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 

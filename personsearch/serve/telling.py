@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from personsearch.calibration import Calibration
+from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery import Gallery
 from personsearch.people import Decision, Person
 from personsearch.pictures.people import best_views
 from personsearch.pictures.times import time_text
 from personsearch.results import Match, Sighting, StoredScene, Track
 from personsearch.serve.crops import is_there
+from personsearch.serve.faults import Refused
 from personsearch.serve.records import (
     AppearanceRecord,
     CalibrationRecord,
@@ -26,35 +28,39 @@ from personsearch.serve.records import (
     TrackSpan,
 )
 
-#: Image_id -> (height, width).
-Sizes = dict[str, tuple[int, int]]
+#: Image_id -> (height, width) of the scene, and whether its picture can be had.
+Facts = dict[str, tuple[tuple[int, int] | None, bool]]
 
 
-def sizes_of(gallery: Gallery, sightings: Iterable[Sighting]) -> Sizes:
-    """Return the sizes of the scenes of some people; those that are gone are absent."""
-    sizes: Sizes = {}
-    for name in dict.fromkeys(one.image_id for one in sightings):
-        scene = gallery.scene(name)
-        if scene is not None:
-            sizes[name] = scene.image_size
-    return sizes
+def facts_of(gallery: Gallery, sightings: Sequence[Sighting]) -> Facts:
+    """Return what the records of some people say of their scenes; of one that is gone, nothing is known."""
+    facts: Facts = {}
+    for one in sightings:
+        if one.image_id not in facts:
+            scene = gallery.scene(one.image_id)
+            facts[one.image_id] = (None if scene is None else scene.image_size, _has_picture(one))
+    return facts
+
+
+def _has_picture(one: Sighting) -> bool:
+    return is_there(one) and Path(one.extra["path"]).is_file()
 
 
 def sighting_records(gallery: Gallery, sightings: Sequence[Sighting]) -> list[SightingRecord]:
     """Return records of stored people."""
-    sizes = sizes_of(gallery, sightings)
-    return [SightingRecord(**_fields(one, sizes)) for one in sightings]
+    facts = facts_of(gallery, sightings)
+    return [SightingRecord(**_fields(one, facts)) for one in sightings]
 
 
 def match_records(gallery: Gallery, matches: Sequence[Match]) -> list[MatchRecord]:
     """Return records of matches, each with how rare its similarity is among strangers."""
-    sizes, calibration = sizes_of(gallery, matches), gallery.calibration
+    facts, calibration = facts_of(gallery, matches), gallery.calibration
     records = []
     for match in matches:
         rate = rate_of(match.similarity, calibration)
         records.append(
             MatchRecord(
-                **_fields(match, sizes),
+                **_fields(match, facts),
                 similarity=match.similarity,
                 probability=match.probability,
                 false_match_rate=rate,
@@ -100,31 +106,51 @@ def calibration_record(calibration: Calibration | None) -> CalibrationRecord | N
 
 def scene_record(scene: StoredScene, people: Sequence[Sighting]) -> SceneRecord:
     """Return the record of a scene."""
-    sizes = {scene.image_id: scene.image_size}
+    facts: Facts = {scene.image_id: (scene.image_size, any(map(_has_picture, people[:1])))}
     return SceneRecord(
         image_id=scene.image_id,
         camera=scene.camera,
         time=scene.time,
         time_text=text_of(scene.time),
         image_size=scene.image_size,
-        people=[SightingRecord(**_fields(one, sizes)) for one in people],
+        people=[SightingRecord(**_fields(one, facts)) for one in people],
     )
 
 
+def known_sightings(gallery: Gallery, detection_ids: Sequence[int]) -> list[Sighting]:
+    """Return what a gallery has of some detections; those that are gone are absent."""
+    try:
+        return gallery.sightings(detection_ids)
+    except GalleryCorruptError:
+        raise
+    except GalleryError:  # one of them is gone: who is still there?
+        if len(detection_ids) == 1:
+            return []
+        return [found for number in detection_ids for found in known_sightings(gallery, [number])]
+
+
 def person_records(gallery: Gallery, people: Sequence[Person]) -> tuple[list[PersonRecord], list[Sighting]]:
-    """Return records of people, and the sightings that are their covers."""
-    covers = gallery.sightings([cover_of(person) for person in people])
-    records = [
-        PersonRecord(**_person(person), appearances=len(person.appearances), cover=cover)
-        for person, cover in zip(people, sighting_records(gallery, covers), strict=True)
+    """Return records of people, and the sightings that are their covers; who is erased meanwhile is absent."""
+    covers = known_sightings(gallery, [cover_of(person) for person in people])
+    records = {one.detection_id: one for one in sighting_records(gallery, covers)}
+    listed = [
+        PersonRecord(**_person(person), appearances=len(person.appearances), cover=records[cover_of(person)])
+        for person in people
+        if cover_of(person) in records
     ]
-    return records, covers
+    return listed, covers
 
 
 def person_detail(gallery: Gallery, person: Person) -> tuple[PersonDetail, list[Sighting]]:
-    """Return everything about a person, and all sightings."""
-    sightings = gallery.sightings(person.detection_ids)
+    """Return everything about a person, and all sightings.
+
+    Raises:
+        Refused: 404, the person is being erased.
+    """
+    sightings = known_sightings(gallery, person.detection_ids)
     records = {one.detection_id: one for one in sighting_records(gallery, sightings)}
+    if len(records) < len(person.detection_ids):
+        raise Refused(404, f"person {person.person_id} is being erased, in part at least; ask again")
     detail = PersonDetail(
         **_person(person),
         cover=records[cover_of(person)],
@@ -196,7 +222,8 @@ def _track(track: Track | None) -> TrackSpan | None:
     return TrackSpan(track_id=track.track_id, **_span(track.first, track.last), frames=track.frames)
 
 
-def _fields(one: Sighting, sizes: Sizes) -> dict[str, Any]:
+def _fields(one: Sighting, facts: Facts) -> dict[str, Any]:
+    size, picture = facts[one.image_id]
     return {
         "detection_id": one.detection_id,
         "image_id": one.image_id,
@@ -209,8 +236,8 @@ def _fields(one: Sighting, sizes: Sizes) -> dict[str, Any]:
         "track": _track(one.track),
         "person_id": one.person_id,
         "person_name": one.person_name,
-        "image_size": sizes.get(one.image_id),
+        "image_size": size,
         "crop": f"/api/detections/{one.detection_id}/crop.jpg",
         "scene": f"/api/detections/{one.detection_id}/scene.jpg",
-        "picture": is_there(one) and Path(one.extra["path"]).is_file(),
+        "picture": picture,
     }

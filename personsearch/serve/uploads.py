@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from personsearch.errors import ImageError
-from personsearch.pictures.decode import describe, image_errors, open_image
+from personsearch.pictures.decode import describe, open_image
 from personsearch.serve.faults import Refused
 
 #: Pictures of one request.
@@ -27,6 +27,7 @@ MOST_PIXELS = 89_000_000
 #: What pictures may be. Pillow reads more, some of it with other programs' help.
 FORMATS = frozenset({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"})
 
+_TAKEN = "send a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
@@ -160,18 +161,21 @@ def require_picture(data: bytes, name: str = "picture") -> tuple[int, int]:
         Refused: 415 for what is no picture of a usual format, 413 for too many pixels.
     """
     if not data:
-        raise Refused(415, f"{name}: is empty; send the content of a JPEG, PNG, WebP or another picture")
+        raise Refused(415, f"{name}: is empty; {_TAKEN}")
+    too_many = Refused(413, f"{name}: has more than {MOST_PIXELS / 1e6:.0f} million pixels; shrink it")
     try:
-        with image_errors(describe(data)), open_image(io.BytesIO(data), name) as image:
+        with open_image(io.BytesIO(data), name) as image:
             form, size = image.format, image.size
-    except ImageError as error:
-        raise Refused(415, str(error).replace(describe(data), name)) from None
-    except Image.DecompressionBombWarning:
-        form, size = "JPEG", (MOST_PIXELS, 2)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise too_many from None
+    except ImageError as error:  # a video, or a format whose reader is not installed
+        raise Refused(415, str(error).partition(";")[0]) from None
+    except Exception:  # Pillow raises many types for broken files
+        raise Refused(415, f"{name}: cannot be read as a picture: {_TAKEN}") from None
     if form not in FORMATS:
-        raise Refused(415, f"{name}: is a {form}, which is not taken here; send a JPEG, PNG, WebP, TIFF, AVIF or HEIC")
+        raise Refused(415, f"{name}: is a {form}, which is not taken here: {_TAKEN}")
     if size[0] * size[1] > MOST_PIXELS:
-        raise Refused(413, f"{name}: has more than {MOST_PIXELS / 1e6:.0f} million pixels; shrink it")
+        raise too_many
     return size
 
 

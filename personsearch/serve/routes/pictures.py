@@ -6,9 +6,7 @@ import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from PIL import Image
 
-from personsearch.serve.crops import jpeg
 from personsearch.serve.records import SightingRecord
 from personsearch.serve.routes.common import Number, jpeg_answer, refusals
 from personsearch.serve.service import Ours
@@ -62,12 +60,8 @@ def scene(
     width: Annotated[int, Query(ge=64, le=8192, description="Of the picture at most, pixels.")] = 1280,
 ) -> Response:
     """Return the picture of the scene that the person was found in."""
-    picture = service.crops.scene(service.sighting(number))
-    size = {"X-Scene-Width": str(picture.width), "X-Scene-Height": str(picture.height)}
-    if picture.width > width:
-        height = max(1, round(picture.height * width / picture.width))
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-    return _answer(request, jpeg(picture), size)
+    data, (whole_width, whole_height) = service.crops.scene(service.sighting(number), width)
+    return _answer(request, data, {"X-Scene-Width": str(whole_width), "X-Scene-Height": str(whole_height)})
 
 
 def _answer(request: Request, data: bytes, headers: dict[str, str] | None = None) -> Response:

@@ -25,6 +25,9 @@ from personsearch.serve.uploads import MOST_PICTURES, Form, about_picture, requi
 
 router = APIRouter(prefix="/api", tags=["search"])
 
+#: Matches of one answer.
+MOST_MATCHES = 2000
+
 _BOX = {"type": "string", "description": "x1,y1,x2,y2 in pixels of the upright picture.", "examples": ["10,20,90,260"]}
 
 
@@ -62,7 +65,7 @@ def embed(service: Ours, form: Sent) -> FoundPeople:
     try:
         with service.network.turn() as searcher:
             person = searcher.find_query(data, box)
-        height, width = load_picture(data, least=lambda _: (1, 1)).image_size
+            height, width = load_picture(data, least=lambda _: (1, 1)).image_size
     except ImageError as error:
         raise about_picture(error, data, "picture") from None
     service.metrics.looked_at(1, 0)
@@ -135,6 +138,8 @@ def search_picture(service: Ours, form: Sent) -> FoundByPicture:
 
 def _search(service: Service, query: SearchFor, target: Known | None) -> list[MatchRecord]:
     with service.desk.reading() as gallery:
+        if query.per_camera and query.k * max(1, len(gallery.info().cameras)) > MOST_MATCHES:
+            raise Refused(400, f"k: with per_camera, k times the cameras is {MOST_MATCHES} at most; send less")
         pictured = target is not None or bool(query.embeddings)
         whom = _target(gallery, query) if target is None else target
         stored = query.track is not None or query.person is not None or query.detection is not None

@@ -22,6 +22,8 @@ router = APIRouter(prefix="/api/scenes", tags=["scenes"])
 
 #: Signs of an image_id and of a camera's name.
 _MOST_SIGNS = 1000
+#: Seconds since 1970 beyond which no scene was.
+_LATEST = 1e11
 
 
 @router.get("", summary="Scenes with their people", responses=refusals(400, 404))
@@ -77,6 +79,8 @@ def add(service: Ours, form: Sent, response: Response) -> StoredRecord:
     service.desk.require_writable()
     data, image_id, camera = form.picture(), _name(form, "image_id"), _name(form, "camera")
     time, replace = form.number("time"), form.flag("replace")
+    if time is not None and abs(time) > _LATEST:
+        raise Refused(400, f"time: must be seconds from -{_LATEST:.0e} to {_LATEST:.0e}")
     if image_id is None:
         raise Refused(400, "image_id: is missing; it is the name of the scene in the gallery")
     require_picture(data)
@@ -118,10 +122,10 @@ def remove(
         doomed = [scene for scene in map(gallery.scene, image_id or ()) if scene is not None]
         if before is not None and service.pictures is not None:
             doomed += _older(gallery, before)
-        removed = gallery.remove(image_id or None, before=before)
-        if service.pictures is not None:
+        if service.pictures is not None:  # first, so that a kill leaves no picture that nobody knows of
             for scene in doomed:
                 service.pictures.erase(scene)
+        removed = gallery.remove(image_id or None, before=before)
     service.crops.forget()
     return Removed(removed=removed)
 
@@ -145,8 +149,8 @@ def _other_content(image_id: str) -> Refused:
 def _looked_at(service: Service, data: bytes) -> tuple[Detections, dict[str, Any]]:
     """Return the people of a picture, and what a gallery keeps of how it was read."""
     try:
-        picture = load_picture(data)
         with service.network.turn() as searcher:
+            picture = load_picture(data)
             # The same pixels, unless JPEGs are decoded at a part of their size.
             found = searcher.detect(data if searcher.spec.fast_decode else picture.pixels)
     except ImageError as error:
@@ -172,7 +176,10 @@ def _store(
         extra = {**extra, "path": str(path)}
     try:
         stored = gallery.add(image_id, detections, camera=camera, time=time, extra=extra, replace=replaces)
-    except GalleryMismatchError:  # somebody else stored this very picture in between, with another camera or time
+    except GalleryMismatchError:  # somebody else stored a scene of this name in between
+        now = gallery.scene(image_id)
+        if now is None or now.extra.get("sha256") != extra["sha256"]:
+            raise _other_content(image_id) from None
         return False
     except BaseException:
         if path is not None and (before is None or before.extra.get("path") != str(path)):

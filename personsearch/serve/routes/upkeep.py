@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.serve.access import SESSION_SECONDS, cookie_name
@@ -25,17 +25,17 @@ State = Literal["ok", "damaged", "gone", "unreadable"]
     summary="Whether the service can do its work",
     responses={503: {"model": Health, "description": "The gallery cannot be read."}},
 )
-def health(service: Ours) -> Response:
+def health(service: Ours, response: Response) -> Health:
     """Return 200 while the gallery can be read, 503 while it cannot. Needs no token."""
     state = _state(service)
-    record = Health(
+    response.status_code = 200 if state == "ok" else 503
+    return Health(
         status="ok" if state == "ok" else "degraded",
         version=__version__,
         gallery=state,
         writable=not service.desk.read_only,
         waiting=service.network.waiting,
     )
-    return JSONResponse(record.model_dump(), 200 if state == "ok" else 503)
 
 
 @router.get(

@@ -1,0 +1,148 @@
+"""``personsearch serve`` as a process: what it says, that it ends cleanly, and that SIGKILL loses nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from personsearch import Gallery, PersonSearcher
+from tests.serve.support import scene_png
+
+
+@pytest.fixture(scope="module")
+def weights(tiny: PersonSearcher, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save_pretrained(tmp_path_factory.mktemp("weights"))
+
+
+@contextmanager
+def process(*arguments: object, **environment: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client, str]]:
+    """Start the command, and lend it with a client and the sentence that it begins with."""
+    command = [sys.executable, "-m", "personsearch", "serve", *map(str, arguments), "--port", "0", "--device", "cpu"]
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "80", **environment},
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        sentence = child.stdout.readline()
+        found = re.search(r"http://\S+?:(\d+)/", sentence)
+        assert found, child.stderr.read()
+        with httpx.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=60) as client:
+            yield child, client, sentence
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def ended(child: subprocess.Popen[str], number: signal.Signals) -> str:
+    """End a process with a signal; return what it wrote beside the first sentence."""
+    child.send_signal(number)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    assert "Traceback" not in err
+    return out + err
+
+
+def test_a_kill_in_the_middle_of_writing_loses_nothing(weights: Path, tmp_path: Path) -> None:
+    folder, acknowledged = tmp_path / "gallery", []
+    with process(folder, "--weights", weights) as (child, client, sentence):
+        assert "for this machine alone; no token needed" in sentence
+
+        def store(thread: int) -> None:
+            for number in range(1000):
+                name = f"{thread}-{number}"
+                try:
+                    answer = client.post(
+                        "/api/scenes", files={"picture": scene_png(number)}, data={"image_id": name, "time": "1"}
+                    )
+                except httpx.TransportError:
+                    return
+                if answer.status_code == 201:
+                    acknowledged.append(name)
+
+        threads = [threading.Thread(target=store, args=(number,)) for number in range(3)]
+        for one in threads:
+            one.start()
+        while len(acknowledged) < 12:
+            threading.Event().wait(0.002)
+        child.kill()
+        for one in threads:
+            one.join()
+    with Gallery.open(folder, mode="r") as gallery:
+        assert gallery.check() == []
+        assert set(acknowledged) <= set(gallery.image_ids())
+    environment = {"PERSONSEARCH_TOKEN": "0123456789abcdef-env"}
+    with process(folder, "--weights", weights, "--host", "0.0.0.0", **environment) as (child, client, sentence):  # noqa: S104
+        assert "(with the token of PERSONSEARCH_TOKEN)" in sentence
+        assert environment["PERSONSEARCH_TOKEN"] not in sentence
+        assert client.get("/api/gallery").status_code == 401
+        client.headers["Authorization"] = f"Bearer {environment['PERSONSEARCH_TOKEN']}"
+        assert client.get("/api/gallery").json()["images"] >= len(acknowledged)
+        answer = client.post("/api/scenes", files={"picture": scene_png(7)}, data={"image_id": "after"})
+        assert answer.status_code == 201
+        said = ended(child, signal.SIGTERM)
+    assert said.count("stopped") == 1
+    assert "is not encrypted" in said
+    for secret in (*environment.values(), "after", "/api/"):
+        assert secret not in said
+
+
+@pytest.mark.slow
+def test_requests_in_work_are_finished_before_it_ends(weights: Path, tmp_path: Path) -> None:
+    with process(tmp_path / "gallery", "--weights", weights) as (child, client, _):
+        answers = []
+
+        def store(number: int) -> None:
+            answers.append(
+                client.post("/api/scenes", files={"picture": scene_png(number)}, data={"image_id": f"{number}"})
+            )
+
+        threads = [threading.Thread(target=store, args=(number,)) for number in range(4)]
+        for one in threads:
+            one.start()
+        while client.get("/health").json()["waiting"] == 0:
+            if not any(one.is_alive() for one in threads):
+                break
+        said = ended(child, signal.SIGINT)
+        for one in threads:
+            one.join()
+    assert "stopped" in said
+    assert "interrupted" not in said
+    assert {one.status_code for one in answers} == {201}
+    with Gallery.open(tmp_path / "gallery", mode="r") as gallery:
+        assert gallery.num_images == len(answers) == 4
+
+
+def test_the_demo_finds_somebody_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with process("--demo", TMPDIR=str(tmp_path)) as (child, client, sentence):
+        assert sentence.startswith("personsearch is at http://127.0.0.1:")
+        gallery = client.get("/api/gallery").json()
+        assert (gallery["name"], gallery["images"], len(gallery["cameras"])) == ("demo", 11, 4)
+        assert gallery["persons"] > 10
+        example = client.get(gallery["example"]["url"]).content
+        found = client.post("/api/detect", files={"picture": example}).json()
+        assert len(found["people"]) > 3
+        best = [
+            client.post("/api/search", json={"embeddings": [one["embedding"]], "k": 1}).json()["matches"][0]
+            for one in found["people"]
+        ]
+        assert max(one["similarity"] for one in best) > 0.6
+        assert {one["picture"] for one in best} == {True}
+        assert client.get(best[0]["crop"]).status_code == 200
+        assert any(tmp_path.iterdir())
+        ended(child, signal.SIGTERM)
+    assert not any(tmp_path.iterdir())
