@@ -27,7 +27,7 @@ def picture_stem(scene: StoredScene, max_side: int | None) -> str:
     Example:
         >>> scene = StoredScene(image_id="in/door.mp4#t=1.200", camera=None, time=None, image_size=(4, 4), extra={})
         >>> picture_stem(scene, None)
-        'door-000001200-3b0cc2d3a3ca'
+        'door-000001200-963eda6bb4ff'
     """
     video, frame = video_of(scene.image_id), frame_of(scene.image_id)
     stem = PurePosixPath(scene.image_id if video is None else video).stem

@@ -38,17 +38,16 @@ def split_people(scenes: Sequence[ExportedScene], test_share: float) -> Split:
         test_share: of the scenes, 0 to 1; reached or exceeded where people allow it.
 
     Example:
-        >>> people = [(1,), (1, 2), (1, 3), (3,)]
-        >>> scenes = [
-        ...     ExportedScene(
-        ...         image_id=str(n), file_name=f"{n}.jpg", width=9, height=9, camera=None, time=None,
-        ...         people=tuple(ExportedPerson(box=(0, 0, 5, 9), score=1, person_id=one) for one in there),
+        >>> from personsearch.exchange.records import ExportedPerson
+        >>> def scene(*people):
+        ...     boxes = tuple(ExportedPerson(box=(0, 0, 5, 9), score=1, person_id=one) for one in people)
+        ...     return ExportedScene(
+        ...         image_id="", file_name="", width=9, height=9, camera=None, time=None, people=boxes
         ...     )
-        ...     for n, there in enumerate(people)
-        ... ]
-        >>> split = split_people(scenes, 0.5)
-        >>> [one.image_id for one in split.train], [one.image_id for one in split.test], split.unlabelled
-        (['0', '1'], ['2', '3'], 1)
+        >>> first, second, third, fourth = (scene(1), scene(1, 2), scene(1, 3), scene(3))
+        >>> split = split_people([first, second, third, fourth], 0.5)
+        >>> split.train == (first, second), split.persons, split.unlabelled  # person 1 in the third scene
+        (True, frozenset({3}), 1)
     """
     shows: dict[int, set[int]] = {}
     for number, scene in enumerate(scenes):
