@@ -26,6 +26,7 @@ Kind: TypeAlias = Literal["stream", "webcam", "file"]
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", "tcp")
 #: Letters of a camera's name at most: it is a part of image_ids and of the names of files.
 LONGEST_NAME = 100
+_NAMED = re.compile(r"([\w.+ -]+)=(.+)")
 _WEBCAM = re.compile(r"webcam:([0-9]+)|/dev/video[0-9]+")
 
 
@@ -196,18 +197,24 @@ def cameras_of(sources: Sequence[str], *, start: float | None = None) -> list[Ca
     """Return the cameras of a command line: addresses, files, webcams, and TOML files of cameras.
 
     Args:
-        sources: one or more.
+        sources: one or more; ``NAME=SOURCE`` gives a camera a name.
         start: seconds since 1970 at which files begin that say nothing themselves; None = their times are positions.
 
     Raises:
         ConfigError: one cannot be used, or two have one name.
+
+    Example:
+        >>> [camera.name for camera in cameras_of(["door=rtsp://10.0.0.7/1", "webcam:0"])]
+        ['door', 'webcam-0']
     """
     cameras: list[Camera] = []
     for source in sources:
         if source.lower().endswith(".toml") and "://" not in source:
             cameras += read_cameras(Path(source), start=start)
         else:
-            cameras.append(Camera.of(source, start=start))
+            named = None if os.path.exists(source) else _NAMED.fullmatch(source)
+            name, address = (named[1], named[2]) if named else (None, source)
+            cameras.append(Camera.of(address, name=name, start=start))
     check_names(cameras)
     return cameras
 
@@ -223,5 +230,5 @@ def check_names(cameras: Sequence[Camera | Feed]) -> None:
     twice = [name for name, count in Counter(camera.name for camera in cameras).items() if count > 1]
     if twice:
         raise ConfigError(
-            f"two cameras are called {twice[0]!r}; give each a name of its own in a TOML file ([[camera]] name, url)"
+            f"two cameras are called {twice[0]!r}; give each a name of its own: NAME=SOURCE, or name in a TOML file"
         )

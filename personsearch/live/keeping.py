@@ -39,7 +39,7 @@ def write_picture(path: Path, data: bytes) -> dict[str, str]:
     Raises:
         OSError: the disk is full or refuses.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, data)
     return {"path": str(path.absolute()), "sha256": hashlib.sha256(data).hexdigest()}
 

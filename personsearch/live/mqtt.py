@@ -49,7 +49,7 @@ class Mqtt:
         except ValueError:
             raise ConfigError(f"--mqtt {self._shown}: the port must be a number") from None
         self._topic = unquote(parts.path.strip("/"))
-        if parts.scheme not in _PORTS or not parts.hostname or not self._topic or set("#+") & set(self._topic):
+        if parts.scheme not in _PORTS or not parts.hostname or not self._topic or set("#+?") & set(place):
             raise ConfigError(f"--mqtt {self._shown}: must be mqtt://host:port/topic, or mqtts:// for TLS")
         self.delivered = self.failed = 0
         self._sent = 0

@@ -113,6 +113,11 @@ class Inbox:
                 waiting.clear()
             self._condition.notify_all()
 
+    def has(self, camera: int) -> bool:
+        """Whether shots of a camera wait or may still come."""
+        with self._condition:
+            return camera in self._open or bool(self._waiting[camera])
+
     def take(self, most: int, timeout: float) -> list[tuple[int, Shot]] | None:
         """Return what waits, at most so many, the cameras in turns; nothing after the timeout; None at the end."""
         with self._condition:
@@ -148,20 +153,28 @@ class Reader(Thread):
         camera: which.
         counts: what became of its frames so far.
         live: whether its frames come in their own time, so that those nobody has time for are dropped.
+        is_file: whether it is a video file.
+        whole: whether a file or feed was read to its end.
     """
 
-    def __init__(self, number: int, camera: Camera | Feed, inbox: Inbox, pace: Pace, stop: Event) -> None:
+    def __init__(
+        self, number: int, camera: Camera | Feed, inbox: Inbox, pace: Pace, stop: Event, *, refused: str | None = None
+    ) -> None:
         super().__init__(name=f"personsearch-{camera.name}", daemon=True)
         self.camera = camera
-        self.counts = Counts()
-        self.live = isinstance(camera, Camera) and camera.kind != "file"
+        self.counts = Counts(refused=refused)
+        self.is_file = isinstance(camera, Camera) and camera.kind == "file"
+        self.live = isinstance(camera, Camera) and not self.is_file
+        self.whole = False
         self._number, self._inbox, self._pace, self._stopped = number, inbox, pace, stop
         self._fps = (camera.fps if isinstance(camera, Camera) else None) or pace.fps
 
     def run(self) -> None:
         """Read until the camera ends or is no longer wanted."""
         try:
-            if isinstance(self.camera, Feed):
+            if self.counts.refused is not None:
+                logger.warning("%s: not watched: %s", self.camera.name, self.counts.refused)
+            elif isinstance(self.camera, Feed):
                 self._read_feed(self.camera)
             elif self.live:
                 self._read_live(self.camera)
@@ -240,6 +253,7 @@ class Reader(Thread):
             shot = Shot(image_id=image_id, seconds=seconds, picture=pixels, extra=extra)
             if not self._inbox.put(self._number, shot):
                 return
+        self.whole = True
         if video.damage is not None:
             self.counts.damage = str(video.damage)
             logger.warning("%s: %s", camera.name, video.damage)
@@ -252,6 +266,7 @@ class Reader(Thread):
             image_id, seconds = names.next(seconds)
             if not self._inbox.put(self._number, Shot(image_id=image_id, seconds=seconds, picture=pixels)):
                 return
+        self.whole = True
 
     def _at_rate(self, frames: Iterator[Any], seconds: Callable[[Any], float]) -> Iterator[Any]:
         """Return the frames that are due by their own times."""

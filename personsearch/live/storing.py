@@ -101,9 +101,17 @@ class Storer(Thread):
         self._tidy_at = float("-inf")
         self._failures = 0  # of the piece that is stored next
 
-    def put(self, piece: Piece) -> None:
-        """Have a piece stored as soon as that can be done."""
+    def put(self, piece: Piece, *, patient: Callable[[], bool] | None = None) -> None:
+        """Have a piece stored as soon as that can be done.
+
+        Args:
+            piece: of which nothing is stored yet.
+            patient: whether to wait, as long as it says so, while more than half of what may wait is waiting already:
+                what comes from a file can come later.
+        """
         with self._condition:
+            while patient is not None and self._size > MOST_WAITING / 2 and patient() and self.fatal is None:
+                self._condition.wait(0.5)
             self._waiting.append(piece)
             self._size += piece.size
             while self._size > MOST_WAITING and len(self._waiting) > 1:
@@ -190,6 +198,7 @@ class Storer(Thread):
                     if self._waiting and self._waiting[0] is piece:  # it may have been thrown away meanwhile
                         self._waiting.popleft()
                         self._size -= piece.size
+                        self._condition.notify_all()
                     else:
                         self.stored.lost -= len(piece.tracks)
             if self._must_tidy():

@@ -6,28 +6,25 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
 from personsearch.calibration import stricter
-from personsearch.errors import ConfigError, GalleryError, GalleryLockedError
-from personsearch.gallery import Gallery
-from personsearch.gallery.faults import DATABASE
+from personsearch.errors import GalleryError
 from personsearch.live.alerts import Alert, Appearances, Found, false_match_rate
-from personsearch.live.cameras import Camera, Feed, check_names
+from personsearch.live.cameras import Camera, Feed
+from personsearch.live.checks import check_settings, prepare_gallery, refusal
 from personsearch.live.durations import span_text
 from personsearch.live.following import Following, Piece
 from personsearch.live.keeping import alert_path, forget_alerts, write_picture
 from personsearch.live.reading import Inbox, Pace, Reader, Shot
 from personsearch.live.report import CameraReport, WatchReport, status_of
 from personsearch.live.seeing import Searcher, seen_in
-from personsearch.live.storing import TURN, Storer
-from personsearch.live.streams import require_av
+from personsearch.live.storing import Storer
 from personsearch.live.targets import Target, read_again, targets_of
-from personsearch.pictures.times import SINCE_1970, time_text
+from personsearch.pictures.times import time_text
 from personsearch.results import Detections
 
 logger = logging.getLogger(__name__)
@@ -124,17 +121,19 @@ def watch(
     """
     folder = Path(gallery)
     sources = [Camera.of(one) if isinstance(one, str) else one for one in cameras]
-    _check(sources, fps=fps, keep=keep, quiet=quiet, timeout=timeout, batch_size=batch_size, now=clock())
+    check_settings(sources, fps=fps, keep=keep, quiet=quiet, timeout=timeout, batch_size=batch_size, now=clock())
     targets = targets_of(alerts, searcher, folder)
     threshold = 1.0
     if targets:
         rate = RATE if min_similarity is None and max_false_match_rate is None else max_false_match_rate
         threshold = stricter(min_similarity, rate, searcher.calibration) or -1.0
-    _prepare_gallery(folder, searcher, dates_only=keep is not None)
+    prepare_gallery(folder, searcher, dates_only=keep is not None)
+    refused = [refusal(folder, source) for source in sources]
     ended = stop or Event()
     watcher = _Watcher(
         searcher,
         sources,
+        refused,
         folder,
         targets,
         threshold=threshold,
@@ -149,57 +148,6 @@ def watch(
     if keep is not None:
         logger.info("%s: scenes are erased when they are older than %s", folder, span_text(keep))
     return watcher.run(batch_size)
-
-
-def _check(
-    sources: Sequence[Camera | Feed],
-    *,
-    fps: float,
-    keep: float | None,
-    quiet: float,
-    timeout: float,
-    batch_size: int,
-    now: float,
-) -> None:
-    check_names(sources)
-    for name, value in (("fps", fps), ("quiet", quiet), ("timeout", timeout), ("batch_size", batch_size)):
-        if not value > 0:
-            raise ConfigError(f"{name} must be above 0, got {value}")
-    if any(isinstance(source, Camera) for source in sources):
-        require_av()
-    if keep is None:
-        return
-    if not keep > 0:
-        raise ConfigError(f"keep must be above 0 seconds, got {keep}")
-    for source in sources:
-        if not isinstance(source, Camera) or source.kind != "file":
-            continue
-        if source.start is None:
-            raise ConfigError(
-                f"{source.shown}: its times are positions in the video, of which none is {span_text(keep)} ago; say "
-                "when it begins (--start), or leave --keep out"
-            )
-        if source.start < now - keep:
-            raise ConfigError(
-                f"{source.shown}: begins longer ago than {span_text(keep)}, so that it would be erased at once; leave "
-                "--keep out, or keep more"
-            )
-
-
-def _prepare_gallery(folder: Path, searcher: Searcher, *, dates_only: bool) -> None:
-    """Make the gallery if there is none, and refuse it while nobody waits for anything yet."""
-    if not (folder / DATABASE).exists():
-        Gallery.open(folder, searcher.spec, wait=TURN).close()
-        return
-    with suppress(GalleryLockedError):  # somebody else writes just now; they take turns
-        Gallery.open(folder, searcher.spec).close(cache=False)
-    with closing(Gallery.open(folder, searcher.spec, mode="r")) as gallery:
-        span = gallery.scenes.span() if dates_only else None
-    if span is not None and span[0] < SINCE_1970:
-        raise ConfigError(
-            f"{folder}: holds scenes whose times are no dates but positions in videos, the first {time_text(span[0])}; "
-            "--keep would erase them all: use another gallery, or leave --keep out"
-        )
 
 
 @dataclass(eq=False)
@@ -219,6 +167,7 @@ class _Watcher:
         self,
         searcher: Searcher,
         sources: Sequence[Camera | Feed],
+        refused: Sequence[str | None],
         folder: Path,
         targets: list[Target],
         *,
@@ -236,13 +185,14 @@ class _Watcher:
         self._inbox = Inbox(len(sources))
         self._lanes = [
             _Lane(
-                Reader(number, source, self._inbox, pace, stop),
+                Reader(number, source, self._inbox, pace, stop, refused=why),
                 Following(source.name, pictures=pictures),
                 Appearances(threshold=threshold, quiet=quiet),
                 time.monotonic(),
             )
-            for number, source in enumerate(sources)
+            for number, (source, why) in enumerate(zip(sources, refused, strict=True))
         ]
+        self._live = any(lane.reader.live for lane in self._lanes)
         self._alerts = 0
         self._next_status, self._next_read = time.monotonic() + STATUS, time.monotonic() + READ_AGAIN
 
@@ -259,10 +209,13 @@ class _Watcher:
                 self._look_at(batch)
                 self._keep_house()
         finally:
+            unread = [self._inbox.has(number) for number in range(len(self._lanes))]
             self._stop.set()
             self._inbox.stop()
-            for lane in self._lanes:
-                self._store(lane.following.finish())
+            for lane, left in zip(self._lanes, unread, strict=True):
+                # A file that is read again gives the same tracks again, but not those that were cut short here.
+                if not lane.reader.is_file or (lane.reader.whole and not left):
+                    self._store(lane.following.finish())
             self._storer.close(LAST_STORE)
             for delivery in self._deliveries:
                 delivery.close(LAST_DELIVERY)
@@ -290,8 +243,9 @@ class _Watcher:
         self._store(pieces)
 
     def _store(self, pieces: Sequence[Piece]) -> None:
+        patient = None if self._live else lambda: not self._stop.is_set()
         for piece in pieces:
-            self._storer.put(piece)
+            self._storer.put(piece, patient=patient)
 
     def _alert(self, lane: _Lane, shot: Shot, found: Found) -> None:
         calibration, similarity = self._searcher.calibration, found.similarity
@@ -330,8 +284,9 @@ class _Watcher:
     def _keep_house(self) -> None:
         """Do what is due now and then."""
         now = time.monotonic()
-        for lane in self._lanes:
-            if now - lane.last > AWAY:
+        for number, lane in enumerate(self._lanes):
+            away = lane.reader.live and now - lane.last > AWAY
+            if away or (lane.reader.whole and not self._inbox.has(number)):
                 self._store(lane.following.finish())
                 lane.last = now
         if now >= self._next_read:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import logging
 import time
@@ -10,6 +11,7 @@ import urllib.request
 from collections import deque
 from threading import Condition, Thread
 from typing import Any
+from urllib.parse import unquote
 
 from personsearch.errors import ConfigError
 from personsearch.live.addresses import host_of
@@ -40,7 +42,7 @@ class Webhook:
     """Posts alerts as JSON; the caller never waits.
 
     Args:
-        url: ``http://`` or ``https://``.
+        url: ``http://`` or ``https://``, with ``user:password@`` before the host if need be.
 
     Attributes:
         delivered: alerts that were taken.
@@ -54,7 +56,14 @@ class Webhook:
         if not url.lower().startswith(("http://", "https://")) or host_of(url).endswith("//"):
             raise ConfigError(f"--webhook {host_of(url)}: must be an address such as http://127.0.0.1:8000/alerts")
         self.delivered = self.failed = 0
-        self._url, self._shown = url, host_of(url)
+        self._shown = host_of(url)
+        scheme, _, rest = url.partition("://")
+        place, slash, path = rest.partition("/")
+        login, sign, host = place.rpartition("@")
+        self._url = f"{scheme}://{host}{slash}{path}"
+        self._headers = {"Content-Type": "application/json", "User-Agent": f"personsearch/{__version__}"}
+        if sign:
+            self._headers["Authorization"] = f"Basic {base64.b64encode(unquote(login).encode()).decode()}"
         self._opener = urllib.request.build_opener(_NoRedirects)
         self._waiting: deque[str] = deque()
         self._condition = Condition()
@@ -118,10 +127,7 @@ class Webhook:
     def _post(self, text: str) -> tuple[str | None, bool]:
         """Post once; return what went wrong, and whether it may go better next time."""
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-            self._url,
-            data=text.encode(),
-            headers={"Content-Type": "application/json", "User-Agent": f"personsearch/{__version__}"},
-            method="POST",
+            self._url, data=text.encode(), headers=self._headers, method="POST"
         )
         try:
             with self._opener.open(request, timeout=TIMEOUT):
