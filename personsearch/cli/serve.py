@@ -33,7 +33,7 @@ def serve(
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Name by which clients call this machine, as people.example.com; may be repeated."),
+        typer.Option(help="Name by which others call this machine, as people.example.com; demands a token too."),
     ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse all that would change the gallery.")] = False,
     pictures: Annotated[
@@ -106,7 +106,7 @@ def _access(host: str, token_file: Path | None, names: list[str]) -> tuple[Any, 
     elif os.environ.get(TOKEN):
         token = require_token(os.environ[TOKEN], TOKEN)
         said = f"(with the token of {TOKEN})"
-    elif not is_loopback(host):
+    elif names or not is_loopback(host):  # who comes by a name of their own comes from elsewhere
         token = new_token()
         said = f"with the token {token}"
     if not is_loopback(host):

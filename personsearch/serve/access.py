@@ -26,6 +26,8 @@ COOKIE = "personsearch_session"
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PUBLIC = frozenset({"/", "/health", "/api/session", "/favicon.ico"})
+#: Headers by which a proxy says for whom it asks.
+_FORWARDED = frozenset({"x-forwarded-for", "x-real-ip", "forwarded"})
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -134,7 +136,8 @@ class Access:
             cookies: by name.
 
         Raises:
-            Refused: 403 for another host or another site, 401 without the token.
+            Refused: 403 for another host or another site, or through a proxy where there is no token; 401 without the
+                token.
         """
         host = headers.get("host", "")
         if not self._is_ours(host):
@@ -142,6 +145,11 @@ class Access:
                 403,
                 "the service does not go by the host name of this request; call it by its address, or name the host "
                 "with --allow-host when it is started",
+            )
+        if self.token is None and _FORWARDED & headers.keys():
+            raise Refused(
+                403,
+                "this request came through a proxy, so that others can reach the service; start it with --token-file",
             )
         if method not in _READS or path.startswith("/api/"):
             self._require_same_site(method, host, headers)

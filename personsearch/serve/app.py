@@ -21,6 +21,7 @@ from personsearch.serve.desk import Desk
 from personsearch.serve.guard import Guard
 from personsearch.serve.metrics import Metrics
 from personsearch.serve.network import Network
+from personsearch.serve.roster import Roster
 from personsearch.serve.routes import ROUTERS
 from personsearch.serve.service import Service
 from personsearch.serve.storing import PictureFolder
@@ -71,8 +72,10 @@ def create_app(
         >>> import uvicorn
         >>> uvicorn.run(app, host="127.0.0.1", port=8000)  # doctest: +SKIP
     """
+    desk = Desk(Path(gallery), searcher.spec, searcher.calibration, read_only=read_only)
     service = Service(
-        desk=Desk(Path(gallery), searcher.spec, searcher.calibration, read_only=read_only),
+        desk=desk,
+        roster=Roster(desk.folder),
         network=Network(searcher),
         crops=Crops(),
         access=access or Access(),

@@ -15,6 +15,7 @@ from personsearch.serve.desk import Desk
 from personsearch.serve.faults import Refused
 from personsearch.serve.metrics import Metrics
 from personsearch.serve.network import Network
+from personsearch.serve.roster import Roster
 from personsearch.serve.storing import PictureFolder
 from personsearch.serve.telling import known_sightings
 
@@ -25,6 +26,7 @@ class Service:
 
     Attributes:
         desk: lends the gallery.
+        roster: remembers the people of the gallery.
         network: lends the searcher.
         crops: cuts people out of scenes.
         access: who may ask.
@@ -35,6 +37,7 @@ class Service:
     """
 
     desk: Desk
+    roster: Roster
     network: Network
     crops: Crops
     access: Access
@@ -55,6 +58,11 @@ class Service:
             self.crops.forget([detection_id])
             raise Refused(404, f"there is no detection {detection_id} here; it may have been erased")
         return found[0]
+
+    def forget_erased(self) -> None:
+        """Forget all that is remembered of who is stored, after somebody was erased."""
+        self.crops.forget()
+        self.roster.clear()
 
     def sightings(self, detection_ids: Sequence[int]) -> list[Sighting]:
         """Return what the gallery has of some detections now; those that are gone are absent."""

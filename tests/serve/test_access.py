@@ -157,6 +157,14 @@ def test_the_origin_behind_a_proxy_with_https_is_that_of_the_host() -> None:
             access.check("POST", "/api/search", {"host": "people.example", "origin": origin})
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
+def test_what_comes_through_a_proxy_needs_a_token(client: httpx.Client, guarded: httpx.Client, name: str) -> None:
+    answer = client.get("/api/gallery", headers={name: "192.0.2.9"})
+    assert answer.status_code == 403
+    assert "start it with --token-file" in error_of(answer)
+    assert guarded.get("/api/gallery", headers={name: "192.0.2.9", **with_token()}).status_code == 200
+
+
 def test_headers_that_are_given_twice_are_refused(client: httpx.Client) -> None:
     answer = client.get("/api/gallery", headers=[("Origin", "http://a.example"), ("Origin", "http://b.example")])
     assert answer.status_code == 400

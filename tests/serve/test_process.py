@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +18,10 @@ import httpx
 import pytest
 
 from personsearch import Gallery, PersonSearcher
+from personsearch.demo import demo_folder
 from tests.serve.support import scene_png
+
+PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +132,35 @@ def test_requests_in_work_are_finished_before_it_ends(weights: Path, tmp_path: P
         assert gallery.num_images == len(answers) == 4
 
 
+def commands_of(page: Path, port: int) -> list[str]:
+    """Return the commands of a page that call the service, as they would be typed."""
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    [block] = [one for one in blocks if "curl" in one]
+    lines = block.replace("\\\n", "").replace("localhost:8000", f"localhost:{port}").splitlines()
+    return [line for line in lines if line.startswith("curl")]
+
+
+def run_the_commands_of_the_page(folder: Path, port: int, example: bytes) -> None:
+    (folder / "query.jpg").write_bytes(example)
+    shutil.copy(demo_folder() / "s23c4_0000.jpg", folder / "photo.jpg")
+    answers = []
+    for command in commands_of(PAGE, port):
+        done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=True)
+        answers.append(json.loads(done.stdout) if done.stdout else None)
+    assert len(answers) == 6
+    assert len(answers[0]["matches"]) == 5
+    assert answers[0]["matches"][0]["one_in"] == 100
+    assert (answers[1]["image_id"], answers[1]["stored"]) == ("door/0001.jpg", True)
+    assert {match["camera"] for match in answers[2]["matches"]} <= {"s23c2", "door"}
+    assert answers[2]["matches"]
+    assert (folder / "crop.jpg").read_bytes().startswith(b"\xff\xd8\xff")
+    assert answers[4] == {"removed": 1}
+    assert answers[5]["erased"] > 0
+
+
 def test_the_demo_finds_somebody_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with process("--demo", TMPDIR=str(tmp_path)) as (child, client, sentence):
+    (tmp_path / "tmp").mkdir()
+    with process("--demo", TMPDIR=str(tmp_path / "tmp")) as (child, client, sentence):
         assert sentence.startswith("personsearch is at http://127.0.0.1:")
         gallery = client.get("/api/gallery").json()
         assert (gallery["name"], gallery["images"], len(gallery["cameras"])) == ("demo", 11, 4)
@@ -143,6 +175,7 @@ def test_the_demo_finds_somebody_and_leaves_nothing_behind(tmp_path: Path) -> No
         assert max(one["similarity"] for one in best) > 0.6
         assert {one["picture"] for one in best} == {True}
         assert client.get(best[0]["crop"]).status_code == 200
-        assert any(tmp_path.iterdir())
+        run_the_commands_of_the_page(tmp_path, client.base_url.port or 0, example)
+        assert any((tmp_path / "tmp").iterdir())
         ended(child, signal.SIGTERM)
-    assert not any(tmp_path.iterdir())
+    assert not any((tmp_path / "tmp").iterdir())

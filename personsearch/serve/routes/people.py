@@ -42,7 +42,7 @@ def people(
 ) -> PeoplePage:
     """Return the people into whom the gallery was grouped."""
     with service.desk.reading() as gallery:
-        everybody = [one for one in gallery.people.all() if camera is None or camera in one.cameras]
+        everybody = [one for one in service.roster.all(gallery) if camera is None or camera in one.cameras]
         shown = _sorted(everybody, sort)[offset : offset + limit]
         records, covers = person_records(gallery, shown)
         ungrouped = gallery.people.ungrouped
@@ -117,7 +117,7 @@ def forget(service: Ours, number: Number) -> Erased:
     with service.desk.writing() as gallery:
         _require(gallery, number)
         erased = gallery.people.forget(number)
-    service.crops.forget()
+    service.forget_erased()
     return Erased(erased=erased)
 
 

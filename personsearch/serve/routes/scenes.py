@@ -126,7 +126,7 @@ def remove(
             for scene in doomed:
                 service.pictures.erase(scene)
         removed = gallery.remove(image_id or None, before=before)
-    service.crops.forget()
+    service.forget_erased()
     return Removed(removed=removed)
 
 
