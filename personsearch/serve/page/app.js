@@ -17,7 +17,6 @@ const main = document.getElementById("main");
 const context = { gallery: null, refresh };
 let view = null;
 let shownKey = "";
-let signedIn = false;
 
 const dialog = sightingDialog(() => ({
   gallery: context.gallery,
@@ -51,7 +50,7 @@ async function start() {
 
 function bar() {
   const theme = button("Light or dark", nextTheme, { icon: "theme", look: "icon" });
-  const leave = signedIn ? button("Sign out", signOut, { look: "quiet" }) : null;
+  const leave = kept("personsearch-signed-in") ? button("Sign out", signOut, { look: "quiet" }) : null;
   fill(document.getElementById("bar-end"), leave, theme);
 }
 
@@ -61,19 +60,22 @@ async function signOut() {
   } catch (error) {
     return toast(error.message, { kind: "error" });
   }
-  signedIn = false;
-  return tokenNeeded();
+  keep("personsearch-signed-in", null);
+  // Anew, so that no picture of the one who leaves stays in memory.
+  history.replaceState(null, "", "#/search");
+  return location.reload();
 }
 
 function tokenNeeded() {
   if (shownKey === "login") return;
   shownKey = "login";
+  keep("personsearch-signed-in", null);
   context.gallery = null;
   dialog.update(null);
   fill(document.getElementById("gallery-facts"));
   document.body.classList.add("locked");
   view = loginView(() => {
-    signedIn = true;
+    keep("personsearch-signed-in", "1");
     document.body.classList.remove("locked");
     start();
   });
@@ -88,11 +90,24 @@ function nextTheme() {
   const next = (root.dataset.theme ?? system) === "dark" ? "light" : "dark";
   if (next === system) delete root.dataset.theme;
   else root.dataset.theme = next;
+  keep("personsearch-theme", next === system ? null : next);
+}
+
+/** Keep a word in this browser, where it lets us. */
+function keep(name, value) {
   try {
-    if (next === system) localStorage.removeItem("personsearch-theme");
-    else localStorage.setItem("personsearch-theme", next);
+    if (value === null) localStorage.removeItem(name);
+    else localStorage.setItem(name, value);
   } catch {
-    // Not kept, then; it holds until the page is left.
+    // Then it holds until the page is left.
+  }
+}
+
+function kept(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
   }
 }
 

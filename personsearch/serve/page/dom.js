@@ -1,5 +1,7 @@
 // Elements, icons, short messages. Everything that comes from a gallery enters the page as text, never as markup.
 
+import { soon, swept } from "./images.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Strokes on a 24 x 24 grid. */
@@ -65,11 +67,11 @@ export function button(text, act, { icon: name, look = "", attributes = {} } = {
 }
 
 /** A picture of the gallery; where it cannot be had, its place says so. */
-export function picture(source, alt, { eager = false, ...attributes } = {}) {
-  const image = h("img", { alt, loading: eager ? "eager" : "lazy", decoding: "async", draggable: "false", ...attributes });
+export function picture(source, alt) {
+  const image = h("img", { alt, decoding: "async", draggable: "false" });
   image.addEventListener("load", () => image.classList.toggle("covers", usual(image.naturalWidth / image.naturalHeight)));
-  image.addEventListener("error", () => image.replaceWith(noPicture("The picture is gone or was changed")));
-  image.src = source;
+  image.addEventListener("error", () => image.isConnected && image.replaceWith(noPicture("The picture is gone or was changed")));
+  soon(image, source);
   return image;
 }
 
@@ -84,6 +86,7 @@ export function noPicture(text) {
 /** Replace all children, and return the element. */
 export function fill(element, ...children) {
   element.replaceChildren(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
+  queueMicrotask(swept);
   return element;
 }
 

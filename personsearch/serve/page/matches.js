@@ -58,7 +58,7 @@ function tile(match, rank, liked, onJudge) {
     h(
       "button",
       { type: "button", class: "crop", "aria-label": `${text.filter(Boolean).join(", ")}. Show the scene`, onclick: () => change({ open: id }) },
-      match.picture ? picture(`${match.crop}?height=384`, "", { eager: rank <= 12 }) : noPicture("The picture is not at hand"),
+      match.picture ? picture(`${match.crop}?height=384`, "") : noPicture("The picture is not at hand"),
       h("span", { class: "rank", "aria-hidden": "true" }, rank),
     ),
     h(

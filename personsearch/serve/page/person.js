@@ -42,7 +42,7 @@ export function personView(context, id) {
     const many = person.appearances.length;
     fill(
       head,
-      h("div", { class: "cover" }, cover?.picture ? picture(`${cover.crop}?height=512`, "", { eager: true }) : noPicture("No picture at hand")),
+      h("div", { class: "cover" }, cover?.picture ? picture(`${cover.crop}?height=512`, "") : noPicture("No picture at hand")),
       h(
         "div",
         { class: "person-words" },

@@ -1,6 +1,6 @@
 // The pictures that a user brought: kept in this page's memory, never in the address, never on the server.
 
-import { call, form } from "./api.js";
+import { ApiError, call, form } from "./api.js";
 
 /**
  * @typedef {{box: number[], score: number|null, embedding: string, thumb: string|null}} Person
@@ -29,7 +29,13 @@ export function filesOf(transfer) {
 export async function open(file, { name = file.name ?? "picture", limit, signal }) {
   if (limit && file.size > limit) throw new Error(`${name} has ${megabytes(file.size)}; at most ${megabytes(limit)} can be sent. Make it smaller.`);
   if (!file.size) throw new Error(`${name} is empty.`);
-  const found = await call("/api/detect", { form: form({ picture: file }), signal });
+  let found;
+  try {
+    found = await call("/api/detect", { form: form({ picture: file }), signal });
+  } catch (error) {
+    if (error instanceof ApiError) error.message = error.message.replace(/^picture: /, `${name}: `);
+    throw error;
+  }
   const url = URL.createObjectURL(file);
   const image = await decoded(url);
   const picture = { id: randomName(), file, url, name, width: found.width, height: found.height, shown: Boolean(image), people: [] };

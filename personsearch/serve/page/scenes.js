@@ -43,22 +43,31 @@ export function storedBox(one, index, total, width, height) {
 
 /**
  * A list of scenes that grows by "more".
- * @param {{filters: object, empty: string, limit?: number}} options
+ * @param {{filters: object, empty: string, limit?: number, varied?: boolean}} options varied = leave out scenes that show
+ *   nobody new: consecutive frames of a video
  * @returns {{element: HTMLElement, scenes: object[]}} `scenes` fills as they arrive
  */
-export function sceneList({ filters, empty, limit = 12 }) {
+export function sceneList({ filters, empty, limit = 12, varied = false }) {
   const scenes = [];
   const list = h("ul", { class: "scene-grid" });
   const foot = h("div", { class: "more" });
   const element = h("div", {}, list, foot);
   const one = latest();
+  const tracks = new Set();
+
+  function isNew({ people }) {
+    const fresh = people.filter((person) => person.track_id === null || !tracks.has(person.track_id));
+    for (const person of people) tracks.add(person.track_id);
+    return fresh.length > 0;
+  }
 
   async function more(after) {
     fill(foot, busy("Fetching scenes"));
     try {
       const page = await one((signal) => call(`/api/scenes${query({ ...filters, after, limit })}`, { signal }));
-      scenes.push(...page.scenes);
-      list.append(...page.scenes.map(sceneCard));
+      const shown = varied ? page.scenes.filter(isNew) : page.scenes;
+      scenes.push(...shown);
+      list.append(...shown.map(sceneCard));
       if (page.next !== null) fill(foot, button("More scenes", () => more(page.next)));
       else fill(foot, scenes.length ? null : h("p", { class: "empty" }, empty));
     } catch (error) {

@@ -181,7 +181,7 @@ export function searchView(context) {
     const advice = !found ? "Nobody was found in this picture. Draw a box around the person."
       : chosen.size ? null : `${plural(found, "person was", "people were")} found. Click whom you are looking for.`;
     fill(stageBox,
-      advice ? h("p", { class: "advice", role: "status" }, advice) : null,
+      advice ? h("h1", { class: "advice" }, advice) : null,
       ids.length > 1 ? h("div", { class: "picture-tabs", role: "group", "aria-label": "Your pictures" }, ids.map((id) =>
         button(pictureOf(id).name, () => change({ picture: id }), { look: "chip name", attributes: { "aria-pressed": String(id === picture.id) } }))) : null,
       view.element,
@@ -189,6 +189,7 @@ export function searchView(context) {
         chosen.size && found > 1 ? h("label", { class: "chip check also", title: "Clicks add boxes of the same person instead of starting again" }, also, h("span", {}, "Several boxes")) : null),
       gallery.writable && !chosen.size ? addForm(picture, context) : null,
     );
+    if (advice) say(advice);
     if (hadFocus && chosen.size) stageBox.querySelector('.box[aria-pressed="true"]')?.focus({ preventScroll: true });
     else if (!chosen.size) view.focus();
   }
@@ -235,7 +236,7 @@ export function searchView(context) {
     const limited = params.has("min") || params.has("camera") || params.has("since") || params.has("until");
     const silent = !gallery.calibration ? NO_CALIBRATION : matches.length && matches.every((one) => one.probability === null) ? NO_PROBABILITY : null;
     fill(head,
-      h("h2", {}, matches.length ? plural(matches.length, "match", "matches") : "No match"),
+      h("h1", {}, matches.length ? plural(matches.length, "match", "matches") : "No match"),
       h("p", { class: "faint" }, !matches.length
         ? limited ? "Nobody here passes these filters. Lower the threshold, or choose more cameras or times." : "There is nobody else in this gallery."
         : "The most alike first. Look at the pictures: a number alone proves nothing."),
@@ -254,7 +255,7 @@ export function searchView(context) {
     const staging = Boolean(pictureOf(params.get("picture")));
     element.className = `search ${searched ? "searched" : staging ? "picking" : "starting"}`;
     if (!searched && !staging) {
-      recent ??= gallery.images ? sceneList({ filters: {}, empty: "", limit: 12 }) : null;
+      recent ??= gallery.images ? sceneList({ filters: {}, empty: "Nobody was found in the newest scenes.", limit: 36, varied: true }) : null;
       if (!start.firstChild) fill(start, hello, recent
         ? h("section", { class: "recent", "aria-label": "Scenes of this gallery" },
             h("h2", {}, "Or start from a scene of this gallery"),

@@ -110,7 +110,7 @@ export function threshold(value, calibration, people) {
 function keeps(value, reached, above) {
   const most = reached?.true_match_rate ?? null;
   const least = above?.true_match_rate ?? null;
-  if (most !== null && Math.abs(reached.similarity - value) < 0.006) return `about ${percent(most)}`;
+  if (most !== null && Math.abs(reached.similarity - value) < 0.0105) return `about ${percent(most)}`;
   if (most !== null && least !== null) return `between ${percent(least)} and ${percent(most)}`;
   if (most !== null) return `less than ${percent(most)}`;
   if (least !== null) return `more than ${percent(least)}`;

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -21,14 +21,14 @@ from tests.serve.page.support import ARGUMENTS, CHROMIUM, TOKEN, Visit, missing
 
 
 @contextmanager
-def serving(folder: Path, *arguments: object) -> Iterator[str]:
+def serving(folder: Path, *arguments: object, token: str = "") -> Iterator[str]:
     """Run ``personsearch serve`` on a free port of loopback; yield its address."""
     folder.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "TMPDIR": str(folder), "COLUMNS": "300", "OMP_NUM_THREADS": "2"}
+    own = {"TMPDIR": str(folder), "COLUMNS": "300", "OMP_NUM_THREADS": "2", "PERSONSEARCH_TOKEN": token}
     command = [sys.executable, "-m", "personsearch", "serve", *map(str, arguments), "--port", "0", "--device", "cpu"]
     with (folder / "errors.txt").open("wb") as errors:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, start_new_session=True
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **own}, start_new_session=True
         )
     try:
         assert process.stdout is not None
@@ -41,40 +41,42 @@ def serving(folder: Path, *arguments: object) -> Iterator[str]:
         process.communicate()
 
 
+@dataclass(frozen=True)
+class Demo:
+    """A service with the bundled scenes behind a token."""
+
+    address: str
+    gallery: Path
+    cookies: list[dict[str, str]]
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Ask the service as a program does, with the token."""
+        data = json.dumps(body).encode() if body else None
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+        with urlopen(Request(self.address + path, data, headers)) as answer:
+            return json.load(answer)
+
+
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The service with the bundled scenes, and the folder of its gallery; nothing writes to it."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The service with the bundled scenes."""
     if missing():
         pytest.skip(missing())
     folder = tmp_path_factory.mktemp("demo")
-    with serving(folder, "--demo") as address:
+    with serving(folder, "--demo", token=TOKEN) as address:
         [gallery] = folder.glob("personsearch-demo-*/demo")
-        yield address, gallery
+        data = json.dumps({"token": TOKEN}).encode()
+        with urlopen(Request(f"{address}api/session", data, {"Content-Type": "application/json"})) as answer:
+            name, value = answer.headers["Set-Cookie"].split(";")[0].split("=", 1)
+        yield Demo(address, gallery, [{"name": name, "value": value, "url": address}])
 
 
 @pytest.fixture(scope="module")
-def somebody(demo: tuple[str, Path]) -> int:
+def somebody(demo: Demo) -> int:
     """A detection of somebody of whom the gallery has several pictures that look alike."""
-
-    def ask(path: str, body: dict[str, int] | None = None) -> Any:
-        data = json.dumps(body).encode() if body else None
-        request = Request(demo[0] + path, data, {"Content-Type": "application/json"})
-        with urlopen(request) as answer:
-            return json.load(answer)
-
-    covers = [one["cover"]["detection_id"] for one in ask("api/people?limit=3")["people"]]
-    fourth = {one: ask("api/search", {"detection": one, "k": 4})["matches"][3]["similarity"] for one in covers}
-    return max(fourth, key=lambda one: fourth[one])
-
-
-@pytest.fixture(scope="module")
-def copied(demo: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service with a copy of that gallery to write to, behind a token."""
-    folder = tmp_path_factory.mktemp("copied")
-    shutil.copytree(demo[1], folder / "gallery")
-    (folder / "token").write_text(TOKEN)
-    with serving(folder / "run", folder / "gallery", "--token-file", folder / "token") as address:
-        yield address
+    covers = [one["cover"]["detection_id"] for one in demo.ask("api/people?limit=3")["people"]]
+    found = {one: demo.ask("api/search", {"detection": one, "k": 4})["matches"] for one in covers}
+    return max(covers, key=lambda one: float(found[one][3]["similarity"]))
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +109,11 @@ def visits(browser: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(visits: Any, demo: tuple[str, Path]) -> Any:
-    """Open a page of the demo's service."""
+def visit(visits: Any, demo: Demo) -> Any:
+    """Open a page of the demo's service, signed in."""
 
     def go(where: str = "", **options: Any) -> Visit:
-        return visits(demo[0], where, **options)
+        return visits(demo.address, where, cookies=demo.cookies, **options)
 
     return go
 

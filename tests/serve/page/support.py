@@ -78,11 +78,12 @@ def missing() -> str:
 class Visit:
     """A page in a context of its own: no cookies, no storage."""
 
-    def __init__(self, browser: Any, address: str, where: str = "", **options: Any) -> None:
+    def __init__(self, browser: Any, address: str, where: str = "", *, cookies: Any = (), **options: Any) -> None:
         options = {"viewport": {"width": 1280, "height": 860}, **options}
         self.address = address
         self.context = browser.new_context(**options)
         self.context.set_default_timeout(PATIENCE)
+        self.context.add_cookies(list(cookies))
         self.page = self.context.new_page()
         self.requests: list[str] = []
         self.expected: set[int] = set()
