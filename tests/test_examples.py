@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from personsearch import Gallery
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run(name: str, folder: Path) -> list[str]:
-    done = subprocess.run([sys.executable, EXAMPLES / name], capture_output=True, text=True, cwd=folder, check=False)
+def run(name: str, folder: Path, *arguments: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name, *arguments], capture_output=True, text=True, cwd=folder, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -28,6 +32,7 @@ def test_all_are_here() -> None:
         "three_cameras",
         "finetune_own",
         "service",
+        "fiftyone_gallery",
     }
 
 
@@ -91,3 +96,16 @@ def test_service(tmp_path: Path) -> None:
                 assert "nobody has detection_id 9999" in json.load(answer)["error"]
         finally:
             service.terminate()
+
+
+def test_fiftyone_gallery(tmp_path: Path) -> None:
+    pytest.importorskip("fiftyone", reason="fiftyone is not installed")
+    run("quickstart.py", tmp_path)
+    [gallery] = [path.parent for path in tmp_path.glob("*/gallery.sqlite")]
+    with Gallery.open(gallery) as opened:
+        opened.people.group()
+    scenes, who, *matches = run("fiftyone_gallery.py", tmp_path, str(gallery))
+    assert scenes.startswith("12 scenes, ")
+    assert who.startswith("person 1 is in ")
+    assert len(matches) == 10
+    assert matches[0].split()[:2] == ["person", "1"]
