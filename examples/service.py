@@ -1,4 +1,7 @@
-"""A search service that never loads torch: it answers with the people most similar to a stored person.
+"""A search service of a few lines that never loads torch: it answers with the people most similar to a stored person.
+
+`personsearch serve GALLERY` is the service for everyday use: pictures, a page, tokens (docs/serve.md). This one shows
+how little a program needs that only compares people who are stored already, and starts in a fraction of a second.
 
     python examples/service.py [GALLERY]     then     curl 'localhost:8765/similar?detection_id=1&k=3'
 

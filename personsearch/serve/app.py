@@ -125,6 +125,10 @@ def _on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
 
 
 def _on_http(_: Request, error: HTTPException) -> JSONResponse:
-    sentences = {404: "there is no such address here", 405: "this address does not go with this method"}
+    sentences = {
+        400: "the body cannot be read; send JSON in UTF-8",
+        404: "there is no such address here",
+        405: "this address does not go with this method",
+    }
     headers = dict(error.headers or {})
     return JSONResponse({"error": sentences.get(error.status_code, str(error.detail))}, error.status_code, headers)

@@ -27,7 +27,7 @@ function kind(document, schema) {
   const bounds = [];
   if (schema.minimum !== undefined) bounds.push(`from ${schema.minimum}`);
   if (schema.exclusiveMinimum !== undefined) bounds.push(`above ${schema.exclusiveMinimum}`);
-  if (schema.maximum !== undefined) bounds.push(`to ${schema.maximum}`);
+  if (schema.maximum < Number.MAX_SAFE_INTEGER) bounds.push(`to ${schema.maximum}`);
   if (schema.exclusiveMaximum !== undefined) bounds.push(`below ${schema.exclusiveMaximum}`);
   return [schema.type ?? "text", ...bounds].join(" ");
 }

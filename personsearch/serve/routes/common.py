@@ -34,7 +34,9 @@ _WHY = {
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return how a route may refuse, for its documentation; what every route may answer is added."""
-    return {status: {"model": Fault, "description": _WHY[status]} for status in sorted({401, 403, 422, 503, *statuses})}
+    return {
+        status: {"model": Fault, "description": _WHY[status]} for status in sorted({400, 401, 403, 422, 503, *statuses})
+    }
 
 
 def form_of(properties: dict[str, dict[str, Any]], required: tuple[str, ...]) -> dict[str, Any]:
