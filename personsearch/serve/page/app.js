@@ -13,6 +13,9 @@ import { timelineView } from "./timeline.js";
 import { plural } from "./words.js";
 
 const main = document.getElementById("main");
+/** Views that were shown, so that "back" finds them as they were left. */
+const views = new Map();
+const VIEWS = 8;
 /** What every view gets; `gallery` is replaced in place, so that views see the newest. */
 const context = { gallery: null, refresh };
 let view = null;
@@ -27,7 +30,9 @@ const dialog = sightingDialog(() => ({
 
 async function refresh() {
   const fresh = await call("/api/gallery");
-  context.gallery = context.gallery ? Object.assign(context.gallery, fresh) : fresh;
+  const before = context.gallery;
+  if (before && (before.images !== fresh.images || before.persons !== fresh.persons)) views.clear();
+  context.gallery = before ? Object.assign(before, fresh) : fresh;
   const { name, images, persons, people, writable } = fresh;
   const facts = [plural(images, "scene"), persons ? plural(persons, "person", "people") : plural(people, "detection")];
   fill(document.getElementById("gallery-facts"), h("b", {}, name), h("span", { class: "counts" }, ` ${facts.join(" \u00b7 ")}`),
@@ -38,6 +43,7 @@ async function start() {
   fill(main, busy("Opening the gallery"));
   view = null;
   shownKey = "";
+  views.clear();
   try {
     await refresh();
   } catch (error) {
@@ -120,7 +126,8 @@ function made(name) {
   return searchView(context);
 }
 
-function route() {
+/** Show what the address means; on the way back the browser scrolls to where one was. */
+function route({ back = false } = {}) {
   if (!context.gallery) return;
   const where = current();
   const key = /^(people|people\/\d+|timeline)$/.test(where.view) ? where.view : "search";
@@ -128,7 +135,10 @@ function route() {
     const moved = shownKey !== "";
     shownKey = key;
     for (const one of document.querySelectorAll(".toast.info")) if (moved) one.remove();
-    view = made(key);
+    view = views.get(key) ?? made(key);
+    views.delete(key);
+    views.set(key, view);
+    if (views.size > VIEWS) views.delete(views.keys().next().value);
     fill(main, view.element);
     document.title = `${view.title} \u00b7 ${context.gallery.name} \u00b7 personsearch`;
     for (const tab of document.querySelectorAll(".tabs a")) {
@@ -136,7 +146,7 @@ function route() {
       else tab.removeAttribute("aria-current");
     }
     if (moved) {
-      scrollTo(0, 0);
+      if (!back) scrollTo(0, 0);
       main.focus({ preventScroll: true });
     }
   }
@@ -189,9 +199,17 @@ function bring(files, add) {
   view.take(files, add);
 }
 
-document.addEventListener("route", route);
+document.addEventListener("route", () => route());
 document.addEventListener("token-needed", tokenNeeded);
-addEventListener("popstate", route);
+addEventListener("popstate", (event) => {
+  // A link's step has no state yet; with one it is known when the user comes back to it.
+  if (!event.state) history.replaceState({ within: true }, "");
+  route({ back: event.state !== null });
+});
+// A camera may have filled the gallery meanwhile.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && context.gallery) refresh().catch(() => {});
+});
 addEventListener("unhandledrejection", (event) => {
   toast(event.reason?.message || "Something went wrong in this page. Reload it.", { kind: "error" });
 });

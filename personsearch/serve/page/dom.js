@@ -8,15 +8,15 @@ const SVG = "http://www.w3.org/2000/svg";
 const ICONS = {
   add: "M12 5v14M5 12h14",
   back: "M15 5l-7 7 7 7",
-  camera: "M4 8h3l2-3h6l2 3h3v11H4zM12 10a3.500 3.500 0 1 0 0 7 3.500 3.500 0 0 0 0-7z",
-  check: "M5 12.500l4.500 4.500L19 7.500",
+  camera: "M4 8h3l2-3h6l2 3h3v11H4zM12 10a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7z",
+  check: "M5 12.5l4.5 4.5L19 7.5",
   cross: "M6 6l12 12M18 6L6 18",
   draw: "M4 4h4M16 4h4v4M20 16v4h-4M8 20H4v-4M4 8V4M10 4h4M20 10v4M14 20h-4M4 14v-4",
   expand: "M14 4h6v6M20 4l-7 7M10 20H4v-6M4 20l7-7",
   next: "M9 5l7 7-7 7",
-  search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l4.500 4.500",
+  search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l4.5 4.5",
   theme: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
-  undo: "M9 6L4 11l5 5M4 11h10a5.500 5.500 0 0 1 0 11h-2",
+  undo: "M9 6L4 11l5 5M4 11h10a5.5 5.5 0 0 1 0 11h-2",
   upload: "M12 16V4M7 9l5-5 5 5M4 16v4h16v-4",
 };
 

@@ -2,9 +2,9 @@
 
 import { call, latest, query, Superseded } from "./api.js";
 import { busy, button, confirmed, fill, h, noPicture, picture, problem, toast } from "./dom.js";
-import { forgetStored } from "./query.js";
-import { change, current } from "./route.js";
-import { called, count, plural, span } from "./words.js";
+import { changes, forgetStored } from "./query.js";
+import { change } from "./route.js";
+import { called, plural, span } from "./words.js";
 
 const LIMIT = 48;
 const SORTS = [["appearances", "Seen most often"], ["first", "Seen first"], ["name", "By name"]];
@@ -48,12 +48,13 @@ export function peopleView(context) {
   function update({ params }) {
     sort.value = params.get("sort") ?? "appearances";
     camera.value = params.get("camera") ?? "";
-    const key = `${sort.value} ${camera.value}`;
-    if (key !== asked) load(key);
+    if (key() !== asked) load();
   }
 
-  async function load(key = asked) {
-    asked = key;
+  const key = () => `${sort.value} ${camera.value} ${changes()}`;
+
+  async function load() {
+    asked = key();
     shown = [];
     chosen.clear();
     select();
@@ -167,5 +168,5 @@ export function peopleView(context) {
     }
   }
 
-  return { element, title: "People", update, reload: load, sightings: () => shown.map((one) => one.cover).filter(Boolean), count: () => count(shown.length), here: () => current() };
+  return { element, title: "People", update, sightings: () => shown.map((one) => one.cover).filter(Boolean) };
 }

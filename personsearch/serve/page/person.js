@@ -3,7 +3,7 @@
 import { call, latest, Superseded } from "./api.js";
 import { busy, button, confirmed, fill, h, noPicture, picture, problem, toast } from "./dom.js";
 import { undo } from "./people.js";
-import { forgetStored } from "./query.js";
+import { changes, forgetStored } from "./query.js";
 import { change, go } from "./route.js";
 import { called, count, plural, span } from "./words.js";
 
@@ -17,6 +17,7 @@ export function personView(context, id) {
   const chosen = new Set();
   let person = null;
   let most = FIRST;
+  let seen = -1;
   const { writable } = context.gallery;
 
   const head = h("div", { class: "person-head" }, busy("Fetching this person"));
@@ -25,6 +26,7 @@ export function personView(context, id) {
   const element = h("div", { class: "person" }, h("p", {}, h("a", { href: "#/people" }, "\u2190 All people")), head, list, selection);
 
   async function load() {
+    seen = changes();
     chosen.clear();
     select();
     try {
@@ -152,11 +154,10 @@ export function personView(context, id) {
     }
   }
 
-  load();
   return {
     element,
     title: `Person ${id}`,
-    update: () => {},
+    update: () => void (seen !== changes() && load()),
     sightings: () => person?.appearances.flatMap((one) => one.sightings) ?? [],
   };
 }

@@ -45,8 +45,16 @@ export async function storedOf(item) {
   return known.get(path);
 }
 
-/** Forget what was fetched: the people of the gallery have changed. */
-export const forgetStored = () => known.clear();
+let changed = 0;
+
+/** How often the people of the gallery were changed from here: views compare it to know that they are old. */
+export const changes = () => changed;
+
+/** The people of the gallery have changed: forget what was fetched. */
+export function forgetStored() {
+  known.clear();
+  changed += 1;
+}
 
 /**
  * The body of /api/search.

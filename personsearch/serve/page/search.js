@@ -7,7 +7,7 @@ import { filters } from "./filters.js";
 import { matchGrid } from "./matches.js";
 import { queryPanel } from "./panel.js";
 import { addByHand, open as openPicture, pictureOf } from "./pictures.js";
-import { itemsOf, MOST, PAGE, requestOf } from "./query.js";
+import { changes, itemsOf, MOST, PAGE, requestOf } from "./query.js";
 import { change, current, go, numbers } from "./route.js";
 import { sceneList } from "./scenes.js";
 import { stage } from "./stage.js";
@@ -202,7 +202,7 @@ export function searchView(context) {
       return void fill(head, problem(error.message, () => search(current().params)));
     }
     const { body, lost } = request;
-    const key = JSON.stringify(body);
+    const key = JSON.stringify([body, changes()]);
     if (key === asked) return void grid.update(matches, new Set(numbers(params.get("like"))));
     asked = key;
     if (!body) {

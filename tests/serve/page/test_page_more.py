@@ -260,3 +260,79 @@ def test_files_that_are_no_pictures(visit: Any, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a picture")
     one.drop(tmp_path / "notes.txt")
     one.page.get_by_text("That was no picture.").wait_for()
+
+
+def test_searches_do_not_wait_behind_pictures(visit: Any) -> None:
+    """Four pictures load at a time, and what left the page gives its place up; on the way back they come."""
+    one: Visit = visit("#/timeline")
+    one.page.wait_for_selector(".bar-button")
+    held: list[Any] = []
+    one.page.route("**/*.jpg*", lambda route: held.append(route))
+    one.page.get_by_role("link", name="Search", exact=True).click()
+    one.page.wait_for_selector(".scene-card")
+    one.page.wait_for_timeout(300)
+    assert len(held) == 4
+    one.page.locator(".scene-card .box").first.click(position={"x": 5, "y": 5})
+    one.page.wait_for_selector(".match")
+    one.page.wait_for_timeout(300)
+    assert len(held) == 8
+    assert all("crop.jpg" in route.request.url for route in held[4:])
+    one.page.unroute("**/*.jpg*")
+    one.page.go_back()
+    one.page.wait_for_function("() => document.querySelector('.scene-card img')?.naturalWidth > 0")
+
+
+def test_back_leads_to_where_one_was(visit: Any) -> None:
+    one: Visit = visit("#/people")
+    page = one.page
+    page.wait_for_selector(".person-card")
+    page.locator(".person-card a").last.scroll_into_view_if_needed()
+    where = page.evaluate("scrollY")
+    assert where > 300
+    page.locator(".person-card a").last.click()
+    page.wait_for_selector(".appearance")
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+    page.wait_for_selector(".person-card")
+    page.wait_for_function("(where) => Math.abs(scrollY - where) < 5", arg=where)
+    asked = len([url for url in one.requests if "/api/people?" in url])
+    assert asked == 1
+
+
+def test_names_of_any_length_fit(visit: Any) -> None:
+    one: Visit = visit("#/timeline", viewport={"width": 360, "height": 740})
+    long = "camera-" + "x" * 300
+
+    def lengthen(route: Any) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        body["name"] = long
+        body["cameras"] = [{"camera": f"{long}-{number}", "images": 1} for number in range(60)]
+        route.fulfill(response=answer, json=body)
+
+    def rename(route: Any) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        for match in body["matches"]:
+            match.update(camera=long, person_name=long, image_id=long)
+        route.fulfill(response=answer, json=body)
+
+    one.page.route("**/api/gallery", lengthen)
+    one.page.route("**/api/search", rename)
+    for where, ready in (("#/timeline", ".bar-button"), ("#/people", ".person-card"), ("", ".scene-card")):
+        one.page.goto(one.address + where)
+        one.page.reload()
+        one.page.wait_for_selector(ready)
+        assert one.wide() == 0, where
+    one.page.locator(".scene-card .box").first.click(position={"x": 3, "y": 3})
+    one.settled()
+    one.page.locator(".filters > summary").click()
+    one.page.get_by_label("Find a camera").fill("-59")
+    assert one.page.locator(".chip.check:visible").count() == 1
+    assert one.wide() == 0
+    one.page.get_by_role("button", name="More matches").click()
+    one.page.wait_for_function("() => document.querySelectorAll('.match').length === 48")
+    one.page.locator(".match .crop").first.click()
+    one.page.locator("dialog .facts").wait_for()
+    assert one.wide() == 0
+    assert one.page.evaluate("document.querySelector('dialog').scrollWidth <= innerWidth")
