@@ -54,8 +54,12 @@ with Gallery.open(sys.argv[1], mode="r") as gallery:
     embeddings = [np.stack([gallery.embedding(number) for number in there]) for there in rows]
 
 dataset = fo.Dataset("personsearch", overwrite=True)
+dataset.add_sample_field("camera", fo.StringField)  # where no scene has one, there is no such field by itself
+dataset.add_sample_field("time", fo.FloatField)
 dataset.add_samples(samples, progress=False)
-print(f"{len(dataset)} scenes, {dataset.count('people.detections')} people, cameras {dataset.distinct('camera')}")
+print(
+    f"{len(dataset)} scenes, {dataset.count('people.detections')} people, cameras: {', '.join(dataset.distinct('camera')) or 'none known'}"
+)
 
 of_sample = dict(zip(dataset.values("id"), embeddings, strict=True))  # given, so that no other model is downloaded
 common = {"patches_field": "people", "embeddings": of_sample, "progress": False}

@@ -103,7 +103,7 @@ def test_fiftyone_gallery(tmp_path: Path) -> None:
     run("quickstart.py", tmp_path)
     [gallery] = [path.parent for path in tmp_path.glob("*/gallery.sqlite")]
     with Gallery.open(gallery) as opened:
-        opened.people.group()
+        opened.people.group(min_similarity=0.6)
     scenes, who, *matches = run("fiftyone_gallery.py", tmp_path, str(gallery))
     assert scenes.startswith("12 scenes, ")
     assert who.startswith("person 1 is in ")
