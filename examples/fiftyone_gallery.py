@@ -57,9 +57,8 @@ dataset = fo.Dataset("personsearch", overwrite=True)
 dataset.add_sample_field("camera", fo.StringField)  # where no scene has one, there is no such field by itself
 dataset.add_sample_field("time", fo.FloatField)
 dataset.add_samples(samples, progress=False)
-print(
-    f"{len(dataset)} scenes, {dataset.count('people.detections')} people, cameras: {', '.join(dataset.distinct('camera')) or 'none known'}"
-)
+cameras = ", ".join(dataset.distinct("camera")) or "none known"
+print(f"{len(dataset)} scenes, {dataset.count('people.detections')} people, cameras: {cameras}")
 
 of_sample = dict(zip(dataset.values("id"), embeddings, strict=True))  # given, so that no other model is downloaded
 common = {"patches_field": "people", "embeddings": of_sample, "progress": False}
