@@ -47,7 +47,8 @@ async function send(path, options) {
 async function sentence(response) {
   try {
     const { error } = await response.json();
-    if (typeof error === "string" && error) return error;
+    // What begins with the name of an input ("k: is too large") stays as it is.
+    if (typeof error === "string" && error) return error.replace(/^[a-z]+(?=[ ,])/, (word) => word[0].toUpperCase() + word.slice(1));
   } catch {
     // Not our JSON: a proxy's page, or nothing.
   }

@@ -77,12 +77,13 @@ export function peopleView(context) {
   }
 
   function introduce({ total, ungrouped }) {
-    const { writable } = context.gallery;
+    const { images, writable } = context.gallery;
+    if (!images) return fill(head, h("h1", {}, "This gallery is empty"), h("p", { class: "faint" }, "There is nobody to group yet."));
     const nobody = !total && !camera.value;
-    const word = nobody ? "Nobody is grouped yet" : camera.value ? `${plural(total, "person", "people")} seen by ${camera.value}` : plural(total, "person", "people");
+    const people = plural(total, "person", "people");
     const waiting = ungrouped && !nobody ? ` ${plural(ungrouped, "person", "people")} detected since then ${ungrouped === 1 ? "is" : "are"} not grouped yet.` : "";
     fill(head,
-      h("h1", {}, word),
+      h("h1", {}, nobody ? "Nobody is grouped yet" : camera.value ? `${people} seen by ${camera.value}` : people),
       h("p", { class: "faint" }, nobody
         ? "Grouping puts the appearances together that look like one person, across cameras and time."
         : `${CAVEAT}${waiting}`),
@@ -96,6 +97,7 @@ export function peopleView(context) {
         context.gallery.cameras.length > 1 ? h("span", { class: "pair" }, h("label", { for: "people-camera" }, "Camera"), camera) : null,
         writable ? button("Undo the last decision", () => undo(load), { icon: "undo", look: "quiet" }) : null,
       ]);
+    return undefined;
   }
 
   async function groupNow() {

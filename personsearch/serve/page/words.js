@@ -84,7 +84,7 @@ function loosest(calibration) {
  * @returns {string[]} sentences
  */
 export function threshold(value, calibration, people) {
-  if (!calibration) return [NO_CALIBRATION];
+  if (!calibration) return ["Without a calibration, nobody can say how many strangers a threshold lets through."];
   if (value === null) return ["Everybody is ranked, also those who look nothing like the person."];
   const rising = [...calibration.thresholds].sort((a, b) => a.similarity - b.similarity);
   if (!rising.length) return [`${calibration.dataset} had too few people to say how often strangers look this alike.`];
