@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import socket
 import tempfile
@@ -102,6 +103,7 @@ def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> 
             await super().startup(sockets)
             ready()
 
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings are of what clients do wrong
     with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again once it is done
         Server(settings(app)).run(sockets=[listening])
 

@@ -5,23 +5,17 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import Request
 from PIL import Image
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from personsearch.errors import ImageError
 from personsearch.pictures.decode import describe, open_image
 from personsearch.serve.faults import Refused
+from personsearch.serve.parts import Parts
 
-#: Pictures of one request.
-MOST_PICTURES = 16
-#: Other fields of one request.
-MOST_FIELDS = 600
-#: Bytes of one field that is no picture.
-MOST_FIELD_BYTES = 16 * 1024
 #: Pixels of a picture; beyond it, Pillow warns of decompression bombs too.
 MOST_PIXELS = 89_000_000
 #: What pictures may be. Pillow reads more, some of it with other programs' help.
@@ -29,12 +23,6 @@ FORMATS = frozenset({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF",
 
 _TAKEN = "send a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
-
-
-class _InMemory(MultiPartParser):
-    """Starlette's parser, whose parts stay in memory: by itself it puts those above 1 MB into temporary files."""
-
-    spool_max_size = 2**62
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,48 +91,22 @@ async def read_form(request: Request) -> Form:
     Raises:
         Refused: it is no multipart form, is damaged, has too many parts, or a picture is no file.
     """
-    kind = request.headers.get("content-type", "")
-    if kind.partition(";")[0].strip().lower() != "multipart/form-data":
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind != b"multipart/form-data":
         raise Refused(415, "send a form of the type multipart/form-data, with the picture as a file (curl: -F)")
-    parser = _InMemory(
-        request.headers,
-        request.stream(),
-        max_files=MOST_PICTURES,
-        max_fields=MOST_FIELDS,
-        max_part_size=MOST_FIELD_BYTES,
-    )
+    if not options.get(b"boundary"):
+        raise Refused(400, "the form cannot be read: its Content-Type names no boundary")
+    parts = Parts()
     try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Refused(400, f"the form cannot be read: {error.message}") from None
-    except UnicodeError:
-        raise Refused(400, "the form cannot be read: its names or texts are no UTF-8") from None
-    async with form_closing(form):
-        pictures: list[bytes] = []
-        fields: dict[str, list[str]] = {}
-        for name, value in form.multi_items():
-            if not isinstance(value, UploadFile):
-                if name == "picture":
-                    raise Refused(400, "picture: send it as a file (curl: -F picture=@FILE); no path or URL is read")
-                fields.setdefault(name, []).append(value)
-            elif name == "picture":
-                pictures.append(await value.read())
-            else:
-                raise Refused(400, f"{name[:40]!r}: is sent as a file; only picture is one")
-    return Form(tuple(pictures), fields)
-
-
-class form_closing:  # noqa: N801 - used as contextlib.closing is
-    """Close the parts of a form after use."""
-
-    def __init__(self, form: Any) -> None:
-        self._form = form
-
-    async def __aenter__(self) -> None:
-        pass
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._form.close()
+        parser = MultipartParser(options[b"boundary"], parts.callbacks())
+        async for data in request.stream():
+            parser.write(data)
+        parser.finalize()
+    except FormParserError:
+        raise Refused(400, "the form cannot be read: it is damaged") from None
+    if not parts.ended:
+        raise Refused(400, "the form cannot be read: it ends early")
+    return Form(tuple(parts.pictures), parts.fields)
 
 
 def require_picture(data: bytes, name: str = "picture") -> tuple[int, int]:

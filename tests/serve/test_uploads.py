@@ -18,9 +18,12 @@ from PIL import Image
 
 from personsearch import PersonSearcher
 from personsearch.serve import create_app, guard
-from personsearch.serve.uploads import MOST_PICTURES, require_picture
+from personsearch.serve.parts import MOST_PICTURES
+from personsearch.serve.uploads import require_picture
 from tests.serve.support import Served, encoded, error_of, running, scene_png
 from tests.support import toy_scene, video
+
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
 def png_of_size(width: int, height: int) -> bytes:
@@ -118,9 +121,14 @@ def test_no_address_that_a_request_names_is_called(served: Served) -> None:
     ("headers", "body", "status", "words"),
     [
         ({"Content-Type": "application/json"}, b"{}", 415, "multipart/form-data"),
-        ({"Content-Type": "multipart/form-data"}, b"x", 400, "Missing boundary"),
+        ({"Content-Type": "multipart/form-data"}, b"x", 400, "names no boundary"),
         ({"Content-Type": "multipart/form-data; boundary=x"}, b"no form", 400, "cannot be read"),
         ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x\r\n\r\n\r\n--x--", 400, "cannot be read"),
+        (FORM, b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--", 400, "a part has no name"),
+        (FORM, b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nhalf', 400, "it ends early"),
+        (FORM, b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n--x--', 400, "no UTF-8"),
+        (FORM, b'--x\r\nContent-Disposition: form-data; name="\xff"\r\n\r\na\r\n--x--', 400, "no UTF-8"),
+        (FORM, b"", 400, "it ends early"),
         ({}, b"", 415, "multipart/form-data"),
     ],
 )
@@ -135,14 +143,15 @@ def test_what_is_no_form_is_refused(
 def test_forms_with_too_much_in_them_are_refused(client: httpx.Client) -> None:
     data = scene_png()
     many = [("picture", ("a", data))] * (MOST_PICTURES + 1)
-    assert "Too many files" in error_of(client.post("/api/search/picture", files=many))
+    assert "at most 16 pictures" in error_of(client.post("/api/search/picture", files=many))
     fields = {f"f{number}": "x" for number in range(700)}
-    assert "Too many fields" in error_of(client.post("/api/detect", files={"picture": data}, data=fields))
+    assert "600 other fields" in error_of(client.post("/api/detect", files={"picture": data}, data=fields))
     long = client.post("/api/detect", files={"picture": data}, data={"box": "1" * 20_000})
-    assert "Part exceeded" in error_of(long)
+    assert error_of(long) == "'box': is longer than 16384 bytes"
     header = b"--x\r\nContent-Disposition: form-data; name=" + b"a" * 3_000_000
     big = client.post("/api/detect", content=header, headers={"Content-Type": "multipart/form-data; boundary=x"})
     assert big.status_code == 400
+    assert "the head of a part" in error_of(big) or "it is damaged" in error_of(big)
     two = client.post("/api/detect", files=[("picture", ("a", data))] * 2)
     assert "one is needed here, 2 were sent" in error_of(two)
     other = client.post("/api/detect", files={"picture": data, "other": ("x", b"x")})

@@ -17,11 +17,12 @@ from personsearch.pictures.decode import load_picture
 from personsearch.results import Detections, Match, QueryPerson
 from personsearch.serve.embeddings import found_people, from_texts
 from personsearch.serve.faults import Refused
+from personsearch.serve.parts import MOST_PICTURES
 from personsearch.serve.records import Found, FoundByPicture, FoundPeople, MatchRecord, QueryRecord, SearchFor
 from personsearch.serve.routes.common import Sent, form_of, picture_field, refusals
 from personsearch.serve.service import Ours, Service
 from personsearch.serve.telling import match_records
-from personsearch.serve.uploads import MOST_PICTURES, Form, about_picture, require_picture
+from personsearch.serve.uploads import Form, about_picture, require_picture
 
 router = APIRouter(prefix="/api", tags=["search"])
 
