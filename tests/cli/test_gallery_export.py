@@ -1,6 +1,9 @@
 """``personsearch gallery export``."""
 
 import json
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -17,6 +20,18 @@ from tests.support import Run, toy_scene
 def gallery(tmp_path: Path) -> Path:
     with three_people(tmp_path) as opened:
         return opened.path
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
 
 
 def flat(text: str) -> str:
@@ -107,3 +122,22 @@ def test_everybody_in_the_frames_of_tracks(run: Run, weights: Path, tmp_path: Pa
     for full, partial in zip(*found, strict=True):
         np.testing.assert_array_equal(full.boxes[: len(partial.boxes)], partial.boxes)
         assert full.identities.tolist() == partial.identities.tolist() + [-1] * (len(full.boxes) - len(partial.boxes))
+
+
+def test_a_full_disk(run: Run, small_disk: Path, tmp_path: Path) -> None:
+    scenes = [(f"{number}.jpg", None, float(number), {number % 3: box_at(4)}) for number in range(40)]
+    gallery = gallery_of(tmp_path, scenes)
+    gallery.close()
+    filler, out = small_disk / "filler", small_disk / "out"
+    filler.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 100 * 1024))
+    full = run("gallery", "export", gallery.path, out)
+    assert full.code == 2
+    assert "no space is left on this disk; free some" in flat(full.err)
+    written = {path.name for path in (out / "images").glob("*.jpg")}
+    assert 0 < len(written) < 40
+    filler.unlink()
+    assert run("gallery", "export", gallery.path, out).code == 0
+    assert run("gallery", "export", gallery.path, tmp_path / "roomy").code == 0
+    assert (out / "train.json").read_bytes() == (tmp_path / "roomy" / "train.json").read_bytes()
+    for path in (tmp_path / "roomy" / "images").iterdir():
+        assert (out / "images" / path.name).read_bytes() == path.read_bytes()
