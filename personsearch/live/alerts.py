@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -111,7 +112,7 @@ class Appearances:
             theirs = [
                 track
                 for track in in_view
-                if track.number in known or likeness.get(track.number, -1.0) >= self._threshold
+                if track.number in known or likeness.get(track.number, -math.inf) >= self._threshold
             ]
             if not theirs:
                 continue

@@ -126,7 +126,8 @@ def watch(
     threshold = 1.0
     if targets:
         rate = RATE if min_similarity is None and max_false_match_rate is None else max_false_match_rate
-        threshold = stricter(min_similarity, rate, searcher.calibration) or -1.0
+        least = stricter(min_similarity, rate, searcher.calibration)
+        threshold = threshold if least is None else least
     prepare_gallery(folder, searcher, dates_only=keep is not None)
     refused = [refusal(folder, source) for source in sources]
     ended = stop or Event()

@@ -49,6 +49,9 @@ def test_a_stranger_is_never_alerted_about(appearances: Appearances) -> None:
 def test_a_track_is_compared_from_its_second_frame_on(appearances: Appearances) -> None:
     assert alerts(appearances, 0, track(0, 0.9, frames=1)) == []
     assert alerts(appearances, 1, track(0, 0.9, frames=2)) == [0]
+    anybody = Appearances(threshold=-1.0, quiet=30.0)
+    assert anybody.judge(0, [track(0, -0.9, frames=1)], {0}, [LENA]) == []
+    assert len(anybody.judge(1, [track(0, -0.9, frames=2)], {0}, [LENA])) == 1
 
 
 def test_the_pieces_of_a_broken_track_are_one_appearance(appearances: Appearances) -> None:
