@@ -144,7 +144,8 @@ def anybody(weights: str, tmp_path: Path) -> list[object]:
 
 
 @needs_rtsp
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.slow  # as is SIGTERM after a kill, below
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_store_what_is_pending_and_say_what_was_done(
     number: signal.Signals, camera: RtspServer, anybody: list[object], tmp_path: Path
 ) -> None:
@@ -170,12 +171,17 @@ def test_after_a_kill_the_gallery_is_sound_and_watching_goes_on(
     cameras = [f"door={camera.url}", "yard=rtsp://127.0.0.1:1/cam"]
     for number in (signal.SIGKILL, signal.SIGTERM):
         with Watching(*cameras, tmp_path / "g", *anybody, "--pictures") as one:
-            one.alert()
-            one.end(number)
+            assert one.alert()["camera"] == "door"
+            _, err = one.end(number)
         with Gallery.open(tmp_path / "g") as gallery:  # its lock ended with the process
             assert gallery.check() == []
             scenes = [gallery.scene(name) for name in gallery.image_ids()]
+            tracks = len(gallery.tracks)
     assert one.process.returncode == 1  # the other camera was never seen
+    assert "ending; what was seen is being stored" in err
+    assert f"{tracks} tracks stored in {len(scenes)} scenes" in err
+    assert "Traceback" not in err
+    assert "secret" not in err
     assert scenes
     assert all(scene is not None and Path(scene.extra["path"]).is_file() for scene in scenes)
 
