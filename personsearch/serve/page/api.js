@@ -48,7 +48,8 @@ async function sentence(response) {
   try {
     const { error } = await response.json();
     // What begins with the name of an input ("k: is too large") stays as it is.
-    if (typeof error === "string" && error) return error.replace(/^[a-z]+(?=[ ,])/, (word) => word[0].toUpperCase() + word.slice(1));
+    if (typeof error === "string" && error)
+      return error.replace(/^[a-z]+(?=[ ,])/, (word) => word[0].toUpperCase() + word.slice(1));
   } catch {
     // Not our JSON: a proxy's page, or nothing.
   }
@@ -63,12 +64,13 @@ function pause(milliseconds, signal) {
 }
 
 /**
- * Return a function that runs one call at a time: a new one aborts the one before it, whose answer never arrives.
- * @returns {<T>(work: (signal: AbortSignal) => Promise<T>) => Promise<T>}
+ * Return a function that runs one call at a time: a new one aborts the one before it, whose answer never arrives. Its
+ * `cancel` aborts without a new one.
+ * @returns {(<T>(work: (signal: AbortSignal) => Promise<T>) => Promise<T>) & {cancel: () => void}}
  */
 export function latest() {
   let current = null;
-  return async (work) => {
+  const run = async (work) => {
     current?.abort();
     const own = (current = new AbortController());
     try {
@@ -79,6 +81,8 @@ export function latest() {
       throw own.signal.aborted ? new Superseded() : error;
     }
   };
+  run.cancel = () => current?.abort();
+  return run;
 }
 
 /** "?a=1&b=2" of the values that are there; a list repeats its name. */

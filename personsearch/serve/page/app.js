@@ -35,8 +35,12 @@ async function refresh() {
   context.gallery = before ? Object.assign(before, fresh) : fresh;
   const { name, images, persons, people, writable } = fresh;
   const facts = [plural(images, "scene"), persons ? plural(persons, "person", "people") : plural(people, "detection")];
-  fill(document.getElementById("gallery-facts"), h("b", {}, name), h("span", { class: "counts" }, ` ${facts.join(" \u00b7 ")}`),
-    writable ? null : h("span", {}, " \u00b7 read only"));
+  fill(
+    document.getElementById("gallery-facts"),
+    h("b", {}, name),
+    h("span", { class: "counts" }, ` ${facts.join(" \u00b7 ")}`),
+    writable ? null : h("span", {}, " \u00b7 read only"),
+  );
 }
 
 async function start() {
@@ -135,6 +139,7 @@ function route({ back = false } = {}) {
     const moved = shownKey !== "";
     shownKey = key;
     for (const one of document.querySelectorAll(".toast.info")) if (moved) one.remove();
+    view?.leave?.();
     view = views.get(key) ?? made(key);
     views.delete(key);
     views.set(key, view);
@@ -167,8 +172,12 @@ function drops() {
   addEventListener("dragenter", (event) => {
     if (!carries(event) || over) return;
     const more = view?.searching?.();
-    over = h("div", { class: "drop-over" }, zone(more ? "Search for somebody else" : "Let go to find the people in it", false),
-      more ? zone("Another picture of the same person", true) : null);
+    over = h(
+      "div",
+      { class: "drop-over" },
+      zone(more ? "Search for somebody else" : "Let go to find the people in it", false),
+      more ? zone("Another picture of the same person", true) : null,
+    );
     document.body.append(over);
   });
   addEventListener("dragover", (event) => {
@@ -192,6 +201,7 @@ function drops() {
 }
 
 function bring(files, add) {
+  dialog.update(null);
   if (!view?.take) {
     history.pushState({ within: true }, "", "#/search");
     route();

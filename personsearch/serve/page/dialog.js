@@ -107,13 +107,21 @@ export function sightingDialog(context) {
         h(
           "div",
           { class: "actions" },
-          button("Previous (left arrow)", () => step(-1), { icon: "back", look: "icon", attributes: named("previous", at <= 0) }),
+          button("Previous (left arrow)", () => step(-1), {
+            icon: "back",
+            look: "icon",
+            attributes: named("previous", at <= 0),
+          }),
           button("Next (right arrow)", () => step(1), {
-            icon: "next", look: "icon", attributes: named("next", at < 0 || at >= sightings.length - 1),
+            icon: "next",
+            look: "icon",
+            attributes: named("next", at < 0 || at >= sightings.length - 1),
           }),
           onJudge && one.similarity !== undefined ? judge(one, isLiked, (_, verdict) => judged(one, verdict)) : null,
           button("Search for this person", () => go("search", { for: `d${one.detection_id}` }), {
-            icon: "search", look: "primary", attributes: named("search", false),
+            icon: "search",
+            look: "primary",
+            attributes: named("search", false),
           }),
         ),
       ),
@@ -131,12 +139,24 @@ function facts(one, gallery) {
   const lines = [];
   if (one.similarity !== undefined) {
     lines.push(
-      h("p", { class: "verdict" }, h("b", {}, `Similarity ${similarity(one.similarity)}`), words ? `: ${words.text}` : ""),
+      h(
+        "p",
+        { class: "verdict" },
+        h("b", {}, `Similarity ${similarity(one.similarity)}`),
+        words ? `: ${words.text}` : "",
+      ),
       explained(one, gallery.calibration).map((line) => h("p", { class: "faint" }, line)),
     );
   }
   const { track } = one;
-  if (track) lines.push(h("p", { class: "faint" }, `Followed through ${count(track.frames)} frames, ${span(track.first_text, track.last_text)}.`));
+  if (track)
+    lines.push(
+      h(
+        "p",
+        { class: "faint" },
+        `Followed through ${count(track.frames)} frames, ${span(track.first_text, track.last_text)}.`,
+      ),
+    );
   if (one.person_id !== null)
     lines.push(h("p", {}, h("a", { href: `#/people/${one.person_id}` }, called(one.person_id, one.person_name))));
   lines.push(h("p", { class: "faint name" }, `Scene ${one.image_id}`));

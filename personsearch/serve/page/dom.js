@@ -34,7 +34,8 @@ export function h(tag, attributes = {}, ...children) {
     if (value === null || value === undefined) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "style") for (const [key, one] of Object.entries(value)) element.style.setProperty(key, one);
-    else if (["value", "checked", "disabled", "selected", "indeterminate", "hidden"].includes(name)) element[name] = value;
+    else if (["value", "checked", "disabled", "selected", "indeterminate", "hidden"].includes(name))
+      element[name] = value;
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false) element.setAttribute(name, String(value));
   }
@@ -63,14 +64,23 @@ export function button(text, act, { icon: name, look = "", attributes = {} } = {
   const bare = look.split(" ").includes("icon");
   const label = bare ? { "aria-label": text, title: text } : {};
   const content = [name ? icon(name) : null, bare ? null : text];
-  return h("button", { type: "button", class: `button ${look}`.trim(), onclick: act, ...label, ...attributes }, content);
+  return h(
+    "button",
+    { type: "button", class: `button ${look}`.trim(), onclick: act, ...label, ...attributes },
+    content,
+  );
 }
 
 /** A picture of the gallery; where it cannot be had, its place says so. */
 export function picture(source, alt) {
   const image = h("img", { alt, decoding: "async", draggable: "false" });
-  image.addEventListener("load", () => image.classList.toggle("covers", usual(image.naturalWidth / image.naturalHeight)));
-  image.addEventListener("error", () => image.isConnected && image.replaceWith(noPicture("The picture is gone or was changed")));
+  image.addEventListener("load", () =>
+    image.classList.toggle("covers", usual(image.naturalWidth / image.naturalHeight)),
+  );
+  image.addEventListener(
+    "error",
+    () => image.isConnected && image.replaceWith(noPicture("The picture is gone or was changed")),
+  );
   soon(image, source);
   return image;
 }
@@ -85,7 +95,9 @@ export function noPicture(text) {
 
 /** Replace all children, and return the element. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
+  element.replaceChildren(
+    ...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false),
+  );
   queueMicrotask(swept);
   return element;
 }

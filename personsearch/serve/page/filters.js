@@ -36,7 +36,12 @@ export function filters(gallery) {
 function alike({ calibration, people }) {
   const marks = [...(calibration?.thresholds ?? [])].sort((a, b) => a.similarity - b.similarity);
   const slider = h("input", {
-    type: "range", min: "0", max: "1", step: String(STEP), id: "threshold", "aria-describedby": "threshold-words",
+    type: "range",
+    min: "0",
+    max: "1",
+    step: String(STEP),
+    id: "threshold",
+    "aria-describedby": "threshold-words",
     oninput: () => (show(Number(slider.value)), later()),
     onchange: () => commit(),
   });
@@ -51,8 +56,11 @@ function alike({ calibration, people }) {
     button(one ? oneIn(one.one_in) : "Off", () => set(one ? Math.ceil(one.similarity * 100) / 100 : 0), {
       look: "chip",
       attributes: one
-        ? { title: `Similarity ${similarity(one.similarity)}: at most ${oneIn(one.one_in)} pairs of different people look this alike` +
-              (one.true_match_rate === null ? "" : `; keeps about ${percent(one.true_match_rate)} of right matches`) }
+        ? {
+            title:
+              `Similarity ${similarity(one.similarity)}: at most ${oneIn(one.one_in)} pairs of different people look this alike` +
+              (one.true_match_rate === null ? "" : `; keeps about ${percent(one.true_match_rate)} of right matches`),
+          }
         : { title: "No threshold: everybody is ranked" },
     }),
   );
@@ -74,8 +82,14 @@ function alike({ calibration, people }) {
   }
   function show(value) {
     shown.textContent = value > 0 ? `at least ${similarity(value)}` : "off";
-    slider.setAttribute("aria-valuetext", value > 0 ? `similarity at least ${similarity(value)}` : "off, everybody is ranked");
-    fill(words, threshold(value > 0 ? value : null, calibration, people).map((line) => h("p", {}, line)));
+    slider.setAttribute(
+      "aria-valuetext",
+      value > 0 ? `similarity at least ${similarity(value)}` : "off, everybody is ranked",
+    );
+    fill(
+      words,
+      threshold(value > 0 ? value : null, calibration, people).map((line) => h("p", {}, line)),
+    );
     presets.forEach((one, index) => {
       const at = index ? Math.ceil(marks[index - 1].similarity * 100) / 100 : 0;
       one.setAttribute("aria-pressed", String(Math.abs(at - value) < STEP / 2));
@@ -87,7 +101,13 @@ function alike({ calibration, people }) {
     { class: "filter" },
     h("div", { class: "filter-head" }, h("label", { for: "threshold" }, "How alike"), shown),
     h("div", { class: "slider" }, slider, ticks),
-    marks.length ? h("div", { class: "chips", role: "group", "aria-label": "False-match rate: pairs of strangers that pass" }, presets) : null,
+    marks.length
+      ? h(
+          "div",
+          { class: "chips", role: "group", "aria-label": "False-match rate: pairs of strangers that pass" },
+          presets,
+        )
+      : null,
     words,
   );
   return {
@@ -109,17 +129,30 @@ function cameras({ cameras: all }) {
   function commit() {
     change({ camera: boxes.filter(([input]) => input.checked).map(([input]) => input.value), k: null });
   }
-  const find = all.length > 15
-    ? h("input", {
-        type: "search", placeholder: "Find a camera", "aria-label": "Find a camera",
-        oninput: (event) => {
-          const wanted = event.target.value.toLowerCase();
-          for (const [input, label] of boxes) label.hidden = !input.value.toLowerCase().includes(wanted);
-        },
-      })
-    : null;
+  const find =
+    all.length > 15
+      ? h("input", {
+          type: "search",
+          placeholder: "Find a camera",
+          "aria-label": "Find a camera",
+          oninput: (event) => {
+            const wanted = event.target.value.toLowerCase();
+            for (const [input, label] of boxes) label.hidden = !input.value.toLowerCase().includes(wanted);
+          },
+        })
+      : null;
   return {
-    element: h("fieldset", { class: "filter" }, h("legend", {}, "Cameras"), find, h("div", { class: "chips tall" }, boxes.map(([, label]) => label))),
+    element: h(
+      "fieldset",
+      { class: "filter" },
+      h("legend", {}, "Cameras"),
+      find,
+      h(
+        "div",
+        { class: "chips tall" },
+        boxes.map(([, label]) => label),
+      ),
+    ),
     update(params) {
       const chosen = new Set(params.getAll("camera"));
       for (const [input] of boxes) input.checked = chosen.has(input.value);
@@ -143,8 +176,13 @@ export function timeFields(gallery, onChange) {
   const wrong = h("p", { class: "wrong", role: "alert", hidden: true });
   const field = (name) =>
     h("input", {
-      type: isDate ? "datetime-local" : "text", step: isDate ? "1" : null, name, placeholder: isDate ? null : "0:00",
-      inputmode: isDate ? null : "text", autocomplete: "off", onchange: commit,
+      type: isDate ? "datetime-local" : "text",
+      step: isDate ? "1" : null,
+      name,
+      placeholder: isDate ? null : "0:00",
+      inputmode: isDate ? null : "text",
+      autocomplete: "off",
+      onchange: commit,
     });
   const [since, until] = [field("since"), field("until")];
   function commit() {
@@ -186,7 +224,12 @@ function oneOfEach() {
     choices.map(([value, text]) => h("option", { value }, text)),
   );
   return {
-    element: h("div", { class: "filter" }, h("div", { class: "filter-head" }, h("label", { for: "each" }, "Show")), select),
+    element: h(
+      "div",
+      { class: "filter" },
+      h("div", { class: "filter-head" }, h("label", { for: "each" }, "Show")),
+      select,
+    ),
     update: (params) => (select.value = params.get("each") ?? ""),
   };
 }

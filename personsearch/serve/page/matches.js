@@ -32,8 +32,15 @@ export function matchGrid({ onJudge }) {
     if (drawn?.matches === matches && drawn.key === key) return;
     drawn = { matches, key };
     const focused = element.contains(document.activeElement) ? document.activeElement.closest(".match") : null;
-    const was = focused && { id: focused.dataset.detection, at: [...element.children].indexOf(focused), part: partOf(document.activeElement) };
-    fill(element, matches.map((one, index) => tile(one, index + 1, liked.has(one.detection_id), onJudge)));
+    const was = focused && {
+      id: focused.dataset.detection,
+      at: [...element.children].indexOf(focused),
+      part: partOf(document.activeElement),
+    };
+    fill(
+      element,
+      matches.map((one, index) => tile(one, index + 1, liked.has(one.detection_id), onJudge)),
+    );
     if (!was) return;
     const same = element.querySelector(`[data-detection="${was.id}"]`);
     const next = same ?? element.children[Math.min(was.at, element.children.length - 1)];
@@ -57,7 +64,12 @@ function tile(match, rank, liked, onJudge) {
     { class: `match ${words?.level ?? ""} ${liked ? "liked" : ""}`, "data-detection": id },
     h(
       "button",
-      { type: "button", class: "crop", "aria-label": `${text.filter(Boolean).join(", ")}. Show the scene`, onclick: () => change({ open: id }) },
+      {
+        type: "button",
+        class: "crop",
+        "aria-label": `${text.filter(Boolean).join(", ")}. Show the scene`,
+        onclick: () => change({ open: id }),
+      },
       match.picture ? picture(`${match.crop}?height=384`, "") : noPicture("The picture is not at hand"),
       h("span", { class: "rank", "aria-hidden": "true" }, rank),
     ),
@@ -78,7 +90,9 @@ export function judge(match, liked, onJudge) {
   const id = match.detection_id;
   return [
     button(liked ? "Confirmed. Take it back" : "This is the person (y)", () => onJudge(id, "like"), {
-      icon: "check", look: "icon round yes", attributes: { "aria-pressed": String(liked) },
+      icon: "check",
+      look: "icon round yes",
+      attributes: { "aria-pressed": String(liked) },
     }),
     button("This is someone else (n)", () => onJudge(id, "unlike"), { icon: "cross", look: "icon round no" }),
   ];

@@ -15,18 +15,33 @@ export function queryPanel({ onAdd, onShowPicture }) {
   const list = h("ul", { class: "query-list" });
   const judged = h("div", { class: "judged" });
   const combine = h("div", { class: "combine" });
-  const add = button("Add a picture", onAdd, { icon: "add", look: "quiet", attributes: { title: "Another picture of the same person" } });
+  const add = button("Add a picture", onAdd, {
+    icon: "add",
+    look: "quiet",
+    attributes: { title: "Another picture of the same person" },
+  });
   const clear = button("Start again", () => (location.hash = "#/search"), { look: "quiet" });
-  const element = h("section", { class: "query-panel", "aria-label": "Whom you are looking for" },
-    title, list, combine, h("div", { class: "actions" }, add, clear), judged);
+  const element = h(
+    "section",
+    { class: "query-panel", "aria-label": "Whom you are looking for" },
+    title,
+    list,
+    combine,
+    h("div", { class: "actions" }, add, clear),
+    judged,
+  );
 
   function update(params) {
     const items = itemsOf(params);
-    fill(list, items.map((item) => entry(item, items.length, onShowPicture)));
+    fill(
+      list,
+      items.map((item) => entry(item, items.length, onShowPicture)),
+    );
     title.hidden = list.hidden = !items.length;
     const several = items.filter((one) => one.kind === "picture").length > 1;
     fill(combine, several ? combiner(params.get("combine")) : null);
-    fill(judged,
+    fill(
+      judged,
       strip("like", "confirmed", numbers(params.get("like"))),
       strip("unlike", "rejected", numbers(params.get("unlike"))),
     );
@@ -52,9 +67,14 @@ function entry(item, of, onShowPicture) {
       fill(words, "A picture that this page no longer has");
     } else {
       fill(face, person.thumb ? h("img", { src: person.thumb, alt: "" }) : noPicture("no preview"));
-      fill(words,
-        button(from.name, () => onShowPicture(from.id), { look: "link name", attributes: { title: "Show this picture" } }),
-        h("span", { class: "faint" }, person.score === null ? "drawn by hand" : "detected"));
+      fill(
+        words,
+        button(from.name, () => onShowPicture(from.id), {
+          look: "link name",
+          attributes: { title: "Show this picture" },
+        }),
+        h("span", { class: "faint" }, person.score === null ? "drawn by hand" : "detected"),
+      );
     }
   } else if (item.kind === "track") {
     fill(face, noPicture("track"));
@@ -64,11 +84,28 @@ function entry(item, of, onShowPicture) {
       .then((one) => {
         const sighting = one.cover ?? one;
         fill(face, sighting.picture ? picture(`${sighting.crop}?height=256`, "") : noPicture("no picture"));
-        fill(words,
+        fill(
+          words,
           item.kind === "person"
             ? h("a", { href: `#/people/${item.number}` }, called(item.number, one.name))
-            : h("button", { type: "button", class: "button link", title: "Show the scene", onclick: () => change({ open: item.number }) }, whereAndWhen(one)),
-          h("span", { class: "faint" }, item.kind === "person" ? plural(one.appearances.length ?? one.appearances, "appearance") : "from the gallery"));
+            : h(
+                "button",
+                {
+                  type: "button",
+                  class: "button link",
+                  title: "Show the scene",
+                  onclick: () => change({ open: item.number }),
+                },
+                whereAndWhen(one),
+              ),
+          h(
+            "span",
+            { class: "faint" },
+            item.kind === "person"
+              ? plural(one.appearances.length ?? one.appearances, "appearance")
+              : "from the gallery",
+          ),
+        );
       })
       .catch((error) => (fill(face, noPicture("gone")), fill(words, error.message)));
   }
@@ -76,9 +113,12 @@ function entry(item, of, onShowPicture) {
 }
 
 function combiner(value) {
-  const select = h("select", { id: "combine", onchange: () => change({ combine: select.value || null }) },
+  const select = h(
+    "select",
+    { id: "combine", onchange: () => change({ combine: select.value || null }) },
     h("option", { value: "" }, "by the mean of these pictures"),
-    h("option", { value: "best" }, "by whichever picture is most alike"));
+    h("option", { value: "best" }, "by whichever picture is most alike"),
+  );
   select.value = value ?? "";
   return [h("label", { for: "combine", class: "faint" }, "Compare"), select];
 }
@@ -93,9 +133,33 @@ function strip(name, word, ids) {
   return h(
     "div",
     { class: `strip ${name}` },
-    h("p", {}, h("b", {}, `${ids.length} ${word}`), " ", button("Take all back", () => back(ids), { look: "link" })),
-    h("ul", {}, ids.map((id) =>
-      h("li", {}, h("button", { type: "button", class: "mini", title: "Take back", "aria-label": `No longer ${word}: match ${id}`, onclick: () => back([id]) },
-        picture(`/api/detections/${id}/crop.jpg?height=128`, ""))))),
+    h(
+      "p",
+      {},
+      h("b", {}, `${ids.length} ${word}`),
+      " ",
+      button("Take all back", () => back(ids), { look: "link" }),
+    ),
+    h(
+      "ul",
+      {},
+      ids.map((id) =>
+        h(
+          "li",
+          {},
+          h(
+            "button",
+            {
+              type: "button",
+              class: "mini",
+              title: "Take back",
+              "aria-label": `No longer ${word}: match ${id}`,
+              onclick: () => back([id]),
+            },
+            picture(`/api/detections/${id}/crop.jpg?height=128`, ""),
+          ),
+        ),
+      ),
+    ),
   );
 }

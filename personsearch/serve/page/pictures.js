@@ -27,7 +27,8 @@ export function filesOf(transfer) {
  * @returns {Promise<Picture>}
  */
 export async function open(file, { name = file.name ?? "picture", limit, signal }) {
-  if (limit && file.size > limit) throw new Error(`${name} has ${megabytes(file.size)}; at most ${megabytes(limit)} can be sent. Make it smaller.`);
+  if (limit && file.size > limit)
+    throw new Error(`${name} has ${megabytes(file.size)}; at most ${megabytes(limit)} can be sent. Make it smaller.`);
   if (!file.size) throw new Error(`${name} is empty.`);
   let found;
   try {
@@ -38,7 +39,16 @@ export async function open(file, { name = file.name ?? "picture", limit, signal 
   }
   const url = URL.createObjectURL(file);
   const image = await decoded(url);
-  const picture = { id: randomName(), file, url, name, width: found.width, height: found.height, shown: Boolean(image), people: [] };
+  const picture = {
+    id: randomName(),
+    file,
+    url,
+    name,
+    width: found.width,
+    height: found.height,
+    shown: Boolean(image),
+    people: [],
+  };
   for (const one of found.people) picture.people.push({ ...one, thumb: await thumb(image, one.box, found.width) });
   hold(picture);
   return picture;
@@ -93,7 +103,9 @@ function thumb(image, [x1, y1, x2, y2], width) {
   canvas.height = height;
   canvas.width = Math.max(1, Math.min(400, Math.round((height * (right - left)) / (bottom - top))));
   canvas.getContext("2d").drawImage(image, left, top, right - left, bottom - top, 0, 0, canvas.width, canvas.height);
-  return new Promise((resolve) => canvas.toBlob((blob) => resolve(blob && URL.createObjectURL(blob)), "image/jpeg", 0.9));
+  return new Promise((resolve) =>
+    canvas.toBlob((blob) => resolve(blob && URL.createObjectURL(blob)), "image/jpeg", 0.9),
+  );
 }
 
 function randomName() {

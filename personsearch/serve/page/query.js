@@ -74,16 +74,45 @@ export async function requestOf(params) {
     stored.splice(stored.indexOf(main), 1);
   }
   // What is left counts like a confirmed match: as much as the query itself.
-  for (const one of stored) body.like.push(one.kind === "detection" ? one.number : (await storedOf(one)).cover.detection_id);
+  for (const one of stored)
+    body.like.push(one.kind === "detection" ? one.number : (await storedOf(one)).cover.detection_id);
   const lost = brought.length - here.length;
-  if (!here.length && !stored.length && !body.like.length && !items.some((one) => one.kind !== "picture")) return { body: null, lost };
+  if (!here.length && !stored.length && !body.like.length && !items.some((one) => one.kind !== "picture"))
+    return { body: null, lost };
   if (params.get("combine") === "best" && here.length > 1) body.combine = "best";
   body.k = Math.min(MOST, Number(params.get("k")) || PAGE);
   if (params.has("camera")) body.cameras = params.getAll("camera");
-  for (const [name, to] of [["since", "since"], ["until", "until"], ["min", "min_similarity"]])
+  for (const [name, to] of [
+    ["since", "since"],
+    ["until", "until"],
+    ["min", "min_similarity"],
+  ])
     if (params.has(name) && Number.isFinite(Number(params.get(name)))) body[to] = Number(params.get(name));
   const each = { image: "one_per_image", track: "one_per_track", camera: "per_camera" }[params.get("each")];
   if (each) body[each] = true;
   body.like = [...new Set(body.like)].filter((one) => !body.unlike.includes(one));
   return { body, lost };
+}
+
+/**
+ * What a click on a box changes. Others of the same picture leave the query unless `also`; those of other pictures stay.
+ * @param {URLSearchParams} params of the route
+ * @returns {object|null} null = nothing
+ */
+export function picked(params, picture, number, also) {
+  const text = `p${picture.id}-${number}`;
+  const items = itemsOf(params).filter((one) => one.kind !== "picture" || pictureOf(one.picture));
+  const chosen = items.some((one) => one.text === text);
+  const rest = items.filter((one) => one.text !== text && (also || one.picture !== picture.id)).map((one) => one.text);
+  if (chosen && !rest.length) return null;
+  const alone = rest.length ? {} : { like: null, unlike: null };
+  return { ...alone, for: chosen && also ? rest : [...rest, text], picture: picture.id, k: null };
+}
+
+/** What a judgement of a match changes; confirming what is confirmed takes it back. */
+export function judged(params, id, verdict) {
+  const [like, unlike] = [numbers(params.get("like")), numbers(params.get("unlike"))];
+  const without = (list) => list.filter((one) => one !== id);
+  if (verdict === "unlike") return { like: without(like), unlike: [...without(unlike), id] };
+  return { like: like.includes(id) ? without(like) : [...like, id], unlike: without(unlike) };
 }

@@ -46,5 +46,8 @@ export function change(some, options) {
 
 /** Whole numbers of "3,8,12". */
 export function numbers(text) {
-  return (text ?? "").split(",").filter((one) => /^\d+$/.test(one)).map(Number);
+  return (text ?? "")
+    .split(",")
+    .filter((one) => /^\d+$/.test(one))
+    .map(Number);
 }

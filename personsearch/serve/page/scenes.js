@@ -15,10 +15,19 @@ export function sceneCard(scene) {
   else frame.append(noPicture(scene.people.length ? "The picture is not at hand" : "Nobody was found in this scene"));
   if (width && height) {
     const ordered = [...scene.people].sort((a, b) => a.box[0] - b.box[0]);
-    frame.append(h("div", { class: "boxes" }, ordered.map((one, index) => storedBox(one, index, ordered.length, width, height))));
+    frame.append(
+      h(
+        "div",
+        { class: "boxes" },
+        ordered.map((one, index) => storedBox(one, index, ordered.length, width, height)),
+      ),
+    );
   }
   const open = scene.people.length
-    ? button(`Open ${label}`, () => change({ open: scene.people[0].detection_id }), { icon: "expand", look: "icon small corner" })
+    ? button(`Open ${label}`, () => change({ open: scene.people[0].detection_id }), {
+        icon: "expand",
+        look: "icon small corner",
+      })
     : null;
   return h(
     "li",
@@ -68,10 +77,18 @@ export function sceneList({ filters, empty, limit = 12, varied = false }) {
       const shown = varied ? page.scenes.filter(isNew) : page.scenes;
       scenes.push(...shown);
       list.append(...shown.map(sceneCard));
-      if (page.next !== null) fill(foot, button("More scenes", () => more(page.next)));
+      if (page.next !== null)
+        fill(
+          foot,
+          button("More scenes", () => more(page.next)),
+        );
       else fill(foot, scenes.length ? null : h("p", { class: "empty" }, empty));
     } catch (error) {
-      if (!(error instanceof Superseded)) fill(foot, problem(error.message, () => more(after)));
+      if (!(error instanceof Superseded))
+        fill(
+          foot,
+          problem(error.message, () => more(after)),
+        );
     }
   }
 

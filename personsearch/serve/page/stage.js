@@ -15,12 +15,37 @@ export function stage(picture, { chosen, onChoose, onDraw }) {
   const boxes = order.map((index, place_) => personBox(people[index], index, place_));
   const image = picture.shown
     ? h("img", { src: picture.url, alt: `The picture ${picture.name}`, draggable: "false" })
-    : h("p", { class: "no-picture" }, "This browser cannot show this kind of picture. Its people were found all the same.");
-  const layer = h("div", { class: "boxes", role: "group", "aria-label": `${plural(people.length, "person", "people")} in ${picture.name}`, onkeydown: walk }, boxes);
-  const frame = h("div", { class: "frame", style: { "--ratio": String(width / height), "--tall": `${height}px` } }, image, layer);
-  const hint = h("figcaption", { class: "hint", hidden: true },
+    : h(
+        "p",
+        { class: "no-picture" },
+        "This browser cannot show this kind of picture. Its people were found all the same.",
+      );
+  const layer = h(
+    "div",
+    {
+      class: "boxes",
+      role: "group",
+      "aria-label": `${plural(people.length, "person", "people")} in ${picture.name}`,
+      onkeydown: walk,
+    },
+    boxes,
+  );
+  const frame = h(
+    "div",
+    { class: "frame", style: { "--ratio": String(width / height), "--tall": `${height}px` } },
+    image,
+    layer,
+  );
+  const hint = h(
+    "figcaption",
+    { class: "hint", hidden: true },
     "Drag a box around the person, or click two corners. ",
-    h("span", { class: "not-touch" }, "With keys: arrows move, Shift and arrows resize, Enter searches, Escape gives up."));
+    h(
+      "span",
+      { class: "not-touch" },
+      "With keys: arrows move, Shift and arrows resize, Enter searches, Escape gives up.",
+    ),
+  );
   const element = h("figure", { class: "stage" }, frame, hint);
   let ended = null;
 
@@ -118,7 +143,8 @@ function drawer(frame, width, height, done) {
   pad.addEventListener("pointerup", (event) => {
     if (!corner) return;
     box = between(corner, at(event));
-    if (large()) end(box); // a drag, or the second of two clicks
+    if (large())
+      end(box); // a drag, or the second of two clicks
     else if (moved) corner = null;
     else say("First corner. Click the opposite one.");
   });
@@ -128,7 +154,8 @@ function drawer(frame, width, height, done) {
     else if (event.key === "Enter") end(box);
     else if (step) {
       const [dx, dy] = [step[0] * 0.02 * width, step[1] * 0.02 * height];
-      if (event.shiftKey) box = between([box[0], box[1]], [Math.min(width, box[2] + dx), Math.min(height, box[3] + dy)]);
+      if (event.shiftKey)
+        box = between([box[0], box[1]], [Math.min(width, box[2] + dx), Math.min(height, box[3] + dy)]);
       else {
         const x = Math.max(-box[0], Math.min(width - box[2], dx));
         const y = Math.max(-box[1], Math.min(height - box[3], dy));

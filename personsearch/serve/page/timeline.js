@@ -15,23 +15,45 @@ export function timelineView({ gallery }) {
   let chosen = null;
   let answer = null;
 
-  const camera = h("select", { id: "timeline-camera", onchange: () => change({ camera: camera.value || null, start: null, end: null }) },
-    h("option", { value: "" }, "All cameras"), gallery.cameras.map((one) => h("option", { value: one.camera }, one.camera)));
+  const camera = h(
+    "select",
+    { id: "timeline-camera", onchange: () => change({ camera: camera.value || null, start: null, end: null }) },
+    h("option", { value: "" }, "All cameras"),
+    gallery.cameras.map((one) => h("option", { value: one.camera }, one.camera)),
+  );
   const fields = timeFields(gallery, (since, until) => change({ since, until, start: null, end: null }));
   const chart = h("div", { class: "chart" });
   const below = h("section", { class: "bin-scenes", "aria-label": "Scenes of the chosen time" });
-  const element = h("div", { class: "timeline" },
-    h("div", { class: "view-head" }, h("h1", {}, "Timeline"),
-      h("p", { class: "faint" }, "How many people were detected when. Choose a bar to see its scenes.")),
-    h("div", { class: "tools" }, h("span", { class: "pair" }, h("label", { for: "timeline-camera" }, "Camera"), camera), fields.element),
-    chart, below);
+  const element = h(
+    "div",
+    { class: "timeline" },
+    h(
+      "div",
+      { class: "view-head" },
+      h("h1", {}, "Timeline"),
+      h("p", { class: "faint" }, "How many people were detected when. Choose a bar to see its scenes."),
+    ),
+    h(
+      "div",
+      { class: "tools" },
+      h("span", { class: "pair" }, h("label", { for: "timeline-camera" }, "Camera"), camera),
+      fields.element,
+    ),
+    chart,
+    below,
+  );
 
   const narrow = matchMedia("(max-width: 600px)");
 
   function update({ params }) {
     camera.value = params.get("camera") ?? "";
     fields.update(params);
-    const values = { camera: params.get("camera"), since: params.get("since"), until: params.get("until"), bins: narrow.matches ? 32 : 96 };
+    const values = {
+      camera: params.get("camera"),
+      since: params.get("since"),
+      until: params.get("until"),
+      bins: narrow.matches ? 32 : 96,
+    };
     const key = JSON.stringify(values);
     if (key !== asked) load(values, key);
     else mark();
@@ -48,32 +70,63 @@ export function timelineView({ gallery }) {
     } catch (error) {
       if (error instanceof Superseded) return;
       asked = "";
-      fill(chart, problem(error.message, () => update(current())));
+      fill(
+        chart,
+        problem(error.message, () => update(current())),
+      );
     }
   }
 
   function draw() {
     const { bins } = answer;
     if (!bins.length || bins.every((one) => !one.scenes)) {
-      return fill(chart, h("p", { class: "empty" }, gallery.images
-        ? "No scene of a known time is here. Times come with --tracks, file dates or a table of times when indexing."
-        : "This gallery is empty."));
+      return fill(
+        chart,
+        h(
+          "p",
+          { class: "empty" },
+          gallery.images
+            ? "No scene of a known time is here. Times come with --tracks, file dates or a table of times when indexing."
+            : "This gallery is empty.",
+        ),
+      );
     }
     const most = Math.max(1, ...bins.map((one) => one.people));
     const bars = bins.map((bin, index) => {
       const label = `${bin.start_text}: ${plural(bin.scenes, "scene")}, ${plural(bin.people, "person", "people")} detected`;
-      const bar = h("button", {
-        type: "button", class: `bar-button ${bin.scenes ? "" : "none"}`, "aria-label": label, title: label, tabindex: "-1",
-        onclick: () => choose(bin, index === bins.length - 1), style: { "--share": String(bin.people ? Math.max(0.03, bin.people / most) : 0) }, "data-bin": index,
-      }, h("span", {}));
+      const bar = h(
+        "button",
+        {
+          type: "button",
+          class: `bar-button ${bin.scenes ? "" : "none"}`,
+          "aria-label": label,
+          title: label,
+          tabindex: "-1",
+          onclick: () => choose(bin, index === bins.length - 1),
+          style: { "--share": String(bin.people ? Math.max(0.03, bin.people / most) : 0) },
+          "data-bin": index,
+        },
+        h("span", {}),
+      );
       return bar;
     });
     const axis = [0, Math.floor(bins.length / 2), bins.length - 1].map((at) => h("span", {}, bins[at].start_text));
-    return fill(chart,
+    return fill(
+      chart,
       h("p", { class: "faint scale" }, `${plural(most, "person", "people")} at most in one bar`),
-      h("div", { class: "bars", role: "toolbar", "aria-label": "People detected over time; arrow keys go from bar to bar", onkeydown: walk }, bars),
+      h(
+        "div",
+        {
+          class: "bars",
+          role: "toolbar",
+          "aria-label": "People detected over time; arrow keys go from bar to bar",
+          onkeydown: walk,
+        },
+        bars,
+      ),
       h("div", { class: "axis faint", "aria-hidden": "true" }, axis),
-      mark());
+      mark(),
+    );
   }
 
   /** A bar ends before the next one begins; only the last one has its end. */
@@ -118,12 +171,23 @@ export function timelineView({ gallery }) {
     scenes = null;
     if (!key) return void fill(below);
     scenes = sceneList({ filters: { camera: params.get("camera"), since, until }, empty: "No scene in this bar." });
-    fill(below,
-      h("div", { class: "tools" }, h("h2", {}, "Scenes of this bar"),
-        button("Look closer at this time", () => change({ since, until, start: null, end: null }), { icon: "search", look: "quiet" }),
-        params.has("since") || params.has("until") ? button("Whole time", () => change({ since: null, until: null, start: null, end: null }), { look: "quiet" }) : null),
+    fill(
+      below,
+      h(
+        "div",
+        { class: "tools" },
+        h("h2", {}, "Scenes of this bar"),
+        button("Look closer at this time", () => change({ since, until, start: null, end: null }), {
+          icon: "search",
+          look: "quiet",
+        }),
+        params.has("since") || params.has("until")
+          ? button("Whole time", () => change({ since: null, until: null, start: null, end: null }), { look: "quiet" })
+          : null,
+      ),
       h("p", { class: "faint" }, "Click a person to search for them."),
-      scenes.element);
+      scenes.element,
+    );
   }
 
   return { element, title: "Timeline", update, sightings: () => (scenes?.scenes ?? []).flatMap((one) => one.people) };

@@ -336,3 +336,40 @@ def test_names_of_any_length_fit(visit: Any) -> None:
     one.page.locator("dialog .facts").wait_for()
     assert one.wide() == 0
     assert one.page.evaluate("document.querySelector('dialog').scrollWidth <= innerWidth")
+
+
+def test_nobody_one_person_and_whoever_goes_elsewhere_meanwhile(visit: Any, scenes: list[Path]) -> None:
+    one: Visit = visit("#/people")
+    page = one.page
+    page.wait_for_selector(".person-card")
+    keep: list[int] = [0]
+
+    def some(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "people": answer.json()["people"][: keep[0]]})
+
+    page.route("**/api/detect", some)
+    one.drop(scenes[3])
+    page.get_by_role("heading", name="Nobody was found in this picture.").wait_for()
+    page.get_by_role("button", name="The whole picture is the person").click()
+    one.settled()
+    assert "drawn by hand" in page.locator(".query-list").inner_text()
+    page.get_by_role("button", name="Start again").click()
+    page.wait_for_selector(".welcome")
+    keep[0] = 1
+    one.drop(scenes[3])
+    one.settled()  # there is nobody else to click
+    assert "detected" in page.locator(".query-list").inner_text()
+    page.unroute("**/api/detect")
+    held: list[Any] = []
+    page.route("**/api/detect", lambda route: held.append(route))
+    one.drop(scenes[4])
+    page.get_by_text(f"Looking for people in {scenes[4].name}").wait_for()
+    page.get_by_role("link", name="People").click()
+    page.wait_for_selector(".person-card")
+    [route] = held
+    route.fulfill(json={"width": 10, "height": 10, "people": []})
+    page.wait_for_timeout(300)
+    assert page.url.endswith("#/people")
+    page.go_back()
+    one.settled()
