@@ -89,6 +89,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        service.network.close()
         service.desk.close()
 
     app = FastAPI(

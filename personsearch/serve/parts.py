@@ -18,7 +18,7 @@ MOST_FIELDS = 600
 #: Bytes of one field that is no picture.
 MOST_FIELD_BYTES = 16 * 1024
 #: Bytes of the headers of one part.
-MOST_HEAD_BYTES = 8 * 1024
+MOST_HEAD_BYTES = 2 * 1024
 
 
 class Parts:

@@ -27,7 +27,7 @@ class Service:
     Attributes:
         desk: lends the gallery.
         roster: remembers the people of the gallery.
-        network: lends the searcher.
+        network: lets requests use the searcher.
         crops: cuts people out of scenes.
         access: who may ask.
         metrics: what was done.

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from personsearch import PersonSearcher
 from personsearch.errors import ConfigError
@@ -196,3 +198,22 @@ def test_services_on_two_ports_have_cookies_of_their_own() -> None:
     assert cookie_name("localhost:8000") != cookie_name("localhost:8001")
     assert cookie_name("people.example") == "personsearch_session"
     assert cookie_name("h:1;x") == "personsearch_session"
+
+
+@given(st.text(max_size=40))
+def test_no_host_header_is_ours_by_accident(host: str) -> None:
+    name = host.partition(":")[0].lower().rstrip(".")
+    ours = name == "localhost" or name.startswith("127.") or host.startswith("[")
+    if not ours:
+        with pytest.raises(Refused, match="does not go by the host name"):
+            Access().check("GET", "/api/gallery", {"host": host})
+
+
+@given(st.text(max_size=40), st.sampled_from(["http", "https"]))
+def test_no_origin_is_ours_by_accident(origin: str, scheme: str) -> None:
+    access = Access(names=["people.example"])
+    for foreign in (origin, f"{scheme}://{origin}", f"{scheme}://people.example.{origin}"):
+        if foreign.lower() in ("http://people.example", "https://people.example"):
+            continue
+        with pytest.raises(Refused, match="another site"):
+            access.check("POST", "/api/search", {"host": "people.example", "origin": foreign})

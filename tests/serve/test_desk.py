@@ -159,23 +159,25 @@ def test_the_line_of_the_network_is_not_endless(tiny: PersonSearcher) -> None:
     leave = threading.Event()
     together, most, lock = 0, 0, threading.Lock()
 
-    def use() -> None:
+    def work(_: PersonSearcher) -> None:
         nonlocal together, most
-        with network.turn():
-            with lock:
-                together += 1
-                most = max(most, together)
-            leave.wait()
-            with lock:
-                together -= 1
+        with lock:
+            together += 1
+            most = max(most, together)
+        leave.wait()
+        with lock:
+            together -= 1
+
+    def use() -> None:
+        network.run(work)
 
     threads = [threading.Thread(target=use) for _ in range(3)]
     for one in threads:
         one.start()
     while network.waiting < 3:
         threading.Event().wait(0.001)
-    with pytest.raises(Refused, match="has 3 requests to answer before this one") as refused, network.turn():
-        pass
+    with pytest.raises(Refused, match="has 3 requests to answer before this one") as refused:
+        network.run(work)
     assert refused.value.status == 503
     assert int(refused.value.headers["Retry-After"]) >= 1
     leave.set()
@@ -183,19 +185,30 @@ def test_the_line_of_the_network_is_not_endless(tiny: PersonSearcher) -> None:
         one.join()
     assert most == 1
     assert network.waiting == 0
-    with network.turn() as searcher:
-        assert searcher is tiny
+    assert network.run(lambda searcher: searcher) is tiny
+    with pytest.raises(ZeroDivisionError):
+        network.run(lambda _: 1 / 0)
+    threads_of = {network.run(lambda _: threading.get_ident()) for _ in range(3)}
+    assert len(threads_of) == 1
+    network.close()
 
 
 def test_a_busy_service_says_when_to_come_again(tiny: PersonSearcher, home: Path) -> None:
     app = create_app(home / "gallery", tiny)
     network = app.state.service.network
     network._most = 0
-    with running(app) as client, network.turn():
+    leave = threading.Event()
+    other = threading.Thread(target=network.run, args=(lambda _: leave.wait(),))
+    with running(app) as client:
+        other.start()
+        while not network.waiting:
+            threading.Event().wait(0.001)
         answer = client.post("/api/detect", files={"picture": scene_png()})
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
         assert client.post("/api/search", json={"detection": 1}).status_code == 200
+        leave.set()
+        other.join()
 
 
 def test_searches_while_people_are_forgotten(served: Served) -> None:

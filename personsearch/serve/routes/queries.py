@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from personsearch.gallery import Gallery
 from personsearch.gallery.known import Known, known, require_one_kind
 from personsearch.pictures.decode import load_picture
 from personsearch.results import Detections, Match, QueryPerson
+from personsearch.searcher import PersonSearcher
 from personsearch.serve.embeddings import found_people, from_texts
 from personsearch.serve.faults import Refused
 from personsearch.serve.parts import MOST_PICTURES
@@ -43,8 +44,7 @@ def detect(service: Ours, form: Sent) -> FoundPeople:
     data = form.picture()
     require_picture(data)
     try:
-        with service.network.turn() as searcher:
-            found = searcher.detect(data)
+        found = service.network.run(lambda searcher: searcher.detect(data))
     except ImageError as error:
         raise about_picture(error, data, "picture") from None
     service.metrics.looked_at(1, len(found))
@@ -64,9 +64,9 @@ def embed(service: Ours, form: Sent) -> FoundPeople:
     if box is None:
         raise Refused(400, "box: is missing; send x1,y1,x2,y2 in pixels of the picture")
     try:
-        with service.network.turn() as searcher:
-            person = searcher.find_query(data, box)
-            height, width = load_picture(data, least=lambda _: (1, 1)).image_size
+        person, (height, width) = service.network.run(
+            lambda searcher: (searcher.find_query(data, box), load_picture(data, least=lambda _: (1, 1)).image_size)
+        )
     except ImageError as error:
         raise about_picture(error, data, "picture") from None
     service.metrics.looked_at(1, 0)
@@ -122,13 +122,15 @@ def search_picture(service: Ours, form: Sent) -> FoundByPicture:
     boxes, query = _boxes(form, len(form.pictures)), _query_of(form)
     for number, data in enumerate(form.pictures):
         require_picture(data, _name(form, number))
-    people: list[QueryPerson] = []
-    with service.network.turn() as searcher:
+
+    def find(searcher: PersonSearcher) -> Iterator[QueryPerson]:
         for number, (data, box) in enumerate(zip(form.pictures, boxes, strict=True)):
             try:
-                people.append(searcher.find_query(data, box))
+                yield searcher.find_query(data, box)
             except ImageError as error:
                 raise about_picture(error, data, _name(form, number)) from None
+
+    people = service.network.run(lambda searcher: list(find(searcher)))
     service.metrics.looked_at(len(people), len(people))
     target = Known(embeddings=np.stack([one.embedding for one in people]))
     return FoundByPicture(

@@ -11,6 +11,7 @@ from personsearch.errors import GalleryMismatchError, ImageError
 from personsearch.gallery import Gallery
 from personsearch.pictures.decode import load_picture
 from personsearch.results import Detections, StoredScene
+from personsearch.searcher import PersonSearcher
 from personsearch.serve.faults import Refused
 from personsearch.serve.records import Removed, ScenesPage, StoredRecord
 from personsearch.serve.routes.common import Cameras, Sent, Since, Until, form_of, picture_field, refusals
@@ -148,15 +149,18 @@ def _other_content(image_id: str) -> Refused:
 
 def _looked_at(service: Service, data: bytes) -> tuple[Detections, dict[str, Any]]:
     """Return the people of a picture, and what a gallery keeps of how it was read."""
+
+    def look(searcher: PersonSearcher) -> tuple[Detections, tuple[float, float] | None]:
+        picture = load_picture(data)
+        # The same pixels, unless JPEGs are decoded at a part of their size.
+        return searcher.detect(data if searcher.spec.fast_decode else picture.pixels), picture.value_range
+
     try:
-        with service.network.turn() as searcher:
-            picture = load_picture(data)
-            # The same pixels, unless JPEGs are decoded at a part of their size.
-            found = searcher.detect(data if searcher.spec.fast_decode else picture.pixels)
+        found, value_range = service.network.run(look)
     except ImageError as error:
         raise about_picture(error, data, "picture") from None
     service.metrics.looked_at(1, len(found))
-    return found, {} if picture.value_range is None else {"value_range": list(picture.value_range)}
+    return found, {} if value_range is None else {"value_range": list(value_range)}
 
 
 def _store(
