@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -98,7 +99,7 @@ def watch(
             min_similarity=min_similarity,
             max_false_match_rate=max_false_match_rate,
             quiet=pause,
-            on_alert=_print_alert,
+            on_alert=_printer(stop),
             deliveries=deliveries,
             batch_size=batch_size,
             timeout=silence,
@@ -109,16 +110,23 @@ def watch(
         raise typer.Exit(1)
 
 
-def _print_alert(alert: Alert) -> None:
-    sys.stdout.write(alert.to_json() + "\n")
-    sys.stdout.flush()
+def _printer(stop: Event) -> Callable[[Alert], None]:
+    def show(alert: Alert) -> None:
+        try:
+            sys.stdout.write(alert.to_json() + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:  # nobody reads them any more, as after `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            stop.set()
+
+    return show
 
 
 def _hide_passwords() -> None:
     """Take the passwords out of what a report of a fault would quote."""
-    from personsearch.live.addresses import shown_address
+    from personsearch.live.addresses import host_of
 
-    sys.argv[:] = [shown_address(one) for one in sys.argv]
+    sys.argv[:] = [host_of(one) if "://" in one else one for one in sys.argv]
 
 
 @contextmanager
