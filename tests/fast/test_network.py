@@ -141,6 +141,29 @@ def test_a_crowd_is_embedded_in_parts(fast: FastNetwork, monkeypatch: pytest.Mon
         assert torch.allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.parametrize(("people", "sizes"), [(1, [16]), (16, [16]), (17, [32]), (130, [128, 16])])
+def test_a_gpu_meets_few_numbers_of_people(
+    people: int, sizes: list[int], fast: FastNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What CUDA does, on the CPU: the last ones stand in for nobody, and nobody is told of them."""
+    pixels = torch.randint(0, 256, (2, 3, 96, 128), dtype=torch.uint8)
+    others = torch.arange(people - 1)[:, None] * 0.5 + torch.tensor([0.0, 5, 30, 80])
+    boxes = [torch.tensor([[0.0, 0, 50, 96]]), others]
+    met: list[int] = []
+
+    def counted(low: Tensor, high: Tensor, part: Tensor, image_of: Tensor) -> Tensor:
+        met.append(len(part))
+        return torch.cat([part, image_of[:, None].float()], dim=1)  # instead of embeddings: whose they are
+
+    monkeypatch.setattr(fast, "identify", counted)
+    monkeypatch.setattr(fast_network, "_waits", lambda _: False)
+    with torch.inference_mode():
+        embedded = fast.embed(pixels, boxes)
+    assert met == sizes
+    for image, (own, rows) in enumerate(zip(boxes, embedded, strict=True)):
+        assert torch.equal(rows, torch.cat([own, torch.full((len(own), 1), float(image))], dim=1))
+
+
 def test_without_the_host_the_same_people_are_found(
     fast: FastNetwork, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
