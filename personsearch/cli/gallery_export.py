@@ -129,7 +129,8 @@ def _print_report(report: ExportReport, format: str) -> None:
     out.print(escape(what), soft_wrap=True)
     if report.added:
         found = counted(report.added, "box", "boxes")
-        out.print(f"{found} found now, as only views of tracks were stored: without a label", soft_wrap=True)
+        who = f"{report.recognised} as people of tracks that pass there then, the others without a label"
+        out.print(f"{found} found now, as only views of tracks were stored: {who}", soft_wrap=True)
     for name, (scenes, persons, unlabelled) in report.splits.items():
         lost = f", {counted(unlabelled, 'label')} of people of the other split taken away" if unlabelled else ""
         out.print(f"{name}: {counted(scenes, 'scene')}, {counted(persons, 'person', 'people')}{lost}", soft_wrap=True)

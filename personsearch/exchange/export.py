@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
@@ -13,10 +13,11 @@ from PIL import Image
 from personsearch.errors import ConfigError, ImageError
 from personsearch.exchange.coco import as_json, coco_file
 from personsearch.exchange.cvat import cvat_labels, cvat_xml
-from personsearch.exchange.everybody import with_everybody
+from personsearch.exchange.everybody import newcomers, with_everybody
 from personsearch.exchange.folder import ExportFolder
 from personsearch.exchange.label_studio import LABELLING, label_studio_tasks
 from personsearch.exchange.names import picture_stem
+from personsearch.exchange.passing import Passing, passing_tracks, recognised
 from personsearch.exchange.pictures import Original, encoded, originals
 from personsearch.exchange.records import (
     ChosenScene,
@@ -68,8 +69,9 @@ def export_gallery(
         test_share: share of the scenes for a test split, 0 to below 1 (``"coco"`` only); see
             :func:`~personsearch.exchange.split.split_people`.
         detect: ``searcher.detect``, or what works like it. It is given the pictures of which only views of tracks are
-            stored, so that the others in them have boxes too, without a label. None = they stay without one, which
-            teaches a detector to overlook people.
+            stored, so that the others in them have boxes too: with the label of the track that passes there at that
+            moment and looks like them, or without one. None = they stay without a box, which teaches a detector to
+            overlook people.
         progress: None = a bar on a terminal.
 
     Returns:
@@ -112,13 +114,15 @@ def export_gallery(
         "detect": detect is not None,
     }
     target = ExportFolder(folder, manifest)
-    exported, failed, added = _write_pictures(target, scenes, max_side, detect, progress)
+    tracks = passing_tracks(gallery) if detect is not None else []
+    exported, failed = _write_pictures(target, scenes, max_side, detect, tracks, progress)
     if not exported:
         reason = failed[0][1]
         raise ImageError(f"{gallery.path}: not one of the {len(scenes)} pictures can be had; the first: {reason}")
     files, splits = _annotations(exported, format, gallery.spec.name, folder.name, test_share)
     people = [person for scene in exported for person in scene.people]
     labelled = [person.person_id for person in people if person.person_id is not None]
+    new = [person for person in people if person.detection_id is None]
     gone = {image_id for image_id, _ in failed}
     report = ExportReport(
         folder=folder,
@@ -127,7 +131,8 @@ def export_gallery(
         boxes=len(people),
         labelled=len(labelled),
         persons=len(set(labelled)),
-        added=added,
+        added=len(new),
+        recognised=sum(person.person_id is not None for person in new),
         partial=0 if detect is not None else sum(one.partial and one.scene.image_id not in gone for one in scenes),
         failed=tuple(failed),
         splits=splits,
@@ -159,13 +164,15 @@ def _write_pictures(
     scenes: Sequence[ChosenScene],
     max_side: int | None,
     detect: Detect | None,
+    tracks: Sequence[Passing],
     progress: bool | None,
-) -> tuple[list[ExportedScene], list[tuple[str, str]], int]:
-    """Write the pictures that are not there yet; return the scenes in their order, what failed, and boxes found now."""
+) -> tuple[list[ExportedScene], list[tuple[str, str]]]:
+    """Write the pictures that are not there yet; return the scenes in their order, and what failed."""
     stems = [picture_stem(one.scene, max_side) for one in scenes]
     done: dict[int, dict[str, Any]] = {
         number: target.done[stem] for number, stem in enumerate(stems) if stem in target.done
     }
+    by_stem = dict(zip(stems, scenes, strict=True))
     failed: dict[int, str] = {}
     waiting = sorted((number for number in range(len(scenes)) if number not in done), key=lambda n: _place(scenes[n]))
     with Progress(total=len(scenes), done=len(done), label="export", shown=progress) as bar:
@@ -194,15 +201,23 @@ def _write_pictures(
             if detect is not None and looked_at:
                 seen = detect([picture for _, picture in looked_at])
                 for (row, _), people in zip(looked_at, seen, strict=True):
-                    written[row][0]["found"] = [
-                        [box, score] for box, score in zip(people.boxes.tolist(), people.scores.tolist(), strict=True)
-                    ]
+                    note = written[row][0]
+                    note["found"] = _found(by_stem[note["stem"]], people, tracks)
             target.write(written)
             for _ in chunk:
                 bar.advance()
-    exported = [_exported(scenes[number], done[number]) for number in range(len(scenes)) if number in done]
-    added = sum(person.detection_id is None for scene in exported for person in scene.people)
-    return exported, [(scenes[number].scene.image_id, failed[number]) for number in sorted(failed)], added
+    persons = {track.track_id: track for track in tracks}
+    exported = [_exported(scenes[number], done[number], persons) for number in range(len(scenes)) if number in done]
+    return exported, [(scenes[number].scene.image_id, failed[number]) for number in sorted(failed)]
+
+
+def _found(one: ChosenScene, people: Detections, tracks: Sequence[Passing]) -> list[list[Any]]:
+    """Return box, score and track_id (None = unknown) of the people found in a scene who are not stored in it."""
+    rows = newcomers([person.box for person in one.people], people.boxes.tolist())
+    present = [person.person_id for person in one.people]
+    who = recognised(one.scene, people.embeddings[rows], tracks, present)
+    boxes, scores = people.boxes[rows].tolist(), people.scores[rows].tolist()
+    return [list(found) for found in zip(boxes, scores, who, strict=True)]
 
 
 def _same(picture: Image.Image) -> Callable[[], Image.Image]:
@@ -215,7 +230,7 @@ def _place(one: ChosenScene) -> tuple[str, float, int]:
     return str(one.scene.extra.get("path")), seconds, repeat
 
 
-def _exported(one: ChosenScene, note: dict[str, Any]) -> ExportedScene:
+def _exported(one: ChosenScene, note: dict[str, Any], tracks: Mapping[int, Passing]) -> ExportedScene:
     """Return a scene whose picture is written, with its boxes in pixels of that picture."""
     people: tuple[ExportedPerson, ...] = tuple(
         ExportedPerson(
@@ -228,8 +243,7 @@ def _exported(one: ChosenScene, note: dict[str, Any]) -> ExportedScene:
         )
         for person in one.people
     )
-    if "found" in note:
-        people = with_everybody(people, [(tuple(box), score) for box, score in note["found"]])
+    people = with_everybody(people, [_new(*found, tracks=tracks) for found in note.get("found", ())])
     scene = one.scene
     (height, width), size = scene.image_size, note["size"]
     if list(size) != [width, height]:
@@ -243,6 +257,16 @@ def _exported(one: ChosenScene, note: dict[str, Any]) -> ExportedScene:
         camera=scene.camera,
         time=scene.time,
         people=people,
+    )
+
+
+def _new(box: Sequence[float], score: float, track_id: int | None, *, tracks: Mapping[int, Passing]) -> ExportedPerson:
+    x1, y1, x2, y2 = box
+    track = None if track_id is None else tracks.get(track_id)  # gone since an export began
+    if track is None:
+        return ExportedPerson(box=(x1, y1, x2, y2), score=score)
+    return ExportedPerson(
+        box=(x1, y1, x2, y2), score=score, person_id=track.person_id, name=track.name, track_id=track.track_id
     )
 
 

@@ -111,6 +111,7 @@ class ExportReport:
         labelled: how many of the boxes say who it is.
         persons: how many different people of the gallery they are.
         added: how many of the boxes the network found now, because only views of tracks were stored.
+        recognised: how many of those have a label: that of a track that passes there at that moment.
         partial: scenes of which only views of tracks are stored and the network was not asked: people are missing.
         failed: (image_id, reason) of scenes whose pictures cannot be had.
         splits: split -> scenes, people with a label, labels taken away; only where a test split was asked for.
@@ -123,6 +124,7 @@ class ExportReport:
     labelled: int
     persons: int
     added: int = 0
+    recognised: int = 0
     partial: int = 0
     failed: tuple[tuple[str, str], ...] = ()
     splits: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
