@@ -58,6 +58,19 @@ def storer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         one.close(0)
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield mount
+    subprocess.run(["umount", mount], check=True)
+
+
 def until(done: Callable[[], bool]) -> None:
     """Wait for something that happens in another thread."""
     for _ in range(1000):
@@ -141,6 +154,30 @@ def test_a_full_disk_holds_nothing_up_and_is_used_again_when_there_is_room(
     one.close(10)
     assert caplog.text.count("nothing can be stored: the disk is full; trying again, watching goes on") == 1
     assert caplog.text.count("can be written to again") == 1
+
+
+def test_a_disk_that_is_really_full_is_used_again_when_there_is_room(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "FIRST_PAUSE", 0.05)
+    Gallery.open(small_disk / "g", SPEC).close()
+    one = Storer(small_disk / "g", SPEC, pictures=True)
+    one.start()
+    padding = os.urandom(60_000)
+    for start in range(0, 3000, 100):
+        new = piece(start, pictures=True)
+        one.put(replace(new, pictures={name: data + padding for name, data in new.pictures.items()}))
+    until(lambda: one.stored.trouble is not None)
+    assert one.stored.trouble == "the disk is full"
+    assert one.stored.tracks < 30
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    until(lambda: one.stored.tracks == 30)
+    one.close(10)
+    assert (one.stored.lost, one.stored.trouble) == (0, None)
+    names = content(small_disk / "g")
+    assert {path for path in (small_disk / "g" / "pictures").rglob("*") if path.is_file()} == {
+        picture_path(small_disk / "g", name) for name in names
+    }
 
 
 def test_what_waits_is_bounded_and_the_oldest_is_thrown_away_and_counted(
