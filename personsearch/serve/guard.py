@@ -204,9 +204,8 @@ class _Body:
         self._held = 0
 
     def _too_large(self) -> Refused:
-        return Refused(
-            413, f"the request is larger than {self._limit} bytes, which is the most here; send less", _CLOSE
-        )
+        size = f"{self._limit >> 20} MiB" if self._limit >= 2**20 else f"{self._limit} bytes"
+        return Refused(413, f"the request is larger than {size}, which is the most here; send less", _CLOSE)
 
 
 _CLOSE = {"Connection": "close"}
