@@ -29,7 +29,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 = any that is free.")] = 8000,
     token_file: Annotated[
         Path | None,
-        typer.Option(help=f"File with the token that clients must show; or set {TOKEN}. Else one is made and printed."),
+        typer.Option(
+            help=f"File with the token that clients must show; or set {TOKEN}. Where one is needed and none is given, "
+            "it is made and printed."
+        ),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
