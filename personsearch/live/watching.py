@@ -116,8 +116,8 @@ def watch(
         >>> from personsearch.live import Feed, watch
         >>> frames = [(number / 4, np.zeros((480, 640, 3), np.uint8)) for number in range(8)]
         >>> report = watch(searcher, [Feed(name="door", frames=frames)], "watched/")
-        >>> report.cameras[0].taken, report.tracks
-        (8, 0)
+        >>> report.cameras[0].taken, report.complete
+        (8, True)
     """
     folder = Path(gallery)
     sources = [Camera.of(one) if isinstance(one, str) else one for one in cameras]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from personsearch.errors import ConfigError
 from personsearch.tracking import Followed, Follower, Frame
-from tests.tracking.walks import frame
+from tests.tracking.walks import frame, looks
 
 
 def followed(frames: list[Frame], **how: float) -> list[Followed]:
@@ -119,3 +119,23 @@ def test_what_is_out_of_range_is_refused() -> None:
         Frame(image_id="a", seconds=0, detections=frame(0, {0: (9, 9)}).detections, sharpness=np.ones(2, np.float32))
     with pytest.raises(ConfigError, match="must be finite"):
         Frame(image_id="a", seconds=float("nan"), detections=frame(0, {}).detections)
+
+
+def test_open_tracks_say_who_is_there_and_which_frames_may_become_views() -> None:
+    follower = Follower()
+    assert follower.open_tracks == []
+    for number in range(3):
+        follower.update(frame(number / 4, {0: (100, 200), 1: (400, 200)} if number < 2 else {0: (100, 200)}))
+    first, second = follower.open_tracks
+    assert [(one.number, one.first, one.last, one.frames) for one in (first, second)] == [
+        (0, 0, 0.5, 3),
+        (1, 0, 0.25, 2),
+    ]
+    assert first.embedding @ looks(0) > 0.9
+    assert np.linalg.norm(first.embedding) == pytest.approx(1, abs=1e-5)
+    assert first.box.tolist() == [68, 120, 132, 280]
+    assert first.image_ids == {"0.000", "0.250", "0.500"}
+    ended = follower.finish()
+    for track, before in zip(ended, (first, second), strict=True):
+        assert {view.image_id for view in track.views} <= before.image_ids
+    assert follower.open_tracks == []
