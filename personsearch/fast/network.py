@@ -6,6 +6,7 @@ import logging
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from personsearch.fast.boxes import clip, decode
 from personsearch.fast.parts import Parts
@@ -212,11 +213,10 @@ class FastNetwork(nn.Module):
             return [torch.zeros(0, self.config.embedding_size) for _ in counts]
         boxes = torch.cat([part for boxes in lists for part in boxes])
         images = torch.cat([torch.arange(len(boxes)) for boxes in lists])
-        image_of = images.repeat_interleave(torch.tensor(counts))
+        image_of = images.repeat_interleave(torch.tensor(counts), output_size=sum(counts))
         if not _waits(high):
             more = -len(boxes) % PEOPLE_STEP
-            boxes = torch.cat([boxes, boxes[:1].expand(more, 4)])
-            image_of = torch.cat([image_of, image_of[:1].expand(more)])
+            boxes, image_of = F.pad(boxes, (0, 0, 0, more)), F.pad(image_of, (0, more))
         boxes = boxes.to(high.device, torch.float32, non_blocking=True)
         image_of = image_of.to(high.device, non_blocking=True)
         parts = [slice(start, start + PEOPLE_AT_ONCE) for start in range(0, len(boxes), PEOPLE_AT_ONCE)]
