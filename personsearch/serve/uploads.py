@@ -13,13 +13,14 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from personsearch.errors import ImageError
 from personsearch.pictures.decode import describe, open_image
+from personsearch.pictures.formats import HEAD_BYTES, heif_format, video_format
 from personsearch.serve.faults import Refused
 from personsearch.serve.parts import Parts
 
 #: Pixels of a picture; beyond it, Pillow warns of decompression bombs too.
 MOST_PIXELS = 89_000_000
-#: What pictures may be. Pillow reads more, some of it with other programs' help.
-FORMATS = frozenset({"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"})
+#: What pictures may be. Pillow reads more, some of it with other programs' help; no other reader is even tried.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 
 _TAKEN = "send a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
@@ -125,17 +126,20 @@ def require_picture(data: bytes, name: str = "picture") -> tuple[int, int]:
     if not data:
         raise Refused(415, f"{name}: is empty; {_TAKEN}")
     too_many = Refused(413, f"{name}: has more than {MOST_PIXELS / 1e6:.0f} million pixels; shrink it")
+    beginning = data[:HEAD_BYTES]
     try:
-        with open_image(io.BytesIO(data), name) as image:
-            form, size = image.format, image.size
+        if heif_format(beginning) is not None:
+            open_image(io.BytesIO(data), name).close()  # which adds the reader to Pillow, or says what is not installed
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            size = image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise too_many from None
-    except ImageError as error:  # a video, or a format whose reader is not installed
-        raise Refused(415, str(error).partition(";")[0]) from None
+    except ImageError as error:
+        raise Refused(415, str(error)) from None
     except Exception:  # Pillow raises many types for broken files
-        raise Refused(415, f"{name}: cannot be read as a picture: {_TAKEN}") from None
-    if form not in FORMATS:
-        raise Refused(415, f"{name}: is a {form}, which is not taken here: {_TAKEN}")
+        video = video_format(beginning)
+        what = "cannot be read as a picture" if video is None else f"is no picture but a video, {video}"
+        raise Refused(415, f"{name}: {what}; {_TAKEN}") from None
     if size[0] * size[1] > MOST_PIXELS:
         raise too_many
     return size
