@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("FIFTYONE_DO_NOT_TRACK", "true")  # before it is imported: no usage statistics
-import fiftyone as fo
+import fiftyone
 import fiftyone.brain as fob
 import numpy as np
 from fiftyone import ViewField as F
@@ -33,7 +33,7 @@ with Gallery.open(sys.argv[1], mode="r") as gallery:
     for scene in scenes["images"]:
         size = [scene["width"], scene["height"]] * 2
         detections = [
-            fo.Detection(
+            fiftyone.Detection(
                 label="not grouped" if row["person_id"] < 0 else row.get("name", f"person {row['person_id']}"),
                 bounding_box=[value / side for value, side in zip(row["bbox"], size, strict=True)],
                 confidence=row["score"],
@@ -43,19 +43,19 @@ with Gallery.open(sys.argv[1], mode="r") as gallery:
             for row in people[scene["id"]]
         ]
         samples.append(
-            fo.Sample(
+            fiftyone.Sample(
                 filepath=str((folder / scene["file_name"]).resolve()),
                 camera=scene.get("camera"),
                 time=scene.get("time"),
-                people=fo.Detections(detections=detections),
+                people=fiftyone.Detections(detections=detections),
             )
         )
     rows = [[row["detection_id"] for row in people[scene["id"]]] for scene in scenes["images"]]
     embeddings = [np.stack([gallery.embedding(number) for number in there]) for there in rows]
 
-dataset = fo.Dataset("personsearch", overwrite=True)
-dataset.add_sample_field("camera", fo.StringField)  # where no scene has one, there is no such field by itself
-dataset.add_sample_field("time", fo.FloatField)
+dataset = fiftyone.Dataset("personsearch", overwrite=True)
+dataset.add_sample_field("camera", fiftyone.StringField)  # where no scene has one, there is no such field by itself
+dataset.add_sample_field("time", fiftyone.FloatField)
 dataset.add_samples(samples, progress=False)
 cameras = ", ".join(dataset.distinct("camera")) or "none known"
 print(f"{len(dataset)} scenes, {dataset.count('people.detections')} people, cameras: {cameras}")
@@ -75,4 +75,4 @@ for match in matches:
     scene = dataset[match.sample_id]
     print(f"  {match.people.label:12} {scene.camera or '-':8} {Path(match.filepath).name}")
 if sys.stdout.isatty():
-    fo.launch_app(matches).wait()
+    fiftyone.launch_app(matches).wait()

@@ -26,8 +26,9 @@ def section(title: str) -> str:
 
 def test_every_export_on_the_page_runs(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scenes = [(f"{n}.jpg", "door", float(n), {n % 3: box_at(4), 3: box_at(40)}) for n in range(12)]
-    with gallery_of(tmp_path, scenes) as gallery:
-        gallery.path.rename(tmp_path / "my-gallery")
+    gallery = gallery_of(tmp_path, scenes)
+    gallery.close()
+    gallery.path.rename(tmp_path / "my-gallery")
     monkeypatch.chdir(tmp_path)
     lines = dict.fromkeys(re.findall(r"^ *personsearch (gallery export .*)$", PAGE, flags=re.MULTILINE))
     assert len(lines) == 3
