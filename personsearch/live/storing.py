@@ -91,7 +91,7 @@ class Storer(Thread):
     ) -> None:
         super().__init__(name="personsearch-storer", daemon=True)
         self.stored = Stored()
-        self.fatal: GalleryError | None = None
+        self.fatal: Exception | None = None
         self._folder, self._spec, self._keep, self._clock = folder, spec, keep, clock
         self._waiting: deque[Piece] = deque()
         self._size = 0
@@ -154,6 +154,9 @@ class Storer(Thread):
                     if self._ending is not None:
                         self._condition.wait(min(FIRST_PAUSE, max(0.0, self._ending - time.monotonic())))
                 pause = min(2 * pause, LONGEST_PAUSE)
+            except Exception as error:  # a fault of the program, which must not end in a thread that nobody hears of
+                self.fatal = error
+                return
             else:
                 pause = FIRST_PAUSE
                 if self.stored.trouble is not None:

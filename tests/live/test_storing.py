@@ -233,6 +233,18 @@ def test_other_weights_end_it(storer: Callable[..., Storer], tmp_path: Path) -> 
     assert isinstance(one.fatal, GalleryMismatchError)
 
 
+def test_a_fault_in_the_thread_ends_it_and_is_not_lost(
+    storer: Callable[..., Storer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Tracks, "add", lambda *_: 1 / 0)
+    one = storer()
+    one.put(piece(0))
+    until(lambda: one.fatal is not None)
+    assert isinstance(one.fatal, ZeroDivisionError)
+    one.close(0)
+    assert one.stored.lost == 1
+
+
 def test_what_is_too_old_is_erased_with_its_pictures(storer: Callable[..., Storer], tmp_path: Path) -> None:
     now = [1000.0]
     one = storer(keep=48.0, pictures=True, clock=lambda: now[0])  # a pass every 2 s

@@ -6,6 +6,8 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 
 from personsearch.live.cameras import Camera
 from personsearch.live.streams import LATE, StreamLostError, _Lateness, live_frames
-from tests.live.rtsp import RtspServer, needs_rtsp
+from tests.live.rtsp import RtspServer, blue_and_red, needs_rtsp
 
 
 class Nuisance:
@@ -153,3 +155,35 @@ def test_a_clock_that_leaps_begins_again() -> None:
     times = [(0.1 * n, 0.1 * n) for n in range(20)] + [(2 + 0.1 * n, 5000 + 0.1 * n) for n in range(20)]
     times += [(4 + 0.1 * n, 0.1 * n) for n in range(20)]
     assert not any(lateness.at(now, shown, whole=False) for now, shown in times)
+
+
+class _Mjpeg(BaseHTTPRequestHandler):
+    """A camera of the kind that sends one JPEG after another over HTTP."""
+
+    folder: Path
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        for _ in range(3):
+            for path in sorted(self.folder.glob("*.jpg")):
+                data = path.read_bytes()
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                self.wfile.write(head.encode() + data + b"\r\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_camera_that_sends_jpegs_over_http(tmp_path: Path) -> None:
+    handler = type("Handler", (_Mjpeg,), {"folder": blue_and_red(tmp_path / "pictures")})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        seen: list[np.ndarray] = []
+        with suppress(StreamLostError):  # as it ends in the middle of a stream that has no end
+            seen.extend(frames(f"http://me:secret@127.0.0.1:{server.server_port}/video.mjpg", timeout=10.0))
+        server.shutdown()
+    assert len(seen) >= 50
+    assert {picture.shape for picture in seen} == {(96, 160, 3)}
+    assert abs(seen[0][:48, :, 2].mean() - 140) < 12
