@@ -39,7 +39,7 @@ class CameraReport:
 
     def __str__(self) -> str:
         """Say it in a line."""
-        said = [f"{self.name}: {self.taken} frames looked at", f"{self.dropped} dropped"]
+        said = [f"{self.name}: {_counted(self.taken, 'frame')} looked at", f"{self.dropped} dropped"]
         if self.passed_over:
             said.append(f"{self.passed_over} not decoded")
         if self.connections > 1:
@@ -85,15 +85,20 @@ class WatchReport:
 
 def status_of(report: WatchReport) -> str:
     """Write a report: a line for each camera, and one for the gallery."""
-    said = [f"{report.tracks} tracks stored in {report.scenes} scenes", f"{report.alerts} alerts"]
-    for count, what in (
-        (report.known, "tracks there already"),
-        (report.erased, "scenes erased because of their age"),
-        (report.lost, "tracks thrown away"),
-        (report.undelivered, "alerts not delivered"),
+    stored = f"{_counted(report.tracks, 'track')} stored in {_counted(report.scenes, 'scene')}"
+    said = [stored, _counted(report.alerts, "alert")]
+    for count, what, fate in (
+        (report.known, "track", "there already"),
+        (report.erased, "scene", "erased because of age"),
+        (report.lost, "track", "thrown away"),
+        (report.undelivered, "alert", "not delivered"),
     ):
         if count:
-            said.append(f"{count} {what}")
+            said.append(f"{_counted(count, what)} {fate}")
     if report.trouble:
         said.append(f"nothing can be stored now: {report.trouble}")
     return "\n".join([*map(str, report.cameras), ", ".join(said)])
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

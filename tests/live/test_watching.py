@@ -316,7 +316,7 @@ def test_what_is_not_delivered_is_said(tmp_path: Path) -> None:
     assert len(deaf.closed) == 1
     assert status_of(report).splitlines() == [
         "door: 40 frames looked at, 0 dropped",
-        f"1 tracks stored in {report.scenes} scenes, 1 alerts, 1 alerts not delivered",
+        f"1 track stored in {report.scenes} scenes, 1 alert, 1 alert not delivered",
     ]
 
 
