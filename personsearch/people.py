@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -138,6 +138,22 @@ class Decision:
     made: float
     people: tuple[int, ...]
     name: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The decision in words: "people 3 and 7 are one person"."""
+        first, last = self.people[0], self.people[-1]
+        if self.what == "merge":
+            return f"people {numbers_text(self.people)} are one person"
+        if self.what == "split":
+            return f"person {last} is somebody else than person {first}"
+        return f"person {first} " + ("has no name" if self.name is None else f"is called {self.name}")
+
+
+def numbers_text(numbers: Sequence[int]) -> str:
+    """Write numbers, each once: "3", "3 and 7", "3, 7 and 9"."""
+    texts = [str(number) for number in dict.fromkeys(numbers)]
+    return " and ".join([*[", ".join(texts[:-1])] * (len(texts) > 1), *texts[-1:]])
 
 
 @dataclass(frozen=True, kw_only=True)

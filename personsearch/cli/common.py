@@ -6,7 +6,8 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -17,9 +18,12 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from personsearch.boxes import look_normalised, require_corners
-from personsearch.errors import ImageError
+from personsearch.errors import ConfigError, GalleryMismatchError, ImageError, WeightsError
 from personsearch.plain import finite_or_none
 from personsearch.results import GalleryInfo
+
+if TYPE_CHECKING:
+    from personsearch.gallery import Gallery
 
 #: Columns whose cells are never broken; all others hold texts.
 NUMBERS = frozenset(
@@ -63,6 +67,45 @@ def searcher_for(weights: str | None, device: str | None, *, fast_decode: bool =
     from personsearch.weights.registry import DEFAULT
 
     return PersonSearcher.from_pretrained(weights or DEFAULT, device=device, fast_decode=fast_decode)
+
+
+def searcher_of(gallery: Gallery, weights: str | None, device: str | None) -> Any:
+    """Load the weights that were named, or those that a gallery was made with; pictures are read as its own were."""
+    from personsearch.device import choose_device
+    from personsearch.weights.registry import pinned_name
+
+    fast_decode = gallery.spec.fast_decode
+    if weights is not None:
+        return searcher_for(weights, device, fast_decode=fast_decode)
+    choose_device(device)  # which has nothing to do with where the weights are
+    spec = gallery.spec
+    try:
+        searcher = searcher_for(pinned_name(spec), device, fast_decode=fast_decode)
+    except (ConfigError, WeightsError) as error:
+        raise type(error)(
+            f"{gallery.path}: was made with the weights {spec.name} ({spec.fingerprint[:12]}), which cannot be loaded "
+            f"from here; say where they are with --weights. {error}"
+        ) from None
+    if searcher.spec.fingerprint != spec.fingerprint:
+        raise GalleryMismatchError(
+            f"{gallery.path}: was made with weights called {spec.name} ({spec.fingerprint[:12]}), but those of this "
+            f"name are others now ({searcher.spec.fingerprint[:12]}); say where the former are with --weights, or "
+            "index into a new gallery"
+        )
+    return searcher
+
+
+def searcher_at(gallery: Path, weights: str | None, device: str | None) -> Any:
+    """Load the weights for a gallery's folder: its own if there is a gallery, the default ones if there is none yet."""
+    from personsearch.gallery import Gallery
+    from personsearch.gallery.faults import DATABASE
+
+    if not (gallery / DATABASE).exists():
+        return searcher_for(weights, device)
+    with Gallery.open(gallery, mode="r") as opened:
+        searcher = searcher_of(opened, weights, device)
+        opened.require(searcher.spec)
+    return searcher
 
 
 def parse_box(text: str, option: str = "--box") -> tuple[float, ...]:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import Device, Json, counted, err, out, print_json, warn_of_cameras, warn_of_times
+from personsearch.cli.common import (
+    Device,
+    Json,
+    counted,
+    err,
+    out,
+    print_json,
+    searcher_of,
+    warn_of_cameras,
+    warn_of_times,
+)
 from personsearch.exchange.records import ExportReport, Format, Selection
 from personsearch.gallery import Gallery
 
@@ -112,9 +122,7 @@ def export(
 
 
 def _detect_of(gallery: Gallery, weights: str | None, device: str | None) -> Detect:
-    from personsearch.cli.search import _searcher_of
-
-    searcher: Any = _searcher_of(gallery, weights, device)
+    searcher: Any = searcher_of(gallery, weights, device)
 
     def detect(pictures: list[Image.Image]) -> list[Detections]:
         found: list[Detections] = searcher.detect(pictures, progress=False)

@@ -15,15 +15,13 @@ from personsearch.cli.common import Commands, Json, counted, err, out, print_col
 from personsearch.cli.people_list import Folder, people_list
 from personsearch.cli.people_sheet import Save, Target, placed
 from personsearch.cli.people_text import (
-    decision_text,
-    numbers_text,
     person_dict,
     person_text,
     where_text,
 )
 from personsearch.errors import ConfigError, GalleryError
 from personsearch.gallery import Gallery
-from personsearch.people import Person
+from personsearch.people import Person, numbers_text
 from personsearch.pictures.times import span_text, time_text
 
 #: The command that a first word which is none of the commands means.
@@ -190,7 +188,7 @@ def undo(gallery: Folder, as_json: Json = False) -> None:
     elif decision is None:
         out.print("there is no decision to take back")
     else:
-        out.print(escape(f"taken back: {decision_text(decision)}"), soft_wrap=True)
+        out.print(escape(f"taken back: {decision.text}"), soft_wrap=True)
 
 
 @app.command()
@@ -207,7 +205,7 @@ def decisions(gallery: Folder, as_json: Json = False) -> None:
             {
                 "decision": [str(one.decision_id) for one in made],
                 "made (UTC)": [time_text(one.made) for one in made],
-                "what": [escape(decision_text(one)) for one in made],
+                "what": [escape(one.text) for one in made],
             }
         )
 

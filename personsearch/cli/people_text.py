@@ -9,14 +9,8 @@ from typing import Any
 from rich.markup import escape
 
 from personsearch.cli.common import counted
-from personsearch.people import Decision, Person
+from personsearch.people import Person
 from personsearch.pictures.times import is_date, time_text
-
-
-def numbers_text(numbers: Sequence[int]) -> str:
-    """Write numbers: "3", "3 and 7", "3, 7 and 9"."""
-    texts = [str(number) for number in dict.fromkeys(numbers)]
-    return " and ".join([*[", ".join(texts[:-1])] * (len(texts) > 1), *texts[-1:]])
 
 
 def person_text(person: Person) -> str:
@@ -28,16 +22,6 @@ def where_text(person: Person) -> str:
     """Write how often and by which cameras a person was seen."""
     text = f"{counted(len(person.appearances), 'appearance')} in {counted(person.frames, 'frame')}"
     return f"{text}, {', '.join(person.cameras)}" if person.cameras else text
-
-
-def decision_text(decision: Decision) -> str:
-    """Write what somebody decided."""
-    people = decision.people
-    if decision.what == "merge":
-        return f"{numbers_text(people)} are one person"
-    if decision.what == "split":
-        return f"{people[-1]} is somebody else than {people[0]}"
-    return f"{people[0]} is called {decision.name}" if decision.name is not None else f"{people[0]} has no name"
 
 
 def people_columns(people: Sequence[Person]) -> dict[str, list[str]]:

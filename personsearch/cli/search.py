@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -24,11 +24,12 @@ from personsearch.cli.common import (
     print_columns,
     print_json,
     searcher_for,
+    searcher_of,
     table_of,
     warn_of_cameras,
     warn_of_times,
 )
-from personsearch.errors import ConfigError, GalleryMismatchError, ImageError, WeightsError
+from personsearch.errors import ConfigError, ImageError, WeightsError
 from personsearch.gallery import Gallery
 from personsearch.gallery.known import Known, known, require_one_kind
 from personsearch.gallery.searching import Combine
@@ -150,7 +151,7 @@ def search(
             require_image(name)  # a wrong path is reported before the network is loaded
         people: list[QueryPerson] = []
         if images:
-            searcher = _searcher_of(opened, weights, device)
+            searcher = searcher_of(opened, weights, device)
             opened.require(searcher.spec)
             opened.calibration = searcher.calibration
             people = [searcher.find_query(name, corners) for name, corners in zip(images, boxes, strict=True)]
@@ -239,32 +240,6 @@ def _print_query(name: str | None, person: QueryPerson, *, given: bool) -> None:
         out.print(f"{where}the picture is taken as the person to look for; --box says otherwise", soft_wrap=True)
     elif person.score is not None:
         out.print(f"{where}looking for the person at {box_text(person.box)} (score {person.score:.2f})", soft_wrap=True)
-
-
-def _searcher_of(gallery: Gallery, weights: str | None, device: str | None) -> Any:
-    """Load the weights that were named, or those that a gallery was made with; pictures are read as its own were."""
-    from personsearch.device import choose_device
-    from personsearch.weights.registry import pinned_name
-
-    fast_decode = gallery.spec.fast_decode
-    if weights is not None:
-        return searcher_for(weights, device, fast_decode=fast_decode)
-    choose_device(device)  # which has nothing to do with where the weights are
-    spec = gallery.spec
-    try:
-        searcher = searcher_for(pinned_name(spec), device, fast_decode=fast_decode)
-    except (ConfigError, WeightsError) as error:
-        raise type(error)(
-            f"{gallery.path}: was made with the weights {spec.name} ({spec.fingerprint[:12]}), which cannot be loaded "
-            f"from here; say where they are with --weights. {error}"
-        ) from None
-    if searcher.spec.fingerprint != spec.fingerprint:
-        raise GalleryMismatchError(
-            f"{gallery.path}: was made with weights called {spec.name} ({spec.fingerprint[:12]}), but those of this "
-            f"name are others now ({searcher.spec.fingerprint[:12]}); say where the former are with --weights, or "
-            "index into a new gallery"
-        )
-    return searcher
 
 
 def _warn_of_filters(gallery: Gallery, cameras: list[str], excluded: list[str], *, dated: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import Device, Weights, err, out, searcher_for
+from personsearch.cli.common import Device, Weights, err, out, searcher_at, searcher_for
 from personsearch.errors import ConfigError
 
 #: The token, where it is not in a file.
@@ -119,24 +119,20 @@ def _access(host: str, token_file: Path | None, names: list[str]) -> tuple[Any, 
 
 def _searcher(gallery: Path, weights: str | None, device: str | None, *, read_only: bool) -> Any:
     """Load the weights that a gallery was made with; make the gallery if there is none."""
-    from personsearch.cli.search import _searcher_of
     from personsearch.gallery import Gallery
     from personsearch.gallery.faults import DATABASE
     from personsearch.listing import check_gallery
 
-    if (gallery / DATABASE).exists():
-        with Gallery.open(gallery, mode="r") as opened:
-            searcher = _searcher_of(opened, weights, device)
-            opened.require(searcher.spec)
-        return searcher
-    if read_only:
+    made = (gallery / DATABASE).exists()
+    if read_only and not made:
         raise ConfigError(
             f"{gallery}: there is no gallery here, and --read-only makes none; index some images into it first"
         )
     check_gallery(gallery)
-    searcher = searcher_for(weights, device)
-    Gallery.open(gallery, searcher.spec).close()
-    err.print(f"there was no gallery at {escape(str(gallery))}; made an empty one", soft_wrap=True)
+    searcher = searcher_at(gallery, weights, device)
+    if not made:
+        Gallery.open(gallery, searcher.spec).close()
+        err.print(f"there was no gallery at {escape(str(gallery))}; made an empty one", soft_wrap=True)
     return searcher
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import Device, Weights, err, searcher_for
+from personsearch.cli.common import Device, Weights, err, searcher_at
 from personsearch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def watch(
         raise ConfigError("--webhook and --mqtt deliver alerts: say on whom (--alert)")
     check_gallery(gallery)
     deliveries: list[Delivery] = [*map(Webhook, webhook or ()), *map(Mqtt, mqtt or ())]
-    searcher = searcher_for(weights, device)
+    searcher = searcher_at(Path(gallery), weights, device)
     with _until_told() as stop:
         report = watch(
             searcher,

@@ -8,6 +8,7 @@ of that kind compares the file's stamp before and after it reads, and opens the 
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 from personsearch.errors import GalleryError
@@ -15,6 +16,8 @@ from personsearch.errors import GalleryError
 #: What tells that a database may have changed: inode, size and time of the file, and the size of its log.
 Stamp = tuple[int, int, int, int]
 
+#: Seconds in which a gallery that is being made this very moment has its tables.
+MAKING = 1.0
 _NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
@@ -35,7 +38,9 @@ def connect_reader(file: Path, timeout: float) -> tuple[sqlite3.Connection, Stam
     uri = f"{file.absolute().as_uri()}?mode=ro"
     db = sqlite3.connect(uri, uri=True, timeout=timeout, check_same_thread=False)
     try:
-        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        deadline = time.monotonic() + MAKING
+        while db.execute("SELECT 1 FROM sqlite_master").fetchone() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in _NOT_WRITABLE or not file.is_file():
             return db, None  # whatever is wrong, the first real query says it

@@ -182,18 +182,8 @@ def decision_record(decision: Decision) -> DecisionRecord:
         made_text=time_text(decision.made),
         person_ids=list(decision.people),
         name=decision.name,
-        text=_decision_text(decision),
+        text=decision.text,
     )
-
-
-def _decision_text(decision: Decision) -> str:
-    people = decision.people
-    if decision.what == "merge":
-        *others, last = dict.fromkeys(people)
-        return f"people {', '.join(map(str, others))} and {last} are one person"
-    if decision.what == "split":
-        return f"person {people[-1]} is somebody else than person {people[0]}"
-    return f"person {people[0]} " + ("has no name" if decision.name is None else f"is called {decision.name}")
 
 
 def text_of(seconds: float | None) -> str | None:

@@ -293,13 +293,16 @@ def test_decisions_by_hand(run: Run, grouped: Path) -> None:
         5: [("door", 2.0), ("hall", 30.0)],
     }
     made = [line for line in run("people", "decisions", grouped).out.splitlines() if "20" in line]
-    for line, what in zip(
-        made, ("2 is called Anna [red] Łącka", "3 and 2 are one person", "5 is somebody else than 3"), strict=True
-    ):
+    said = (
+        "person 2 is called Anna [red] Łącka",
+        "people 3 and 2 are one person",
+        "person 5 is somebody else than person 3",
+    )
+    for line, what in zip(made, said, strict=True):
         assert line.strip().endswith(what)
-    assert run("people", "undo", grouped).out == "taken back: 5 is somebody else than 3\n"
+    assert run("people", "undo", grouped).out == "taken back: person 5 is somebody else than person 3\n"
     assert json.loads(run("people", "undo", grouped, "--json").out)["undone"]["people"] == [3, 2]
-    assert run("people", "undo", grouped).out == "taken back: 2 is called Anna [red] Łącka\n"
+    assert run("people", "undo", grouped).out == "taken back: person 2 is called Anna [red] Łącka\n"
     assert run("people", "undo", grouped).out == "there is no decision to take back\n"
     assert json.loads(run("people", "undo", grouped, "--json").out) == {"undone": None}
     assert sorted(listed(run, grouped)) == [1, 2, 3, 4]

@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -166,3 +168,19 @@ def test_the_cached_index_can_be_read_by_whoever_can_read_the_gallery(tmp_path: 
     assert cache.stat().st_mode & 0o777 == 0o644
     with closing(sqlite3.connect(tmp_path / "g" / DATABASE)) as db:
         assert db.execute("SELECT value FROM meta WHERE key = 'cache'").fetchone()[0]
+
+
+def test_a_gallery_that_is_being_made_this_moment_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / DATABASE).touch()  # as SQLite leaves it between the making of the file and of the tables
+    made: list[Gallery] = []
+
+    def make() -> None:
+        time.sleep(0.2)
+        made.append(Gallery.open(tmp_path, spec()))
+
+    making = threading.Thread(target=make)
+    making.start()
+    with Gallery.open(tmp_path, mode="r") as gallery:
+        assert len(gallery) == 0
+    making.join()
+    made[0].close()
