@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # One thread, here and in the processes that tests start: two test files run at a time, and torch's threads would wait
@@ -41,6 +43,20 @@ def tiny_searcher(tiny_config: ModelConfig) -> PersonSearcher:
 def searcher() -> PersonSearcher:
     """The weights inside the package, on the CPU."""
     return PersonSearcher.from_pretrained(device="cpu")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte; skips where none can be mounted."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield mount
+    subprocess.run(["umount", mount], check=True)
 
 
 @pytest.fixture

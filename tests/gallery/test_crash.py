@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -234,19 +233,6 @@ def test_an_index_run_continues_after_ctrl_c_in_the_middle(tiny_searcher: Person
         assert gallery.check() == []
     finish_index("g")
     assert content(tmp_path / "g", tiny_searcher) == content(tmp_path / "whole", tiny_searcher)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-    yield mount
-    subprocess.run(["umount", mount], check=True)
 
 
 def test_a_full_disk_loses_nothing_and_adding_continues_when_there_is_room(small_disk: Path) -> None:

@@ -58,19 +58,6 @@ def storer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         one.close(0)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-    yield mount
-    subprocess.run(["umount", mount], check=True)
-
-
 def until(done: Callable[[], bool]) -> None:
     """Wait for something that happens in another thread."""
     for _ in range(1000):

@@ -4,12 +4,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from personsearch.datasets.formats.ledger import Ledger
+from personsearch.errors import DatasetError
 
 #: Categories that are people whatever the file is about.
 PEOPLE = frozenset({"person", "persons", "people", "pedestrian", "pedestrians", "human", "humans"})
 #: How many categories a message lists.
 SHOWN = 12
 _ONE_PERSON = re.compile(r"person[ _-]?([0-9]{1,30})", re.IGNORECASE)
+
+
+def people_categories(path: Path, counts: Mapping[str, int], wanted: Sequence[str] | None, ledger: Ledger) -> set[str]:
+    """Return the categories of a file that are people; see :func:`chosen_people`.
+
+    Args:
+        path: the file, for messages.
+        counts: category -> rows that have it.
+        wanted: names that the user gave; None = none.
+        ledger: is told when the only category in use is taken for people, as somebody may have meant another one.
+
+    Raises:
+        DatasetError: several are in use and none is called person, or a wanted one is not there.
+    """
+    try:
+        people = chosen_people(counts, wanted)
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error}") from None
+    if unknown := unknown_names(counts, wanted):
+        raise DatasetError(f"{path}: {unknown}; correct people (--people)")
+    if wanted is None and len(counts) > 1:
+        for name in people:
+            if plain(name) not in PEOPLE and number_of(name) is None:
+                ledger.change(f"category {name!r} taken for people: no other is in use", counts[name])
+    return people
 
 
 def chosen_people(counts: Mapping[str, int], wanted: Sequence[str] | None) -> set[str]:

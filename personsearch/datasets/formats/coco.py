@@ -22,7 +22,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from personsearch.datasets.dataset import UNUSABLE, Dataset
-from personsearch.datasets.formats.categories import PEOPLE, chosen_people, number_of, plain, unknown_names
+from personsearch.datasets.formats.categories import number_of, people_categories
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
 from personsearch.datasets.formats.options import ReadOptions
 from personsearch.datasets.formats.people import corners_in, people_of
@@ -248,17 +248,7 @@ def _categories(
     for key, number in Counter(given).items():
         if key in names:
             counts[names[key]] += number
-    try:
-        people = chosen_people(counts, wanted)
-    except ValueError as error:
-        raise DatasetError(f"{path}: {error}") from None
-    if unknown := unknown_names(counts, wanted):
-        raise DatasetError(f"{path}: {unknown}; correct people (--people)")
-    if wanted is None and len(counts) > 1:
-        # Somebody may have meant another one, so it is said.
-        for name in people:
-            if plain(name) not in PEOPLE and number_of(name) is None:
-                ledger.change(f"category {name!r} taken for people: no other is in use", counts[name])
+    people = people_categories(path, counts, wanted, ledger)
     return {key: number_of(name) if name in people else name for key, name in names.items()}
 
 

@@ -12,9 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from personsearch.datasets.dataset import UNUSABLE, Dataset
+from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
-from personsearch.datasets.formats.marks import TURNED, Mark, is_ignored, kept_marks, people_labels, scene_of, upright
+from personsearch.datasets.formats.marks import (
+    TURNED,
+    Mark,
+    is_ignored,
+    kept_marks,
+    people_labels,
+    scene_of,
+    unless_unusable,
+    upright,
+)
 from personsearch.datasets.formats.options import ReadOptions
 from personsearch.datasets.formats.texts import is_file
 from personsearch.datasets.formats.values import float_of, identity_of, is_number, short, whole, yes_no
@@ -63,7 +72,7 @@ def load_cvat(source: Path, split: str, options: ReadOptions) -> Dataset:
     for image in images:
         kept = kept_marks(image.marks, people, ledger)
         root, name = _place(path, options.images, image.name)
-        try:
+        with unless_unusable(ledger, kept):
             if not image.name:
                 raise ProblemError(path, "has no name", image.where)
             if min(image.size) < 1:
@@ -80,11 +89,7 @@ def load_cvat(source: Path, split: str, options: ReadOptions) -> Dataset:
                 taken=scenes,
                 require_images=options.require_images,
             )
-        except ProblemError as error:
-            ledger.drop(UNUSABLE, len(kept))
-            ledger.note(error.problem)
-            continue
-        scenes[scene.image_id] = scene
+            scenes[scene.image_id] = scene
     accounting = ledger.close(tuple(scenes.values()), skip_bad=options.skip_bad)
     return Dataset(name=path.stem, scenes=tuple(scenes.values()), accounting=accounting)
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from personsearch.datasets.dataset import UNUSABLE, Dataset
+from personsearch.datasets.dataset import Dataset
 from personsearch.datasets.formats.label_studio_regions import is_rectangle, marks_of
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
-from personsearch.datasets.formats.marks import Mark, kept_marks, people_labels, scene_of
+from personsearch.datasets.formats.marks import Mark, kept_marks, people_labels, scene_of, unless_unusable
 from personsearch.datasets.formats.options import ReadOptions
 from personsearch.datasets.formats.people import scene_size
 from personsearch.datasets.formats.texts import is_file, json_list
@@ -59,7 +59,7 @@ def load_label_studio(source: Path, split: str, options: ReadOptions) -> Dataset
         if found is None:
             continue
         kept = kept_marks(found, people, ledger)
-        try:
+        with unless_unusable(ledger, kept):
             name = _file_name(task["data"], root)
             if name is None:
                 raise ProblemError(source, "data names no image; the key is called image", where)
@@ -76,11 +76,7 @@ def load_label_studio(source: Path, split: str, options: ReadOptions) -> Dataset
                 taken=scenes,
                 require_images=options.require_images,
             )
-        except ProblemError as error:
-            ledger.drop(UNUSABLE, len(kept))
-            ledger.note(error.problem)
-            continue
-        scenes[scene.image_id] = scene
+            scenes[scene.image_id] = scene
     accounting = ledger.close(tuple(scenes.values()), skip_bad=options.skip_bad)
     return Dataset(name=source.stem, scenes=tuple(scenes.values()), accounting=accounting)
 

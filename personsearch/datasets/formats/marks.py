@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from personsearch.datasets.formats.categories import PEOPLE, chosen_people, number_of, plain, unknown_names
+from personsearch.datasets.dataset import UNUSABLE
+from personsearch.datasets.formats.categories import number_of, people_categories, plain
 from personsearch.datasets.formats.ledger import Ledger, ProblemError
 from personsearch.datasets.formats.people import people_of
 from personsearch.datasets.formats.texts import is_file
 from personsearch.datasets.formats.values import is_number, short
 from personsearch.datasets.scene import Scene
-from personsearch.errors import DatasetError
 
 #: Labels of boxes that count neither way.
 IGNORED = frozenset({"ignore", "ignored"})
@@ -79,17 +80,7 @@ def people_labels(path: Path, marks: Sequence[Mark], ledger: Ledger, wanted: Seq
         DatasetError: several labels are in use and none is called person, or a wanted one is not there.
     """
     counts = Counter(label for one in marks for label in one.labels if plain(label) not in IGNORED)
-    try:
-        people = chosen_people(counts, wanted)
-    except ValueError as error:
-        raise DatasetError(f"{path}: {error}") from None
-    if unknown := unknown_names(counts, wanted):
-        raise DatasetError(f"{path}: {unknown}; correct people (--people)")
-    if wanted is None and len(counts) > 1:
-        for name in people:
-            if plain(name) not in PEOPLE and number_of(name) is None:
-                ledger.change(f"category {name!r} taken for people: no other is in use", counts[name])
-    return people
+    return people_categories(path, counts, wanted, ledger)
 
 
 def kept_marks(marks: Sequence[Mark], people: set[str], ledger: Ledger) -> list[Mark]:
@@ -101,6 +92,16 @@ def kept_marks(marks: Sequence[Mark], people: set[str], ledger: Ledger) -> list[
         else:
             ledger.drop(f"category {one.labels[0]!r}")
     return kept
+
+
+@contextmanager
+def unless_unusable(ledger: Ledger, marks: Sequence[Mark]) -> Iterator[None]:
+    """Account for the boxes of a scene that the block finds unusable, and go on with the next one."""
+    try:
+        yield
+    except ProblemError as error:
+        ledger.drop(UNUSABLE, len(marks))
+        ledger.note(error.problem)
 
 
 def scene_of(
