@@ -25,7 +25,8 @@ def watch(
     cameras: Annotated[
         list[str],
         typer.Argument(
-            help="rtsp:// and http:// streams, webcam:0, video files, TOML files of cameras; the gallery comes last."
+            metavar="CAMERA... GALLERY",
+            help="rtsp:// and http:// streams, webcam:0, video files, TOML files of cameras; the gallery comes last.",
         ),
     ],
     fps: Annotated[float, typer.Option(help="Frames a second of each camera that are looked at.")] = 4.0,

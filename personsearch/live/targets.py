@@ -83,10 +83,10 @@ def targets_of(wanted: Sequence[str | os.PathLike[str]], searcher: Searcher, fol
 
 def _on_picture(number: int, text: str, searcher: Searcher, folder: Path, names: dict[str, int]) -> Target:
     if "://" not in text and not os.path.exists(text):
-        known = ", ".join(sorted(names)) or "nobody"
+        known = f"{', '.join(sorted(names))} have" if len(names) > 1 else f"{next(iter(names), 'nobody')} has"
         raise ConfigError(
-            f"--alert {text}: is neither a picture nor a name in {folder} (named there: {known}); give one "
-            "of these, or person:ID"
+            f"--alert {text}: is neither a picture nor a name in {folder}, where {known} a name; give a picture, such "
+            "a name, or person:ID"
         )
     return Target(number=number, label=os.path.basename(text), embedding=searcher.find_query(text).embedding)
 

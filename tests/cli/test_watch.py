@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from personsearch import Gallery, PersonSearcher
+from personsearch.durable import sha256_of
 from tests.live.rtsp import RtspServer, needs_rtsp
 from tests.live.test_watching import clip
 from tests.support import Run, toy_scene
@@ -184,6 +186,39 @@ def test_after_a_kill_the_gallery_is_sound_and_watching_goes_on(
     assert "secret" not in err
     assert scenes
     assert all(scene is not None and Path(scene.extra["path"]).is_file() for scene in scenes)
+
+
+@needs_rtsp
+@pytest.mark.slow  # people are let go of ten seconds after their camera is lost
+def test_what_was_stored_before_a_kill_is_there_after_it(
+    camera: RtspServer, anybody: list[object], tmp_path: Path
+) -> None:
+    def stored() -> list[str]:
+        with Gallery.open(tmp_path / "g", mode="r") as gallery:
+            return gallery.image_ids()
+
+    before: list[str] = []
+    for _ in range(2):
+        with Watching(camera.url, tmp_path / "g", *anybody, "--pictures") as one:
+            one.alert()
+            camera.kill()
+            for _ in range(600):
+                if len(stored()) > len(before):
+                    break
+                time.sleep(0.05)
+            camera.start()
+            one.end(signal.SIGKILL)
+        after = stored()
+        assert after[: len(before)] == before
+        assert len(after) > len(before)
+        before = after
+    with Gallery.open(tmp_path / "g") as gallery:
+        assert gallery.check() == []
+        assert len(gallery.tracks) > 0
+        for name in gallery.image_ids():
+            scene = gallery.scene(name)
+            assert scene is not None
+            assert sha256_of(Path(scene.extra["path"])) == scene.extra["sha256"]
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def test_by_name_by_number_and_by_picture(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ("Anna", r"--alert Anna: is neither a picture nor a name in .* \(named there: Lena, Otto\)"),
+        ("Anna", r"--alert Anna: is neither a picture nor a name in .*, where Lena, Otto have a name"),
         ("person:9", "--alert person:9: nobody in .* has this number"),
         ("missing.jpg", "is neither a picture nor a name"),
     ],
@@ -61,7 +61,7 @@ def test_without_a_gallery_pictures_alone_can_be_looked_for(tmp_path: Path) -> N
     (tmp_path / "1.jpg").touch()
     [target] = targets_of([tmp_path / "1.jpg"], SEARCHER, tmp_path / "none")
     assert read_again([target], tmp_path / "none") == ([target], [])
-    with pytest.raises(ConfigError, match="named there: nobody"):
+    with pytest.raises(ConfigError, match="where nobody has a name; give a picture"):
         targets_of(["Lena"], SEARCHER, tmp_path / "none")
 
 
