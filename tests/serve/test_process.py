@@ -158,6 +158,7 @@ def run_the_commands_of_the_page(folder: Path, port: int, example: bytes) -> Non
     assert answers[5]["erased"] > 0
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed, and the page's commands use it")
 def test_the_demo_finds_somebody_and_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     with process("--demo", TMPDIR=str(tmp_path / "tmp")) as (child, client, sentence):
