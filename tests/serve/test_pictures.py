@@ -60,6 +60,14 @@ def test_the_whole_scene_with_its_own_size(client: httpx.Client) -> None:
     assert opened(client.get("/api/detections/1/scene.jpg")).size == (160, 96)
 
 
+def test_everybody_in_the_scene_of_somebody(client: httpx.Client) -> None:
+    scene = client.get("/api/detections/1/scene").json()
+    [listed] = [one for one in client.get("/api/scenes").json()["scenes"] if one["image_id"] == scene["image_id"]]
+    assert scene == listed
+    assert 1 in [one["detection_id"] for one in scene["people"]]
+    assert client.get("/api/detections/999/scene").status_code == 404
+
+
 def test_frames_of_a_video(client: httpx.Client) -> None:
     scenes = client.get("/api/scenes", params={"camera": "gate"}).json()["scenes"]
     assert [one["image_id"] for one in scenes] == ["clip.mp4#t=0.600", "clip.mp4#t=0.000"]

@@ -99,7 +99,7 @@ export function sightingDialog(context) {
     fill(
       body,
       heading(whereAndWhen(one), position),
-      h("div", { class: "scene-frame" }, sceneFrame(one, sightings, isLiked)),
+      h("div", { class: "scene-frame" }, sceneFrame(one, isLiked)),
       h(
         "div",
         { class: "sighting-foot" },
@@ -163,8 +163,8 @@ function facts(one, gallery) {
   return lines;
 }
 
-/** The scene with a box; others of the same scene that the view knows are boxed too, and can be searched for. */
-function sceneFrame(one, sightings, isLiked) {
+/** The scene with a box; everybody else in it is boxed too, and can be searched for. */
+function sceneFrame(one, isLiked) {
   if (!one.picture) return noPicture("The picture is not at hand: it is gone, or was changed since it was indexed.");
   const frame = h("div", { class: "frame" });
   const image = h("img", { alt: `The whole scene ${one.image_id}`, draggable: "false" });
@@ -173,12 +173,16 @@ function sceneFrame(one, sightings, isLiked) {
   image.addEventListener("error", failed);
   const boxed = (height, width) => {
     frame.style.setProperty("--ratio", String(width / height));
-    const others = sightings.filter((other) => other.image_id === one.image_id && other.similarity === undefined);
-    const buttons = others
-      .filter((other) => other.detection_id !== one.detection_id)
-      .map((other, index, all) => storedBox(other, index, all.length, width, height));
     const mark = place(h("div", { class: `mark ${isLiked ? "liked" : ""}` }), one.box, width, height);
-    frame.append(h("div", { class: "boxes" }, buttons, mark));
+    const boxes = h("div", { class: "boxes" }, mark);
+    frame.append(boxes);
+    // Without the others it is still the scene that was asked for, so a failure is passed over.
+    call(`/api/detections/${one.detection_id}/scene`)
+      .then(({ people }) => {
+        const others = people.filter((other) => other.detection_id !== one.detection_id);
+        boxes.prepend(...others.map((other, index) => storedBox(other, index, others.length, width, height)));
+      })
+      .catch(() => {});
   };
   const source = `${one.scene}${query({ width: 1600 })}`;
   if (one.image_size) {

@@ -7,10 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from personsearch.serve.records import SightingRecord
+from personsearch.serve.faults import Refused
+from personsearch.serve.records import SceneRecord, SightingRecord
 from personsearch.serve.routes.common import Number, jpeg_answer, refusals
 from personsearch.serve.service import Ours
-from personsearch.serve.telling import sighting_records
+from personsearch.serve.telling import scene_record, sighting_records
 
 router = APIRouter(prefix="/api/detections", tags=["pictures"])
 
@@ -25,6 +26,17 @@ def detection(service: Ours, number: Number) -> SightingRecord:
     with service.desk.reading() as gallery:
         [record] = sighting_records(gallery, [sighting])
     return record
+
+
+@router.get("/{number}/scene", summary="Everybody in the scene of a stored person", responses=refusals(404))
+def scene_of(service: Ours, number: Number) -> SceneRecord:
+    """Return the scene that a person was found in, with everybody who is stored of it."""
+    image_id = service.sighting(number).image_id
+    with service.desk.reading() as gallery:
+        scene, [people] = gallery.scene(image_id), gallery.scenes.people([image_id])
+    if scene is None:
+        raise Refused(404, "this scene was erased a moment ago")
+    return scene_record(scene, people)
 
 
 @router.get(
