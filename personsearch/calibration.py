@@ -162,6 +162,23 @@ class Calibration:
         return path
 
 
+def false_match_rate(similarity: float, calibration: Calibration | None) -> float | None:
+    """Return the smallest rate of a calibration whose threshold a similarity reaches; None where it reaches none.
+
+    At most this share of the pairs of different people look so alike.
+
+    Args:
+        similarity: of two people.
+        calibration: of the weights; None = there is none, and so no rate.
+    """
+    if calibration is None:
+        return None
+    reached = [
+        one.rate for one in calibration.thresholds if one.similarity is not None and similarity >= one.similarity
+    ]
+    return min(reached, default=None)
+
+
 def stricter(
     min_similarity: float | None, max_false_match_rate: float | None, calibration: Calibration | None
 ) -> float | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
 
+#: What the system says where a disk, or somebody's share of it, is full: ``OSError.errno``.
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 #: Windows opens no folders, so a new name cannot be flushed there; NTFS journals it.
 _FLUSHES_FOLDERS = os.name != "nt"
 

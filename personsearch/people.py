@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from personsearch.results import Detections
 
+#: What the extra of a scene says that shows views of tracks, not everybody.
+TRACKS = "tracks"
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NewScene:

@@ -1,4 +1,4 @@
-"""Plain data for JSON, which knows neither NaN nor infinity."""
+"""Plain data for JSON, which knows neither NaN nor infinity; and numbers in plain words."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def finite_or_none(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite_or_none(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """Write a number with its noun: ``1 scene``, ``2 scenes``, ``0 people``."""
+    return f"{count} {one if count == 1 else several or one + 's'}"

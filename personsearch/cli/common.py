@@ -187,11 +187,6 @@ def warn_of_times(info: GalleryInfo) -> None:
         err.print(f"[yellow]{untimed} of {info.images} scenes have no time, so they are left out[/]", soft_wrap=True)
 
 
-def counted(count: int, one: str, several: str | None = None) -> str:
-    """Write a number with its noun: ``1 scene``, ``2 scenes``, ``0 people``."""
-    return f"{count} {one if count == 1 else several or one + 's'}"
-
-
 def box_text(box: Any) -> str:
     """Write a box in whole pixels."""
     return ", ".join(f"{value:.0f}" for value in box)

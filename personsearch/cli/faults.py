@@ -11,6 +11,7 @@ import tempfile
 import traceback
 from datetime import UTC, datetime
 
+from personsearch.durable import FULL_DISK
 from personsearch.errors import PersonSearchError
 from personsearch.version import __version__
 
@@ -64,7 +65,7 @@ def _about_path(error: OSError) -> str | None:
     """Say what is wrong with the path that the system refused; None where no path is known to be at fault."""
     remedy = _REMEDIES.get(error.errno or 0)
     if not isinstance(error.filename, (str, bytes)) or not error.filename:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in FULL_DISK
         return f"a file could not be written: {remedy}" if full else None
     return f"{os.fsdecode(error.filename)}: {remedy or f'cannot be used ({error.strerror}); check the path'}"
 

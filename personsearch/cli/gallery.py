@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import Json, counted, err, out, print_json, searcher_for, table_of
+from personsearch.cli.common import Json, err, out, print_json, searcher_for, table_of
 from personsearch.cli.gallery_export import export
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery import Gallery, rescue
 from personsearch.gallery.index import IndexKind
 from personsearch.pictures.video import frames_prefix
+from personsearch.plain import counted
 from personsearch.results import RescueReport
 
 app = typer.Typer(help="Look after a gallery.", no_args_is_help=True)

@@ -12,7 +12,6 @@ from rich.markup import escape
 from personsearch.cli.common import (
     Device,
     Json,
-    counted,
     err,
     out,
     print_json,
@@ -22,6 +21,7 @@ from personsearch.cli.common import (
 )
 from personsearch.exchange.records import ExportReport, Format, Selection
 from personsearch.gallery import Gallery
+from personsearch.plain import counted
 
 if TYPE_CHECKING:
     from PIL import Image

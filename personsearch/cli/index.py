@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import Device, FastDecode, Json, Weights, counted, err, out, print_json, searcher_for
+from personsearch.cli.common import Device, FastDecode, Json, Weights, err, out, print_json, searcher_for
 from personsearch.errors import ConfigError, ImageError
+from personsearch.plain import counted
 from personsearch.results import IndexReport
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import Commands, Json, counted, err, out, print_columns, print_json
+from personsearch.cli.common import Commands, Json, err, out, print_columns, print_json
 from personsearch.cli.people_list import Folder, people_list
 from personsearch.cli.people_sheet import Save, Target, placed
 from personsearch.cli.people_text import (
@@ -23,6 +23,7 @@ from personsearch.errors import ConfigError, GalleryError
 from personsearch.gallery import Gallery
 from personsearch.people import Person, numbers_text
 from personsearch.pictures.times import span_text, time_text
+from personsearch.plain import counted
 
 #: The command that a first word which is none of the commands means.
 LISTING = "list"

@@ -13,7 +13,6 @@ from rich.markup import escape
 
 from personsearch.cli.common import (
     Json,
-    counted,
     err,
     out,
     print_columns,
@@ -27,6 +26,7 @@ from personsearch.errors import ConfigError, GalleryCorruptError, GalleryError, 
 from personsearch.gallery import Gallery
 from personsearch.people import Gates, Grouping, Person
 from personsearch.pictures.times import span_text, time_text
+from personsearch.plain import counted
 
 #: Frames from which on somebody is hardly an error of the detector; docs/people.md has the count of those.
 WELL_SEEN = 20

@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from personsearch.cli.common import counted, out
+from personsearch.cli.common import out
 from personsearch.cli.people_text import person_text
 from personsearch.errors import ConfigError
 from personsearch.gallery import Gallery
 from personsearch.people import Person
 from personsearch.pictures.video import video_of
+from personsearch.plain import counted
 
 #: People on one of the pictures in a folder.
 PER_PAGE = 20

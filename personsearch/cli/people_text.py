@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.markup import escape
 
-from personsearch.cli.common import counted
 from personsearch.people import Person
 from personsearch.pictures.times import is_date, time_text
+from personsearch.plain import counted
 
 
 def person_text(person: Person) -> str:

@@ -17,7 +17,6 @@ from personsearch.cli.common import (
     Json,
     Weights,
     box_text,
-    counted,
     err,
     out,
     parse_box,
@@ -33,6 +32,7 @@ from personsearch.errors import ConfigError, ImageError, WeightsError
 from personsearch.gallery import Gallery
 from personsearch.gallery.known import Known, known, require_one_kind
 from personsearch.gallery.searching import Combine
+from personsearch.plain import counted
 from personsearch.results import Match, Matches, QueryPerson
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from PIL import Image
 from personsearch.errors import ImageError
 from personsearch.pictures.decode import load_image
 from personsearch.pictures.matches import scene_loaders
+from personsearch.pictures.saving import jpeg_bytes
 from personsearch.pictures.video import frame_of
 from personsearch.results import Sighting, StoredScene
 
@@ -123,9 +124,7 @@ def encoded(original: Original, image_size: tuple[int, int], max_side: int | Non
     if scale < 1.0:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    file = io.BytesIO()
-    picture.convert("RGB").save(file, "JPEG", quality=QUALITY)
-    return Encoded(file.getvalue(), ".jpg", picture.size)
+    return Encoded(jpeg_bytes(picture, QUALITY), ".jpg", picture.size)
 
 
 def _as_it_is(data: bytes, size: tuple[int, int]) -> Encoded | None:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from personsearch.errors import GalleryError
 from personsearch.exchange.records import ChosenScene, Selection
 from personsearch.gallery import Gallery
+from personsearch.people import TRACKS
 from personsearch.pictures.video import video_of
 from personsearch.results import Sighting, StoredScene
 
 #: Scenes whose people are read together.
 CHUNK = 500
-#: What the extra of a scene says of which only views of tracks are stored (``personsearch.indexing``).
-_TRACKS = "tracks"
 
 
 def chosen(gallery: Gallery, selection: Selection) -> list[ChosenScene]:
@@ -58,7 +57,7 @@ def chosen(gallery: Gallery, selection: Selection) -> list[ChosenScene]:
 
 
 def _chosen(scene: StoredScene, people: Sequence[Sighting]) -> ChosenScene:
-    partial = bool(scene.extra.get(_TRACKS)) or any(person.track is not None for person in people)
+    partial = bool(scene.extra.get(TRACKS)) or any(person.track is not None for person in people)
     return ChosenScene(scene=scene, people=tuple(people), partial=partial)
 
 

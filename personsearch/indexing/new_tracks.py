@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from personsearch.indexing.same_content import TRACKS
-from personsearch.people import NewScene, NewTrack, NewView
+from personsearch.people import TRACKS, NewScene, NewTrack, NewView
 from personsearch.results import Detections
 from personsearch.tracking import Followed, View
 

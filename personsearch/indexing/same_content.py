@@ -11,14 +11,12 @@ from PIL import Image
 
 from personsearch.gallery import Gallery
 from personsearch.listing import Entry
+from personsearch.people import TRACKS
 from personsearch.pictures.content import content_digest
 from personsearch.pictures.decode import ChannelOrder, ImageInput, load_image
 from personsearch.pictures.video import decoding, frame_id, frames_prefix
 from personsearch.results import StoredScene
 from personsearch.sources import Reading
-
-#: What the extra of a scene says that shows views of tracks, not everybody.
-TRACKS = "tracks"
 
 
 @dataclass(frozen=True)

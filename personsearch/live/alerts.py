@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from personsearch.calibration import Calibration
 from personsearch.live.targets import Target
 from personsearch.plain import finite_or_none
 from personsearch.tracking import OpenTrack
@@ -124,12 +123,3 @@ class Appearances:
             known |= {track.number for track in theirs}
             self._last[target.number] = seconds
         return found
-
-
-def false_match_rate(similarity: float, calibration: Calibration | None) -> float | None:
-    """Return the smallest rate of a calibration whose threshold a similarity reaches; None where there is none."""
-    if calibration is None:
-        return None
-    rates: Mapping[float, float | None] = {one.rate: one.similarity for one in calibration.thresholds}
-    reached = [rate for rate, least in rates.items() if least is not None and similarity >= least]
-    return min(reached, default=None)

@@ -10,12 +10,12 @@ from pathlib import Path
 from personsearch.errors import ConfigError, GalleryLockedError, ImageError
 from personsearch.gallery import Gallery
 from personsearch.gallery.faults import DATABASE
-from personsearch.indexing.same_content import TRACKS
 from personsearch.live.cameras import Camera, Feed, check_names
 from personsearch.live.durations import span_text
 from personsearch.live.seeing import Searcher
 from personsearch.live.storing import TURN
 from personsearch.live.streams import require_av
+from personsearch.people import TRACKS
 from personsearch.pictures.content import content_digest
 from personsearch.pictures.times import SINCE_1970, time_text
 from personsearch.pictures.video import frames_prefix

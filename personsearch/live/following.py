@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from personsearch.indexing.new_tracks import Seen, new_track, scenes_of
 from personsearch.live.reading import Shot
 from personsearch.people import NewScene, NewTrack
+from personsearch.pictures.saving import jpeg_bytes
 from personsearch.results import Detections
 from personsearch.tracking import Followed, Follower, Frame, OpenTrack, sharpness_of
 
@@ -105,7 +103,7 @@ class Following:
             sharpness=sharpness_of(shot.picture, detections.boxes),
         )
         if len(detections):
-            picture = jpeg_of(shot.picture) if self._pictures else None
+            picture = jpeg_bytes(Image.fromarray(shot.picture), JPEG_QUALITY) if self._pictures else None
             self._held[shot.image_id] = _Held(Seen(self._camera, shot.seconds, shot.extra), picture)
         self._ended += self._follower.update(frame)
         self._open, self.last = self._follower.open_tracks, shot.seconds
@@ -166,10 +164,3 @@ def _by_frames(tracks: list[Followed]) -> list[list[Followed]]:
                 frames, members = frames | others, theirs + members
         groups = [*apart, (frames, members)]
     return [members for _, members in groups]
-
-
-def jpeg_of(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture (H, W, 3) uint8 RGB as a JPEG."""
-    data = io.BytesIO()
-    Image.fromarray(picture).save(data, "JPEG", quality=JPEG_QUALITY)
-    return data.getvalue()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from personsearch.live.cameras import Camera, Feed
 from personsearch.live.reading import Counts
+from personsearch.plain import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class CameraReport:
 
     def __str__(self) -> str:
         """Say it in a line."""
-        said = [f"{self.name}: {_counted(self.taken, 'frame')} looked at", f"{self.dropped} dropped"]
+        said = [f"{self.name}: {counted(self.taken, 'frame')} looked at", f"{self.dropped} dropped"]
         if self.passed_over:
             said.append(f"{self.passed_over} not decoded")
         if self.connections > 1:
@@ -85,8 +86,8 @@ class WatchReport:
 
 def status_of(report: WatchReport) -> str:
     """Write a report: a line for each camera, and one for the gallery."""
-    stored = f"{_counted(report.tracks, 'track')} stored in {_counted(report.scenes, 'scene')}"
-    said = [stored, _counted(report.alerts, "alert")]
+    stored = f"{counted(report.tracks, 'track')} stored in {counted(report.scenes, 'scene')}"
+    said = [stored, counted(report.alerts, "alert")]
     for count, what, fate in (
         (report.known, "track", "there already"),
         (report.erased, "scene", "erased because of age"),
@@ -94,11 +95,7 @@ def status_of(report: WatchReport) -> str:
         (report.undelivered, "alert", "not delivered"),
     ):
         if count:
-            said.append(f"{_counted(count, what)} {fate}")
+            said.append(f"{counted(count, what)} {fate}")
     if report.trouble:
         said.append(f"nothing can be stored now: {report.trouble}")
     return "\n".join([*map(str, report.cameras), ", ".join(said)])
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections import deque
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
 
+from personsearch.durable import FULL_DISK
 from personsearch.errors import (
     GalleryCorruptError,
     GalleryError,
@@ -37,7 +37,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 PASSES, MOST_SELDOM = 24, 3600.0
 #: How often somebody is tried to be stored whom the gallery refuses for an unknown reason.
 TRIES = 5
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(eq=False)
@@ -170,7 +169,7 @@ class Storer(Thread):
         return self._tidy and not self._tidy_at - MOST_SELDOM <= self._clock() < self._tidy_at
 
     def _in_trouble(self, error: Exception) -> None:
-        if isinstance(error, GalleryFullError) or (isinstance(error, OSError) and error.errno in _FULL):
+        if isinstance(error, GalleryFullError) or (isinstance(error, OSError) and error.errno in FULL_DISK):
             trouble = "the disk is full"
         elif isinstance(error, GalleryLockedError):
             trouble = "another process is writing to it"

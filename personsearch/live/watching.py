@@ -11,9 +11,9 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from personsearch.calibration import stricter
+from personsearch.calibration import false_match_rate, stricter
 from personsearch.errors import GalleryError
-from personsearch.live.alerts import Alert, Appearances, Found, false_match_rate
+from personsearch.live.alerts import Alert, Appearances, Found
 from personsearch.live.cameras import Camera, Feed
 from personsearch.live.checks import check_settings, prepare_gallery, refusal
 from personsearch.live.durations import span_text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -86,6 +87,13 @@ def save_picture(picture: Image.Image, path: Path, name: str) -> None:
     note = PngInfo()
     note.add_itxt(_NOTE, _origin(name))
     picture.save(path, pnginfo=note)
+
+
+def jpeg_bytes(picture: Image.Image, quality: int) -> bytes:
+    """Encode a picture as a JPEG, without anything but its pixels."""
+    file = io.BytesIO()
+    picture.convert("RGB").save(file, "JPEG", quality=quality)
+    return file.getvalue()
 
 
 def _shown_in(path: Path) -> str | None:

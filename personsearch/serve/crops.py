@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +11,7 @@ from PIL import Image
 
 from personsearch.errors import ImageError
 from personsearch.pictures.matches import scene_loaders
+from personsearch.pictures.saving import jpeg_bytes
 from personsearch.pictures.video import video_of
 from personsearch.results import Sighting
 from personsearch.serve.faults import Refused
@@ -35,13 +35,6 @@ def is_there(sighting: Sighting) -> bool:
     """Whether the scene of a sighting was indexed from a file that its content is known of."""
     extra = sighting.extra
     return isinstance(extra.get("path"), str) and isinstance(extra.get("sha256"), str)
-
-
-def jpeg(picture: Image.Image, quality: int = QUALITY) -> bytes:
-    """Encode a picture, without anything but its pixels."""
-    file = io.BytesIO()
-    picture.convert("RGB").save(file, "JPEG", quality=quality)
-    return file.getvalue()
 
 
 def cut_out(scene: Image.Image, box: tuple[float, float, float, float], height: int) -> Image.Image:
@@ -159,7 +152,7 @@ class Crops:
             if picture.width > width:
                 height = max(1, round(picture.height * width / picture.width))
                 picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-            return jpeg(picture), size
+            return jpeg_bytes(picture, QUALITY), size
 
     def _cut(self, wanted: Sighting, height: int, others: Sequence[Sighting]) -> bytes:
         """Cut out a person, and whoever is of the same scene or video."""
@@ -179,7 +172,7 @@ class Crops:
                         raise
                     continue
                 for one in by_scene[name]:
-                    crop = jpeg(cut_out(scene, one.box, height))
+                    crop = jpeg_bytes(cut_out(scene, one.box, height), QUALITY)
                     self._remember(one.detection_id, height, crop)
                     if one.detection_id == wanted.detection_id:
                         data = crop

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import sqlite3
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from personsearch.durable import FULL_DISK
 from personsearch.errors import (
     ConfigError,
     GalleryCorruptError,
@@ -31,7 +31,6 @@ COME_AGAIN = 2
 
 _LOCKED = "another process is writing to the gallery; try again in a moment"
 _FULL = "the disk of the gallery is full; nothing of this was stored. Free some space, and send it again"
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 _UNWRITABLE = "the gallery cannot be written to: its disk or folder refuses; nothing was changed"
 _DISK = "the gallery cannot be read or written at the moment; its disk refuses"
 _CORRUPT = (
@@ -77,7 +76,7 @@ def refused(error: PersonSearchError, gallery: Path) -> Refused:
             return Refused(507, _FULL)
         case GalleryError() if _errno(error) is not None:
             logger.error("%s", error)
-            return Refused(507, _FULL) if _errno(error) in _FULL_DISK else Refused(409, _UNWRITABLE)
+            return Refused(507, _FULL) if _errno(error) in FULL_DISK else Refused(409, _UNWRITABLE)
         case GalleryError() if isinstance(error.__cause__, sqlite3.Error) and not isinstance(
             error, GalleryCorruptError
         ):

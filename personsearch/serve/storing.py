@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import shutil
 from pathlib import Path
 
-from personsearch.durable import write_durably
+from personsearch.durable import FULL_DISK, write_durably
 from personsearch.errors import ConfigError
 from personsearch.results import StoredScene
 from personsearch.serve.faults import Refused
@@ -15,7 +14,6 @@ from personsearch.serve.faults import Refused
 #: Bytes that stay free on the disk of the pictures.
 RESERVE = 512 * 2**20
 _SUFFIX = ".picture"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class PictureFolder:
@@ -55,7 +53,7 @@ class PictureFolder:
                 raise Refused(507, f"the disk of the pictures has less than {self._reserve >> 20} MiB left; free some")
             write_durably(path, data)
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL_DISK:
                 raise Refused(507, "the disk of the pictures is full; nothing of this was stored") from None
             raise
         return path

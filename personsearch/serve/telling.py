@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from personsearch.calibration import Calibration
+from personsearch.calibration import Calibration, false_match_rate
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery import Gallery
 from personsearch.people import Decision, Person
@@ -57,7 +57,7 @@ def match_records(gallery: Gallery, matches: Sequence[Match]) -> list[MatchRecor
     facts, calibration = facts_of(gallery, matches), gallery.calibration
     records = []
     for match in matches:
-        rate = rate_of(match.similarity, calibration)
+        rate = false_match_rate(match.similarity, calibration)
         records.append(
             MatchRecord(
                 **_fields(match, facts),
@@ -68,19 +68,6 @@ def match_records(gallery: Gallery, matches: Sequence[Match]) -> list[MatchRecor
             )
         )
     return records
-
-
-def rate_of(similarity: float, calibration: Calibration | None) -> float | None:
-    """Return the smallest false-match rate of a calibration whose threshold a similarity reaches; None = of none.
-
-    At most this share of the pairs of different people look so alike.
-    """
-    if calibration is None:
-        return None
-    reached = [
-        one.rate for one in calibration.thresholds if one.similarity is not None and similarity >= one.similarity
-    ]
-    return min(reached, default=None)
 
 
 def calibration_record(calibration: Calibration | None) -> CalibrationRecord | None:

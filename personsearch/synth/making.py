@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from personsearch.durable import write_durably
+from personsearch.durable import FULL_DISK, write_durably
 from personsearch.errors import ConfigError, DatasetError
 from personsearch.process import available_cores, locked
 from personsearch.progress import Progress
@@ -116,7 +116,7 @@ def _disk_errors_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL_DISK:
             raise DatasetError(
                 f"{folder}: the disk is full. Free some space and run the same command again to continue"
             ) from None

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personsearch.calibration import Calibration, Threshold
-from personsearch.live.alerts import Alert, Appearances, false_match_rate
+from personsearch.calibration import Calibration, Threshold, false_match_rate
+from personsearch.live.alerts import Alert, Appearances
 from personsearch.live.targets import Target
 from personsearch.tracking import OpenTrack
 

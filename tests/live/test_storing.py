@@ -11,16 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from personsearch import Gallery
 from personsearch.errors import GalleryError, GalleryFullError, GalleryMismatchError
 from personsearch.gallery.tracks import Tracks
 from personsearch.live import storing
-from personsearch.live.following import Following, Piece, jpeg_of
+from personsearch.live.following import JPEG_QUALITY, Following, Piece
 from personsearch.live.keeping import alert_path, picture_path, sweep_pictures, write_picture
 from personsearch.live.reading import Shot
 from personsearch.live.storing import Storer
 from personsearch.pictures.matches import load_scene
+from personsearch.pictures.saving import jpeg_bytes
 from personsearch.results import Spec
 from tests.live.support import marked
 from tests.tracking.walks import DIM
@@ -313,7 +315,7 @@ def test_the_name_of_a_picture_says_which_scene_it_is_of(image_id: str, tmp_path
     with Gallery.open(tmp_path, SPEC) as gallery:
         gallery.add(image_id, walk(0.0, {}).detections)
         path = picture_path(tmp_path, image_id)
-        write_picture(path, jpeg_of(marked(0)))
+        write_picture(path, jpeg_bytes(Image.fromarray(marked(0)), JPEG_QUALITY))
         assert len(path.relative_to(tmp_path).parts) == 3
         assert sweep_pictures(gallery, before=None) == 0
         gallery.remove([image_id])

@@ -16,9 +16,10 @@ from PIL import Image
 
 from personsearch import Gallery, PersonSearcher
 from personsearch.pictures.matches import scene_loaders
+from personsearch.pictures.saving import jpeg_bytes
 from personsearch.results import Sighting
 from personsearch.serve import create_app
-from personsearch.serve.crops import Crops, cut_out, jpeg
+from personsearch.serve.crops import QUALITY, Crops, cut_out
 from personsearch.serve.faults import Refused
 from tests.serve.support import Served, error_of, running, scene_png
 from tests.support import toy_scene
@@ -41,7 +42,7 @@ def test_a_crop_shows_the_person_of_the_box(client: httpx.Client, home: Path) ->
     answer = client.get(one["crop"])
     expected = cut_out(Image.open(home / "files" / "0.png").convert("RGB"), tuple(one["box"]), 256)
     assert opened(answer).size == expected.size
-    assert answer.content == jpeg(expected)
+    assert answer.content == jpeg_bytes(expected, QUALITY)
 
 
 def test_a_crop_is_as_high_as_asked_and_never_magnified() -> None:
@@ -217,7 +218,7 @@ def test_others_that_are_gone_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_memory_of_crops_is_bounded(tmp_path: Path) -> None:
-    size = len(jpeg(cut_out(toy_scene([(0, 10, 10)]), (10, 10, 30, 60), 64)))
+    size = len(jpeg_bytes(cut_out(toy_scene([(0, 10, 10)]), (10, 10, 30, 60), 64), QUALITY))
     crops = Crops(Counting(), most_bytes=3 * size)
     for number in range(1, 10):
         crops.crop(sighting(number, f"{number}.png", tmp_path / "a"), 64, lambda ids: [])
@@ -240,7 +241,7 @@ def test_pictures_of_new_scenes_are_kept_where_that_is_wanted(served: Served, ti
     answer = served.client.post("/api/scenes", files={"picture": scene_png(9)}, data={"image_id": "new"}).json()
     assert (answer["stored"], answer["picture"]) == (True, True)
     shown = served.client.get(answer["people"][0]["scene"])
-    assert shown.content == jpeg(Image.open(io.BytesIO(scene_png(9))))
+    assert shown.content == jpeg_bytes(Image.open(io.BytesIO(scene_png(9))), QUALITY)
     shutil.copytree(served.folder, served.folder.parent / "other")
     with running(create_app(served.folder.parent / "other", tiny)) as client:
         answer = client.post("/api/scenes", files={"picture": scene_png(10)}, data={"image_id": "newer"}).json()

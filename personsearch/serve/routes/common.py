@@ -1,10 +1,12 @@
-"""What routes say of themselves to OpenAPI: forms, pictures, refusals."""
+"""What routes share: what they say of themselves to OpenAPI, and files that a browser keeps."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Path, Query, Request, Response
 
 from personsearch.serve.records import Fault
 from personsearch.serve.uploads import Form, read_form
@@ -58,3 +60,13 @@ def jpeg_answer(description: str) -> dict[int | str, dict[str, Any]]:
             "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
         }
     }
+
+
+def tagged(request: Request, data: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+    """Answer with a file, or with nothing but its tag where the browser has it already."""
+    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    headers = {"ETag": tag, **headers}
+    known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if tag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=media_type, headers=headers)

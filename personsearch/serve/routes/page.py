@@ -6,7 +6,7 @@ that is not here.
 
 from __future__ import annotations
 
-import hashlib
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from personsearch.serve.faults import Refused
+from personsearch.serve.routes.common import tagged
 
 router = APIRouter(include_in_schema=False)
 
@@ -37,6 +38,7 @@ def folder_of(name: str) -> Path:
     return Path(str(files("personsearch"))) / "serve" / name
 
 
+@cache
 def static_files(name: str) -> dict[str, Path]:
     """Return what may be asked for of such a folder: address below it -> file."""
     folder = folder_of(name)
@@ -88,9 +90,4 @@ def _static(request: Request, folder: str, name: str) -> Response:
     path = static_files(folder).get(name)
     if path is None:
         raise Refused(404, "there is no such page here")
-    data = path.read_bytes()
-    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(data, media_type=TYPES[path.suffix], headers=headers)
+    return tagged(request, path.read_bytes(), TYPES[path.suffix], {"Cache-Control": "no-cache"})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from personsearch.serve.faults import Refused
 from personsearch.serve.records import SceneRecord, SightingRecord
-from personsearch.serve.routes.common import Number, jpeg_answer, refusals
+from personsearch.serve.routes.common import Number, jpeg_answer, refusals, tagged
 from personsearch.serve.service import Ours
 from personsearch.serve.telling import scene_record, sighting_records
 
@@ -17,6 +16,7 @@ router = APIRouter(prefix="/api/detections", tags=["pictures"])
 
 #: Seconds that a browser shows a picture without asking: somebody who is erased is seen there as long at most.
 _FRESH = 60
+_CACHED = {"Cache-Control": f"private, max-age={_FRESH}"}
 
 
 @router.get("/{number}", summary="One stored person", responses=refusals(404))
@@ -53,7 +53,7 @@ def crop(
 ) -> Response:
     """Return a picture of the person, cut out of the scene's file, which must hold what it held when it was indexed."""
     sighting = service.sighting(number)
-    return _answer(request, service.crops.crop(sighting, height, service.sightings))
+    return tagged(request, service.crops.crop(sighting, height, service.sightings), "image/jpeg", _CACHED)
 
 
 @router.get(
@@ -73,13 +73,5 @@ def scene(
 ) -> Response:
     """Return the picture of the scene that the person was found in."""
     data, (whole_width, whole_height) = service.crops.scene(service.sighting(number), width)
-    return _answer(request, data, {"X-Scene-Width": str(whole_width), "X-Scene-Height": str(whole_height)})
-
-
-def _answer(request: Request, data: bytes, headers: dict[str, str] | None = None) -> Response:
-    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": f"private, max-age={_FRESH}", **(headers or {})}
-    known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
-    if tag in known:
-        return Response(status_code=304, headers=headers)
-    return Response(data, media_type="image/jpeg", headers=headers)
+    size = {"X-Scene-Width": str(whole_width), "X-Scene-Height": str(whole_height)}
+    return tagged(request, data, "image/jpeg", {**_CACHED, **size})
