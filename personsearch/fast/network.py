@@ -68,9 +68,9 @@ class FastNetwork(nn.Module):
         self._diverged = Diverged()
 
     def set_dtype(self, dtype: torch.dtype) -> FastNetwork:
-        """Compute in ``dtype``, except the BNNeck, box decoding, NMS and norms, which need float32."""
+        """Compute in ``dtype``, except the BNNeck and what follows, box decoding, NMS and norms: they need float32."""
         self.parts.to(dtype)
-        self.parts.identification.identification.bnneck.float()
+        self.parts.identification.identification.keep_float32()
         self.dtype = dtype
         return self
 

@@ -54,7 +54,7 @@ class RegionHead(nn.Module):
 
 
 class Identification(nn.Module):
-    """MRFP's neck, conv4_x, conv5_x and the BNNeck: from pooled regions to embeddings."""
+    """MRFP's neck and the identification network: from pooled regions to embeddings."""
 
     def __init__(self, network: PersonSearchNetwork) -> None:
         super().__init__()

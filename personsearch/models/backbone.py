@@ -76,20 +76,34 @@ class BaseNetwork(nn.Module):
 
 
 class IdentificationNetwork(nn.Module):
-    """conv4_x and conv5_x, global average pooling and a BatchNorm neck (paper section 3.3; BNNeck of ref [24])."""
+    """conv4_x and conv5_x, global average pooling and a BatchNorm neck (paper section 3.3; BNNeck of ref [24]).
 
-    def __init__(self, resnet: ResNet, channels: int) -> None:
+    With ``embedding``, a linear layer behind the neck makes embeddings of that length, as OIM has them.
+    """
+
+    def __init__(self, resnet: ResNet, channels: int, embedding: int | None = None) -> None:
         super().__init__()
         self.layer3 = resnet.layer3
         self.layer4 = resnet.layer4
         self.bnneck = nn.BatchNorm1d(channels)
         self.bnneck.bias.requires_grad_(False)
+        self.embedding = None if embedding is None else nn.Linear(channels, embedding)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the pooled feature before and after the neck, each (N, D), of conv3_x maps (N, C, H, W)."""
+        """Return the pooled feature (N, D) and what follows the neck (N, E), of conv3_x maps (N, C, H, W)."""
         # The neck subtracts what all features share, which magnifies rounding errors: from the mean on, in float32.
         pooled = self.layer4(self.layer3(x)).float().mean(dim=(2, 3))
-        return pooled, self.bnneck(pooled)
+        necked: Tensor = self.bnneck(pooled)
+        if self.embedding is None:
+            return pooled, necked
+        with torch.autocast(necked.device.type, enabled=False):
+            return pooled, self.embedding(necked.float())
+
+    def keep_float32(self) -> None:
+        """Bring what follows the mean back to float32, after the network was cast to another dtype."""
+        self.bnneck.float()
+        if self.embedding is not None:
+            self.embedding.float()
 
 
 class ReidNetwork(nn.Module):

@@ -111,6 +111,20 @@ class ReidConfig(StrictModel):
 
     pooling: Literal["mrfp", "roialign"] = Field("mrfp", description="roialign is the paper's baseline")
     roi_size: Pair = Field((32, 16), description="height, width of a pooled region: Re-ID crop / 8")
+    embedding: int | None = Field(
+        None,
+        ge=1,
+        description="a linear layer behind the BNNeck makes embeddings of this length, as OIM's 256; none = the "
+        "BNNeck's output is the embedding, as in the paper",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As for DetectorConfig.containment above.
+        data: dict[str, Any] = serialize(self)
+        if self.embedding is None:
+            data.pop("embedding", None)
+        return data
 
     @model_validator(mode="after")
     def _divisible(self) -> ReidConfig:
@@ -135,9 +149,14 @@ class ModelConfig(StrictModel):
     reid: ReidConfig = ReidConfig()
 
     @property
-    def embedding_size(self) -> int:
-        """Length of an embedding: channels of conv5_x."""
+    def feature_size(self) -> int:
+        """Channels of conv5_x, and so of the features before and after the BNNeck."""
         return 2048 if self.backbone.startswith("resnet50") else 512
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of an embedding: :attr:`feature_size`, unless ``reid.embedding`` sets another."""
+        return self.reid.embedding or self.feature_size
 
     @property
     def crop_size(self) -> Pair:

@@ -61,7 +61,7 @@ class TrainingOutput(NamedTuple):
 
     Attributes:
         losses: name -> scalar.
-        features: (M, D) float32 after the BNNeck: one for each box that is not ignored, in order.
+        features: (M, D) float32 of the identification network: one for each box that is not ignored, in order.
         identities: (M,) int64 of the same boxes.
     """
 
@@ -84,7 +84,7 @@ class PersonSearchNetwork(nn.Module):
         super().__init__()
         self.config = config
         resnet = build_resnet(config.backbone)
-        channels = config.embedding_size // 4
+        channels = config.feature_size // 4
         self.register_buffer("mean", torch.tensor(config.input.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.input.std).view(1, 3, 1, 1), persistent=False)
         self.base = BaseNetwork(resnet)
@@ -94,7 +94,7 @@ class PersonSearchNetwork(nn.Module):
             self.pooling = MRFP(config.reid.roi_size, config.backbone)
         else:
             self.pooling = SingleLevelPooling(config.reid.roi_size)
-        self.identification = IdentificationNetwork(resnet, config.embedding_size)
+        self.identification = IdentificationNetwork(resnet, config.feature_size, config.reid.embedding)
         self._diverged = Diverged()
 
     def forward(
@@ -148,9 +148,9 @@ class PersonSearchNetwork(nn.Module):
         return people, list(self._embed(low, high, boxes).split([len(b) for b in boxes]))
 
     def set_dtype(self, dtype: torch.dtype) -> PersonSearchNetwork:
-        """Compute in ``dtype``, except the BNNeck, box decoding, NMS and norms, which need float32."""
+        """Compute in ``dtype``, except the BNNeck and what follows, box decoding, NMS and norms: they need float32."""
         self.to(dtype)
-        self.identification.bnneck.float()
+        self.identification.keep_float32()
         return self
 
     def train_step(self, groups: Sequence[SceneGroup], *, box_jitter: float = 0.0) -> TrainingOutput:

@@ -11,7 +11,9 @@ from pydantic import Field, model_validator
 from personsearch.config import StrictModel, apply_overrides, load_toml, merge, parse
 from personsearch.errors import ConfigError
 from personsearch.models import ModelConfig, preset, preset_names
+from personsearch.train.binet_like import BinetLikeConfig
 from personsearch.train.distill import DistillConfig
+from personsearch.train.dkd_like import DkdLikeConfig
 from personsearch.train.schedule import ScheduleConfig
 
 StepOfStl = Literal["pretrain", "finetune"]
@@ -146,6 +148,13 @@ class CropAugmentConfig(AppearanceConfig):
 
     flip: float = Field(0.5, ge=0, le=1)
     pad: int = Field(10, ge=0, description="pixels of black border before the random crop")
+    context: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="crops are cut with this share of the box more on each side, and a window as large as the box is "
+        "taken out at random (DKD's augmentation for its teacher)",
+    )
     erasing: float = Field(0.5, ge=0, le=1)
     jitter: float = Field(0.0, ge=0, lt=1, description="largest relative change of brightness, contrast and colour")
 
@@ -161,11 +170,17 @@ class ReidLossConfig(StrictModel):
 
 
 class IdentityLossConfig(StrictModel):
-    """Identity loss of step 2: the paper's is cross-entropy; its Table 4 compares the two re-weighting losses."""
+    """Identity loss of step 2: the paper's is cross-entropy.
 
-    kind: Literal["cross_entropy", "class_balanced", "focal"] = "cross_entropy"
+    Its Table 4 compares the two re-weighting losses; its Table 3 has OIM, whose memory takes the classifier's place.
+    """
+
+    kind: Literal["cross_entropy", "class_balanced", "focal", "oim"] = "cross_entropy"
     beta: float = Field(0.9999, ge=0, lt=1, description="class_balanced: 1 - 1/N of the effective number (ref [8])")
     gamma: float = Field(2.0, ge=0, description="focal: how strongly easy samples are down-weighted (ref [21])")
+    scalar: float = Field(30.0, gt=0, description="oim: similarities times this; 10 in the original, 30 since SeqNet")
+    momentum: float = Field(0.5, ge=0, lt=1, description="oim: what an identity keeps of its row when it is seen")
+    queue: int = Field(500, ge=1, description="oim: people without a label that are remembered; 5000 for CUHK-SYSU")
     weight: float = Field(
         1.0, ge=0, description="of the loss beside the others; low where a fresh classifier meets trained weights"
     )
@@ -286,6 +301,8 @@ class FinetuneConfig(TrainConfig):
 
     augment: SceneAugmentConfig = SceneAugmentConfig()
     identity_loss: IdentityLossConfig = IdentityLossConfig()
+    binet_like: BinetLikeConfig | None = Field(None, description="a second branch on crops; none in the paper")
+    dkd_like: DkdLikeConfig | None = Field(None, description="a Re-ID network to learn from; none in the paper")
     batch_size: int = Field(16, ge=1)
     box_jitter: float = Field(
         0.0,

@@ -156,7 +156,7 @@ def load_teacher(settings: DistillConfig | None, *, step_of_stl: str) -> Teacher
         needed = "a weights folder of pretrain, for step 1" if first else "a weights folder of finetune, for step 2"
         raise WeightsNotFoundError(f"distill.teacher {settings.teacher}: has no {path.name}; give {needed}")
     config = read_config(folder)
-    network = ReidNetwork(config.backbone, config.embedding_size) if first else PersonSearchNetwork(config)
+    network = ReidNetwork(config.backbone, config.feature_size) if first else PersonSearchNetwork(config)
     fill(network, read_tensors(path), str(path))
     logger.info("the teacher is %s (%s)", settings.teacher, config.name)
     return Teacher(network, config, settings)

@@ -15,8 +15,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from personsearch.train.config import TrainConfig
 from personsearch.train.distributed import World
 
-#: What a recipe trains: a module that takes a part of a batch and returns (losses to be summed, figures to watch).
-Task = TypeVar("Task", bound=nn.Module)
+
+class TrainingTask(nn.Module):
+    """What a recipe trains: it takes a part of a batch and returns (losses to be summed, figures to watch)."""
+
+    def after_step(self, world: World) -> None:
+        """Do what follows a step of the optimisers, in every process: nothing, unless a task has something to do."""
+
+
+Task = TypeVar("Task", bound=TrainingTask)
 
 DTYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -123,6 +130,7 @@ class Stepper(Generic[Task]):
         for optimizer in self.optimizers:
             self._scaler.step(optimizer)
         self._scaler.update()
+        self.task.after_step(self.world)
         if self._average is not None:
             self._average.update_parameters(self.task)
         keys = dict.fromkeys(key for result in results for key in result)

@@ -5,6 +5,8 @@ Classifiers and centres live here and not in the network, so exported weights ne
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,8 +16,11 @@ from personsearch.models import ModelConfig, PersonSearchNetwork, ReidNetwork
 from personsearch.train.config import IdentityLossConfig, OptimizerConfig, ReidLossConfig
 from personsearch.train.crops import CropBatch
 from personsearch.train.distill import Teacher
+from personsearch.train.distributed import World
 from personsearch.train.losses import CenterLoss, batch_hard_triplet, class_balanced_weights, focal_loss
+from personsearch.train.oim import InstanceMemory
 from personsearch.train.scenes import SceneBatch
+from personsearch.train.stepping import TrainingTask
 
 
 def identity_classifier(channels: int, num_identities: int) -> nn.Linear:
@@ -35,7 +40,7 @@ def float32_logits(classifier: nn.Linear, features: Tensor) -> Tensor:
     return logits
 
 
-class ReidTask(nn.Module):
+class ReidTask(TrainingTask):
     """STL step 1 (paper Eq. 1): identity cross-entropy, batch-hard triplet and centre loss on crops."""
 
     mean: Tensor
@@ -47,9 +52,9 @@ class ReidTask(nn.Module):
         super().__init__()
         self.config = losses
         self.teacher = teacher
-        self.network = ReidNetwork(model.backbone, model.embedding_size)
-        self.classifier = identity_classifier(model.embedding_size, num_identities)
-        self.centers = CenterLoss(num_identities, model.embedding_size) if losses.center_weight else None
+        self.network = ReidNetwork(model.backbone, model.feature_size)
+        self.classifier = identity_classifier(model.feature_size, num_identities)
+        self.centers = CenterLoss(num_identities, model.feature_size) if losses.center_weight else None
         self.register_buffer("mean", torch.tensor(model.input.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(model.input.std).view(1, 3, 1, 1), persistent=False)
 
@@ -86,7 +91,7 @@ class ReidTask(nn.Module):
         return F.normalize(necked.float(), dim=1)
 
 
-class SearchTask(nn.Module):
+class SearchTask(TrainingTask):
     """STL step 2 (paper Eq. 2 and 3): the detector's losses plus the identity loss on annotated boxes."""
 
     identity_weights: Tensor | None
@@ -101,7 +106,7 @@ class SearchTask(nn.Module):
         teacher: Teacher | None = None,
         box_jitter: float = 0.0,
     ) -> None:
-        """Build network and classifier.
+        """Build the network, and the classifier or the memory.
 
         Args:
             model: configuration of the network.
@@ -116,7 +121,19 @@ class SearchTask(nn.Module):
         self.box_jitter = box_jitter
         self.loss = loss or IdentityLossConfig()
         self.network = PersonSearchNetwork(model)
-        self.classifier = identity_classifier(model.embedding_size, len(counts))
+        self.classifier: nn.Linear | None = None
+        self.memory: InstanceMemory | None = None
+        if self.loss.kind == "oim":
+            self.memory = InstanceMemory(
+                len(counts),
+                model.embedding_size,
+                scalar=self.loss.scalar,
+                momentum=self.loss.momentum,
+                queue=self.loss.queue,
+            )
+        else:
+            self.classifier = identity_classifier(model.embedding_size, len(counts))
+        self._seen: list[tuple[Tensor, Tensor]] = []
         balanced = self.loss.kind == "class_balanced"
         weights = class_balanced_weights(counts, self.loss.beta) if balanced else None
         self.register_buffer("identity_weights", weights, persistent=False)
@@ -145,17 +162,38 @@ class SearchTask(nn.Module):
         if self.teacher is not None and len(out.features):
             own = self.teacher.of_people(batch.groups, self.network.config)
             shared["distill"] = self.teacher.loss(out.features, own)
+        if self.memory is not None and self.training:
+            self._seen.append((out.features.detach().float(), out.identities))
         labelled = out.identities >= 0
         if not bool(labelled.any()):
             return shared, {}
-        logits = float32_logits(self.classifier, out.features[labelled])
         identities = out.identities[labelled]
-        if self.loss.kind == "focal":
-            identity = focal_loss(logits, identities, self.loss.gamma)
-        else:
-            identity = F.cross_entropy(logits, identities, weight=self.identity_weights)
-        losses = {**shared, "identity": self.loss.weight * identity}
+        logits = self.identity_logits(out.features[labelled])
+        losses = {**shared, "identity": self.loss.weight * self.identity_loss(logits, identities)}
         return losses, {"accuracy": (logits.argmax(dim=1) == identities).float().mean()}
+
+    def identity_logits(self, features: Tensor) -> Tensor:
+        """Return the logits (N, C) of features (N, D), float32; with OIM also those of its queue, (N, C + Q)."""
+        if self.memory is not None:
+            logits: Tensor = self.memory(features)
+            return logits
+        return float32_logits(cast(nn.Linear, self.classifier), features)
+
+    def identity_loss(self, logits: Tensor, identities: Tensor) -> Tensor:
+        """Return the recipe's identity loss, without its weight, of logits and classes (N,) int64, N > 0."""
+        if self.loss.kind == "focal":
+            return focal_loss(logits, identities, self.loss.gamma)
+        return F.cross_entropy(logits, identities, weight=self.identity_weights)
+
+    def after_step(self, world: World) -> None:
+        """Have the memory take in everybody of the step: all processes the same people, in the order of the parts."""
+        if self.memory is None:
+            return
+        seen, self._seen = self._seen, []
+        mine = [(features.cpu(), identities.cpu()) for features, identities in seen] if world.size > 1 else seen
+        for part in world.all_gather(mine):
+            for features, identities in part:
+                self.memory.remember(features.to(world.device), identities.to(world.device))
 
     def optimizers(self, config: OptimizerConfig) -> list[Optimizer]:
         """Return the one optimiser of network and classifier."""

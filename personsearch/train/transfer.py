@@ -33,7 +33,7 @@ TRANSFER = {
     "identification.layer4.": ("identification.layer4.",),
 }
 #: What a backbone does not bring, and those of its tensors that are not used on purpose.
-FRESH = ("detector.", "identification.bnneck.")
+FRESH = ("detector.", "identification.bnneck.", "identification.embedding.")
 LEFT_BEHIND = ("identification.bnneck.",)
 #: Stage of torchvision's and IBN-Net's ResNets -> part of the backbone; their classifier is not used.
 RESNET = {"conv1": "base", "bn1": "base", "layer1": "base", "layer2": "base"} | {

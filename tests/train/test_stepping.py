@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from personsearch.train import finetune, read_status
 from personsearch.train.checkpoint import LAST, load_checkpoint
 from personsearch.train.distributed import World
-from personsearch.train.stepping import Stepper
+from personsearch.train.stepping import Stepper, TrainingTask
 from tests.train.runs import finetune_config
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -26,7 +26,7 @@ class Numbers:
         return Numbers(self.values.to(device), self.names)
 
 
-class Line(nn.Module):
+class Line(TrainingTask):
     """The loss is the weight times the mean of the batch: its gradient is that mean."""
 
     def __init__(self) -> None:

@@ -1,0 +1,70 @@
+"""Online Instance Matching (OIM): a memory of people takes the place of an identity classifier.
+
+Xiao et al., *Joint Detection and Identification Feature Learning for Person Search*, CVPR 2017 (paper ref [35]). The
+memory is part of what trains, not of the network: weights never hold it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class InstanceMemory(nn.Module):
+    """A table with one embedding of each identity, and a queue of the latest people without a label.
+
+    Both begin as zeros, so that at first everybody is equally similar to everybody: the loss is ``ln(C + Q)``. They are
+    buffers: checkpoints hold them, optimisers do not.
+    """
+
+    table: Tensor
+    queue: Tensor
+    pointer: Tensor
+
+    def __init__(self, num_identities: int, channels: int, *, scalar: float, momentum: float, queue: int) -> None:
+        """Begin with an empty memory.
+
+        Args:
+            num_identities: C, rows of the table.
+            channels: D, length of an embedding.
+            scalar: similarities are multiplied by it before the softmax, 1 / temperature.
+            momentum: how much of its old row an identity keeps when it is seen, 0..1.
+            queue: Q, rows of the queue.
+        """
+        super().__init__()
+        self.scalar = scalar
+        self.momentum = momentum
+        self.register_buffer("table", torch.zeros(num_identities, channels))
+        self.register_buffer("queue", torch.zeros(queue, channels))
+        self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))  # the row that is overwritten next
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the logits (N, C + Q) of features (N, D) of any length, in float32 under autocast too.
+
+        The columns of the queue are people without a label: somebody else, whoever is asked about.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            # A copy: the memory is overwritten in place, perhaps before the gradient has been computed.
+            people = torch.cat([self.table, self.queue])
+            return self.scalar * F.normalize(features.float(), dim=1) @ people.T
+
+    @torch.no_grad()
+    def remember(self, features: Tensor, identities: Tensor) -> None:
+        """Take in the people of a step, one after the other.
+
+        The row of an identity becomes ``momentum * row + (1 - momentum) * x``, rescaled to unit length, where x is the
+        person's embedding. Somebody without a label overwrites the oldest row of the queue.
+
+        Args:
+            features: (N, D) of any length.
+            identities: (N,) int64 classes, -1 = without a label.
+        """
+        unit = F.normalize(features.float(), dim=1)
+        for feature, identity in zip(unit, identities.tolist(), strict=True):
+            if identity < 0:
+                self.queue[self.pointer] = feature
+                self.pointer.copy_((self.pointer + 1) % len(self.queue))
+            else:
+                mixed = self.momentum * self.table[identity] + (1 - self.momentum) * feature
+                self.table[identity] = F.normalize(mixed, dim=0)
