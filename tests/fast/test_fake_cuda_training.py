@@ -150,5 +150,5 @@ def test_centres_that_stay_behind_are_found() -> None:
         stepper = step_one(model)
         assert stepper.task.centers is not None
         stepper.task.centers.centers = torch.nn.Parameter(torch.zeros(6, model.embedding_size))
-        with pytest.raises(WrongDevice, match=r"personsearch/train/losses\.py:\d+ in identity_loss: aten\.index"):
+        with pytest.raises(WrongDevice, match=r"personsearch/train/losses\.py:\d+ in forward: aten\.index"):
             stepper.step([crops(model)], 0, 0.1)
