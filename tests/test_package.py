@@ -39,6 +39,7 @@ ALLOWED = {
     "device": set(),
     "batching": set(),
     "sidecar": set(),
+    "given": {"boxes"},
     "listing": {"gallery", "pictures"},
     "sources": {"listing", "pictures"},
     "weights": {"models"},

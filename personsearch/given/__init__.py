@@ -1,0 +1,6 @@
+"""People whose boxes come from elsewhere: any detector's results, and files of them. Loads no torch."""
+
+from personsearch.given.files import DetectionsFile, read_detections
+from personsearch.given.people import Found, GivenPeople, people_in
+
+__all__ = ["DetectionsFile", "Found", "GivenPeople", "people_in", "read_detections"]
