@@ -54,6 +54,10 @@ class SingleLevelPooling(nn.Module):
         """Return what :meth:`pool` gave: there is one level."""
         return coarse
 
+    def fuse_whole(self, low: Tensor, high: Tensor) -> Tensor:
+        """Return ``high``, the maps of pictures that are a region each; ``low`` is not used."""
+        return self.fuse(high)
+
 
 class MRFP(nn.Module):
     """Multi-level RoI Fusion Pooling (paper section 3.2).
@@ -89,3 +93,7 @@ class MRFP(nn.Module):
         """Return (sum K_i, C3, h, w): the maps of conv3_x plus those of conv2_x passed through the neck."""
         fused: Tensor = coarse + self.neck(fine)
         return fused
+
+    def fuse_whole(self, low: Tensor, high: Tensor) -> Tensor:
+        """Return (N, C3, h, w) for pictures that are a region each: crops of 8h x 8w have maps of the pooled sizes."""
+        return self.fuse(low, high)

@@ -59,7 +59,17 @@ def is_checkpoint(data: Any) -> bool:
 
 def network_of(state: dict[str, Any]) -> dict[str, Tensor]:
     """Return the network's tensors of what :func:`load_checkpoint` returned."""
+    return part_of(state, "network")
+
+
+def part_of(state: dict[str, Any], part: str) -> dict[str, Tensor]:
+    """Return the tensors of a part of the task: those of the moving average if the run keeps one.
+
+    Args:
+        state: what :func:`load_checkpoint` returned.
+        part: attribute of the task, ``"network"`` or ``"classifier"``.
+    """
     average = state.get("mean")
-    prefix = "network." if average is None else "module.network."
+    prefix = f"{part}." if average is None else f"module.{part}."
     tensors = state["task"] if average is None else average
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

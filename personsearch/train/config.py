@@ -201,8 +201,8 @@ class TrainConfig(StrictModel, ABC):
     init: str | None = Field(
         None,
         description="initial weights: a name of weights.toml; a weights folder (./folder); a run's checkpoint "
-        "(./run/last.pt); a file of ImageNet weights (.pth, .safetensors); hf://org/repo[@revision][/file]; "
-        "none = random, which the log says",
+        "(./run/last.pt); imagenet = the public ImageNet weights of model.backbone; a file of such weights (.pth, "
+        ".safetensors); hf://org/repo[@revision][/file]; none = random, which the log says",
     )
 
     @property
@@ -331,6 +331,15 @@ class FinetuneConfig(TrainConfig):
         if sum(shares[name] for name in used) > 1:
             names = " + ".join(f"augment.{name}_share" for name in used)
             raise ValueError(f"{names} exceed 1: a scene is zoomed into, cropped or zoomed out, one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_has_predictions_to_compare(self) -> FinetuneConfig:
+        if self.dkd_like is not None and self.identity_loss.kind == "oim":
+            raise ValueError(
+                "dkd_like compares identity predictions of two classifiers, and identity_loss.kind='oim' has a memory "
+                "in place of one; remove one of them"
+            )
         return self
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from personsearch.train.config import FinetuneConfig, PretrainConfig
 from personsearch.train.crops import CropBatch
 from personsearch.train.distill import load_teacher
 from personsearch.train.distributed import World
+from personsearch.train.dkd_like import load_reid_teacher
 from personsearch.train.scenes import SceneBatch, collate_scenes
 from personsearch.train.stepping import Stepper
 from personsearch.train.tasks import ReidTask, SearchTask
@@ -83,9 +84,19 @@ def estimate_pretrain(config: PretrainConfig, size: SetSize) -> float:
 
 def estimate_finetune(config: FinetuneConfig, size: SetSize) -> float:
     """Return how many seconds step 2 would take from its start to its end."""
-    counts = torch.full((max(len(size.crops), 1),), 2)
-    task = SearchTask(config.model, counts, config.identity_loss, freeze_bn=config.freeze_bn)
-    task.teacher = load_teacher(config.distill, step_of_stl=config.step_of_stl)
+    reid_teacher = load_reid_teacher(config.dkd_like, config.model, None)
+    identities = max(len(size.crops), 1) if reid_teacher is None else len(reid_teacher.classifier)
+    counts = torch.full((identities,), 2)
+    task = SearchTask(
+        config.model,
+        counts,
+        config.identity_loss,
+        freeze_bn=config.freeze_bn,
+        teacher=load_teacher(config.distill, step_of_stl=config.step_of_stl),
+        box_jitter=config.box_jitter,
+        binet_like=config.binet_like,
+        reid_teacher=reid_teacher,
+    )
     rule = config.model.input
     height, width = padded_size(*resized_size(size.height, size.width, rule.min_size, rule.max_size))
     left = torch.arange(PEOPLE_PER_SCENE) * (width / PEOPLE_PER_SCENE)

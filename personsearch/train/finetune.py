@@ -26,6 +26,7 @@ from personsearch.train.config import FinetuneConfig
 from personsearch.train.data import SplitScenes, number_identities
 from personsearch.train.distill import load_teacher
 from personsearch.train.distributed import World
+from personsearch.train.dkd_like import load_reid_teacher
 from personsearch.train.loader import EpochLoader
 from personsearch.train.loop import run_recipe
 from personsearch.train.reading import find_unusable, read_scene, refusal, require_most
@@ -98,14 +99,16 @@ def _set_up(config: FinetuneConfig, scenes: SplitScenes, world: World) -> Traini
         )
     labels = np.concatenate([scene.identities[scene.identities >= 0] for scene in training])
     counts = torch.from_numpy(np.bincount([classes[int(label)] for label in labels], minlength=len(classes)))
-    teacher = load_teacher(config.distill, step_of_stl=config.step_of_stl)
+    data = record_of(training, held_out, classes, scenes.names)
     task = SearchTask(
         config.model,
         counts,
         config.identity_loss,
         freeze_bn=config.freeze_bn,
-        teacher=teacher,
+        teacher=load_teacher(config.distill, step_of_stl=config.step_of_stl),
         box_jitter=config.box_jitter,
+        binet_like=config.binet_like,
+        reid_teacher=load_reid_teacher(config.dkd_like, config.model, list(data.people)),
     )
     start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)
@@ -116,7 +119,6 @@ def _set_up(config: FinetuneConfig, scenes: SplitScenes, world: World) -> Traini
     dataset = SceneDataset(training, classes, config.model, config.augment, seed)
     loader = EpochLoader(dataset, plan, collate_scenes, config.run.num_workers, world, parts, scenes.may_skip)
     validation = _validation(held_out, set(classes), world, scenes.may_skip) if held_out else None
-    data = record_of(training, held_out, classes, scenes.names)
     return TrainingSetup(task, task.optimizers(config.optimizer), loader, data, len(training), validation)
 
 

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from personsearch.models import ModelConfig, PersonSearchNetwork, ReidNetwork
+from personsearch.models import ModelConfig, PersonSearchNetwork, ReidNetwork, SceneGroup
+from personsearch.models.network import TrainingOutput
+from personsearch.train.binet_like import BinetLikeConfig, feature_distance, patch_features, prediction_divergence
 from personsearch.train.config import IdentityLossConfig, OptimizerConfig, ReidLossConfig
 from personsearch.train.crops import CropBatch
 from personsearch.train.distill import Teacher
 from personsearch.train.distributed import World
+from personsearch.train.dkd_like import ReidTeacher
 from personsearch.train.losses import CenterLoss, batch_hard_triplet, class_balanced_weights, focal_loss
 from personsearch.train.oim import InstanceMemory
 from personsearch.train.scenes import SceneBatch
@@ -105,6 +108,8 @@ class SearchTask(TrainingTask):
         freeze_bn: bool = False,
         teacher: Teacher | None = None,
         box_jitter: float = 0.0,
+        binet_like: BinetLikeConfig | None = None,
+        reid_teacher: ReidTeacher | None = None,
     ) -> None:
         """Build the network, and the classifier or the memory.
 
@@ -115,9 +120,13 @@ class SearchTask(TrainingTask):
             freeze_bn: keep the statistics of the backbone's BatchNorm, and do not train its weights.
             teacher: whose view of who resembles whom is learnt too.
             box_jitter: how much IoU the boxes that embeddings are trained on may lose.
+            binet_like: weights of the losses of a second branch, on crops; None = there is none.
+            reid_teacher: a network of step 1 that knows the same identities, to learn from.
         """
         super().__init__()
         self.teacher = teacher
+        self.binet_like = binet_like
+        self.reid_teacher = reid_teacher
         self.box_jitter = box_jitter
         self.loss = loss or IdentityLossConfig()
         self.network = PersonSearchNetwork(model)
@@ -158,19 +167,37 @@ class SearchTask(TrainingTask):
         if not batch.groups:
             return {"none": torch.stack([one.sum() for one in self.parameters() if one.requires_grad]).sum() * 0}, {}
         out = self.network.train_step(batch.groups, box_jitter=self.box_jitter)
-        shared = dict(out.losses)
+        losses = dict(out.losses)
         if self.teacher is not None and len(out.features):
             own = self.teacher.of_people(batch.groups, self.network.config)
-            shared["distill"] = self.teacher.loss(out.features, own)
+            losses["distill"] = self.teacher.loss(out.features, own)
         if self.memory is not None and self.training:
             self._seen.append((out.features.detach().float(), out.identities))
         labelled = out.identities >= 0
-        if not bool(labelled.any()):
-            return shared, {}
-        identities = out.identities[labelled]
-        logits = self.identity_logits(out.features[labelled])
-        losses = {**shared, "identity": self.loss.weight * self.identity_loss(logits, identities)}
+        features, identities = out.features[labelled], out.identities[labelled]
+        logits = self.identity_logits(features) if len(identities) else None
+        if self.binet_like is not None and len(out.features):
+            losses |= self._patch_losses(self.binet_like, batch.groups, out, logits)
+        if logits is None:
+            return losses, {}
+        if self.reid_teacher is not None:
+            losses |= self.reid_teacher.losses(batch.groups, features, logits, identities)
+        losses["identity"] = self.loss.weight * self.identity_loss(logits, identities)
         return losses, {"accuracy": (logits.argmax(dim=1) == identities).float().mean()}
+
+    def _patch_losses(
+        self, weights: BinetLikeConfig, groups: list[SceneGroup], out: TrainingOutput, logits: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return the losses of the branch on crops; ``logits`` are those of the scenes' labelled people, if any."""
+        patches = patch_features(self.network, groups)
+        losses = {"binet_like_features": weights.features * feature_distance(out.features, patches)}
+        if logits is not None:
+            labelled = out.identities >= 0
+            own = self.identity_logits(patches[labelled])
+            losses["binet_like_predictions"] = weights.predictions * prediction_divergence(logits, own)
+            identity = self.loss.weight * self.identity_loss(own, out.identities[labelled])
+            losses["binet_like_identity"] = weights.identity * identity
+        return losses
 
     def identity_logits(self, features: Tensor) -> Tensor:
         """Return the logits (N, C) of features (N, D), float32; with OIM also those of its queue, (N, C + Q)."""
@@ -193,7 +220,7 @@ class SearchTask(TrainingTask):
         mine = [(features.cpu(), identities.cpu()) for features, identities in seen] if world.size > 1 else seen
         for part in world.all_gather(mine):
             for features, identities in part:
-                self.memory.remember(features.to(world.device), identities.to(world.device))
+                self.memory.remember(features.to(world.device), identities)
 
     def optimizers(self, config: OptimizerConfig) -> list[Optimizer]:
         """Return the one optimiser of network and classifier."""
