@@ -55,6 +55,16 @@ def key_of(scenes: Sequence[Scene], made_with: Mapping[str, str | float]) -> str
     return digest.hexdigest()
 
 
+def digest_of(detections: Mapping[str, Detections]) -> str:
+    """Return 64 hex digits that change with the boxes and scores of detections by image_id, not with embeddings."""
+    digest = hashlib.sha256()
+    for name, people in detections.items():
+        digest.update(repr((name, people.image_size, len(people))).encode())
+        for array in (people.boxes, people.scores):
+            digest.update(np.ascontiguousarray(array, dtype=np.float32).tobytes())
+    return digest.hexdigest()
+
+
 def save(folder: Path, key: str, observed: Observations) -> None:
     """Write ``<key>.safetensors``, whole or not at all. If the disk refuses, the log says so and nothing stops."""
     names = list(observed.detections)

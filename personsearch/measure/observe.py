@@ -79,7 +79,7 @@ def observe(
     wanted = _boxes_wanted(dataset, annotated)
     if lowest_score is None:
         lowest_score = _lowest_score(searcher)
-    key = _key(searcher, dataset, lowest_score)
+    key = _key(searcher, dataset, {"weights": searcher.spec.fingerprint, "threshold": lowest_score})
     weights = searcher.spec.fingerprint
     observed = None if cache_dir is None else cache.load(cache_dir, key, weights)
     if observed is not None:
@@ -126,17 +126,51 @@ def observe_baselines(
         "same network, untrained": (fresh.spec.fingerprint, fresh.embed_boxes),
         "colour histogram": ("colours", lambda path, boxes: colour_histogram(load_image(path), boxes)),
     }
+    return {
+        name: embed_again(
+            searcher, dataset, observed, embed, mark=mark, name=name, cache_dir=cache_dir, progress=progress
+        )
+        for name, (mark, embed) in embedders.items()
+    }
+
+
+def embed_again(
+    searcher: PersonSearcher,
+    dataset: Dataset,
+    observed: Observations,
+    embed: Embed,
+    *,
+    mark: str,
+    name: str,
+    cache_dir: Path | None = None,
+    progress: bool | None = None,
+) -> Observations:
+    """Embed the very detections, annotated boxes and queries of a set with another re-identifier.
+
+    Args:
+        searcher: on whose device the re-identifier computes.
+        dataset: the set.
+        observed: its detections; their embeddings are not looked at.
+        embed: the other re-identifier.
+        mark: changes with everything that its embeddings depend on, beside the pictures, the boxes and the device.
+        name: of it.
+        cache_dir: see :func:`observe`.
+        progress: see :func:`observe`.
+
+    Returns:
+        The same detections and boxes with other embeddings.
+
+    Raises:
+        DatasetError: the set has no scenes, or a query's scene is not in the set.
+    """
     wanted = _boxes_wanted(dataset, annotated=True)
-    baselines = {}
-    for name, (mark, embed) in embedders.items():
-        key = _key(searcher, dataset, _lowest_score(searcher), embedder=mark)
-        row = None if cache_dir is None else cache.load(cache_dir, key, observed.weights)
-        if row is None or _missing(row, wanted):
-            row = _embedded_again(observed, wanted, _paths(dataset), embed, name, progress)
-            if cache_dir is not None:
-                cache.save(cache_dir, key, row)
-        baselines[name] = row
-    return baselines
+    key = _key(searcher, dataset, {"embedder": mark, "detections": cache.digest_of(observed.detections)})
+    row = None if cache_dir is None else cache.load(cache_dir, key, observed.weights)
+    if row is None or _missing(row, wanted):
+        row = _embedded_again(observed, wanted, _paths(dataset), embed, name, progress)
+        if cache_dir is not None:
+            cache.save(cache_dir, key, row)
+    return row
 
 
 def untrained(searcher: PersonSearcher) -> PersonSearcher:
@@ -152,19 +186,16 @@ def _lowest_score(searcher: PersonSearcher) -> float:
     return min(LOWEST_SCORE, searcher.config.detector.score_threshold)
 
 
-def _key(searcher: PersonSearcher, dataset: Dataset, lowest_score: float, embedder: str | None = None) -> str:
+def _key(searcher: PersonSearcher, dataset: Dataset, more: Mapping[str, str | float]) -> str:
     made_with: dict[str, str | float] = {
-        "weights": searcher.spec.fingerprint,
         "computed_on": f"{searcher.device.type} {searcher.dtype}",
         "version": __version__,
-        "threshold": lowest_score,
+        **more,
     }
     if dataset.crops:
         made_with["pictures"] = "crops"
     if searcher.spec.fast_decode:
         made_with["fast_decode"] = True
-    if embedder is not None:
-        made_with["embedder"] = embedder
     return cache.key_of(dataset.scenes, made_with)
 
 

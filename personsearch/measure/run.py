@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,117 +14,28 @@ import numpy as np
 
 from personsearch.calibration import Calibration
 from personsearch.datasets.dataset import Dataset
-from personsearch.errors import ConfigError, DatasetError, MissingExtraError
+from personsearch.errors import DatasetError
 from personsearch.evaluation.evaluate import Report, evaluate, evaluate_observations, truth_as_detections
 from personsearch.evaluation.fit_calibration import fit_calibration
-from personsearch.evaluation.gallery_sizes import SizePoint, gallery_curve, require_sizes
+from personsearch.evaluation.gallery_sizes import SizePoint, gallery_curve
 from personsearch.evaluation.observations import Observations
 from personsearch.evaluation.open_set import OpenSetResult, open_set
 from personsearch.evaluation.reid import ReidResult, reid_of
 from personsearch.evaluation.rerank import Searched, reranker_of
 from personsearch.evaluation.rules import Rules, rules_of
-from personsearch.measure.countable import counted_text, require_people, require_searchable
+from personsearch.measure.countable import counted_text
 from personsearch.measure.observe import observe, observe_baselines
+from personsearch.measure.plan import Plan
+from personsearch.measure.two_step import TwoStep, compare, load_embedder, lowest_score_of, observe_two_step
 from personsearch.plain import finite_or_none
 from personsearch.version import __version__
 
 if TYPE_CHECKING:
     from personsearch.searcher import PersonSearcher
 
+__all__ = ["TRUTH", "Evaluation", "Plan", "run_evaluation", "versions"]
+
 TRUTH = "annotated boxes as detections"
-#: Re-ranking methods that need scipy.
-NEED_SCIPY = ("context", "context-mean", "k-reciprocal")
-#: Re-ranking methods that need to know every scene's camera.
-NEED_CAMERAS = ("camera-mean", "camera-similarity")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What to measure.
-
-    Attributes:
-        presets: protocols, at least one.
-        rerank: name of a re-ranking method, which gets a row of its own.
-        baselines: also rows of re-identifiers that learnt nothing, on the same detections.
-        truth: also a row of the annotated boxes as detections: the upper bound of a perfect detector.
-        reid: also rank the annotated people as re-identification does, without a detector. A set of crops allows
-            nothing else, so that it is always done there.
-        coco: also COCO's average precision of the detections.
-        gallery_sizes: also search galleries of this many images.
-        calibrate: also fit what a similarity means.
-        open_set: also search for people who are not in the gallery.
-    """
-
-    presets: tuple[str, ...] = ("standard",)
-    rerank: str | None = None
-    baselines: bool = False
-    truth: bool = False
-    reid: bool = False
-    coco: bool = False
-    gallery_sizes: tuple[int, ...] = ()
-    calibrate: bool = False
-    open_set: bool = False
-
-    def check(self, dataset: Dataset) -> None:
-        """Refuse a plan that a set, or a missing library, would stop after the network has run.
-
-        Raises:
-            ConfigError: there is no such preset or re-ranking method, or no preset at all; or the plan needs scenes and
-                the set is one of crops.
-            DatasetError: the set has nobody or no queries where the plan needs them, every annotated box is left out,
-                a preset cannot search for a query, or there are too few images for a gallery size.
-            MissingExtraError: a library of the extra ``[evaluate]`` is not installed.
-        """
-        if not self.presets:
-            raise ConfigError("presets is empty; give at least one protocol, such as 'standard'")
-        for name in self.presets:
-            rules_of(name)
-        if self.rerank is not None:
-            reranker_of(self.rerank)
-        for wanted, what, module in (
-            (self.coco, "COCO AP", "faster_coco_eval"),
-            (self.calibrate, "a calibration", "sklearn"),
-            (self.rerank in NEED_SCIPY, f"re-ranking by {self.rerank}", "scipy"),
-        ):
-            if wanted and find_spec(module) is None:
-                raise MissingExtraError(f"{what} needs {module}: pip install 'personsearch[evaluate]'")
-        need_people = {
-            "re-identification": self.reid or dataset.crops,
-            "COCO's AP": self.coco,
-            "a calibration": self.calibrate,
-        }
-        require_people(dataset, next((what for what, wanted in need_people.items() if wanted), ""))
-        if dataset.crops:
-            self._require_no_scenes(dataset)
-            return
-        if not dataset.queries and (self.baselines or self.gallery_sizes or self.rerank or self.open_set):
-            raise DatasetError(f"{dataset.name}: has no queries, so search cannot be measured; give a list of queries")
-        for name in self.presets:
-            require_searchable(dataset, rules_of(name))
-        unknown = next((scene.image_id for scene in dataset.scenes if scene.camera is None), None)
-        if self.rerank in NEED_CAMERAS and unknown is not None:
-            raise DatasetError(
-                f"{dataset.name}: the camera of {unknown!r} is unknown, and re-ranking by {self.rerank} needs all of "
-                "them; annotate cameras"
-            )
-        require_sizes(dataset, self.gallery_sizes)
-
-    def _require_no_scenes(self, dataset: Dataset) -> None:
-        asked = {
-            f"preset {', '.join(self.presets)}": self.presets != Plan.presets,
-            "re-ranking": self.rerank is not None,
-            "baselines": self.baselines,
-            "annotated boxes as detections": self.truth,
-            "COCO's AP": self.coco,
-            "gallery sizes": bool(self.gallery_sizes),
-            "a calibration": self.calibrate,
-            "an open-set test": self.open_set,
-        }
-        if any(asked.values()):
-            what = "; ".join(name for name, wanted in asked.items() if wanted)
-            raise ConfigError(
-                f"{dataset.name} is a set of crops, in which only re-identification can be measured; leave out: {what}"
-            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,6 +53,7 @@ class Evaluation:
         calibration: what a similarity means, if asked for.
         uncalibrated: why there is no calibration though it was asked for; "" = it was not, or there is one.
         open_set: what becomes of queries whose person is not in the gallery, if asked for.
+        two_step: what the two-step cascade is and costs, if asked for; its figures are in the reports.
         seconds: how long the protocols took, without the network.
         date: when, ISO 8601, UTC.
     """
@@ -157,6 +68,7 @@ class Evaluation:
     calibration: Calibration | None = None
     uncalibrated: str = ""
     open_set: OpenSetResult | None = None
+    two_step: TwoStep | None = None
     seconds: float
     date: str
 
@@ -172,6 +84,20 @@ class Evaluation:
         for one in self.reports:
             rows.setdefault(one.label, one)
         return tuple(rows.values())
+
+    def report_of(self, row: str) -> Report:
+        """Return a row under the first preset.
+
+        Args:
+            row: its name; that of the two-step cascade is ``two_step.row``, that of its bound ``two_step.bound``.
+
+        Raises:
+            KeyError: there is no such row.
+        """
+        for one in self.reports:
+            if one.name == row:
+                return one
+        raise KeyError(f"no row is named {row!r}; there are {', '.join(one.name for one in self.reports)}")
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -231,6 +157,7 @@ class Evaluation:
             "coco": dict(self.coco),
             "calibration": None if self.calibration is None else asdict(self.calibration),
             "open_set": [] if self.open_set is None else [asdict(point) for point in self.open_set.points],
+            "two_step": None if self.two_step is None else self.two_step.to_dict(),
             "timing": self.timing(),
         }
 
@@ -268,25 +195,41 @@ def run_evaluation(
         ConfigError: there is no such preset or re-ranking method.
         DatasetError: see :func:`~personsearch.measure.observe.observe` and :meth:`Plan.check`.
         MissingExtraError: a library of the extra ``[evaluate]`` is not installed.
+        WeightsError: ``plan.two_step`` cannot be loaded.
+
+    Example:
+        >>> evaluation = run_evaluation(searcher, dataset, Plan(two_step="runs/step1/weights"))
+        >>> evaluation.report_of(evaluation.two_step.row).figures()["mAP"]  # doctest: +SKIP
+        0.54
     """
     plan = plan or Plan()
     plan.check(dataset)
     protocols = [] if dataset.crops else [rules_of(name) for name in plan.presets]
-    observed = _rows(searcher, dataset, plan.baselines, cache_dir, progress)
-    own = observed[searcher.spec.name]
+    own = observe(searcher, dataset, cache_dir=cache_dir, progress=progress)
+    observed = {searcher.spec.name: own}
+    two_step = None
+    if plan.two_step is not None:
+        embedder = load_embedder(plan.two_step, searcher)
+        lowest = lowest_score_of(protocols, dataset)
+        row = observe_two_step(searcher, dataset, own, embedder, lowest, cache_dir=cache_dir, progress=progress)
+        two_step = compare(searcher, dataset, own, embedder, plan.two_step, lowest)
+        observed[two_step.row] = row
+    if plan.baselines:
+        observed |= observe_baselines(searcher, dataset, own, cache_dir=cache_dir, progress=progress)
     started = time.perf_counter()
     calibration, uncalibrated = _calibrated(own, dataset) if plan.calibrate else (None, "")
     return Evaluation(
         weights=searcher.spec.name,
         dataset=dataset,
         observed=observed,
-        reports=tuple(report for rules in protocols for report in _reports(observed, dataset, plan, rules)),
+        reports=tuple(report for rules in protocols for report in _reports(observed, two_step, dataset, plan, rules)),
         sizes=gallery_curve(observed, dataset, plan.gallery_sizes, protocols[0]) if plan.gallery_sizes else (),
         reid=reid_of(own, dataset) if plan.reid or dataset.crops else {},
         coco=_coco(own, dataset) if plan.coco else {},
         calibration=calibration,
         uncalibrated=uncalibrated,
         open_set=open_set(own.detections, dataset, own.queries(dataset), protocols[0]) if plan.open_set else None,
+        two_step=two_step,
         seconds=time.perf_counter() - started,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -304,18 +247,11 @@ def versions() -> dict[str, str]:
     }
 
 
-def _rows(
-    searcher: PersonSearcher, dataset: Dataset, baselines: bool, cache_dir: Path | None, progress: bool | None
-) -> dict[str, Observations]:
-    """Return observations by name of the row: the searcher's first, then those of the baselines."""
-    own = observe(searcher, dataset, cache_dir=cache_dir, progress=progress)
-    others = observe_baselines(searcher, dataset, own, cache_dir=cache_dir, progress=progress) if baselines else {}
-    return {searcher.spec.name: own, **others}
-
-
-def _reports(observed: Mapping[str, Observations], dataset: Dataset, plan: Plan, rules: Rules) -> list[Report]:
-    """Return the rows of one protocol: the searcher, re-ranked, the baselines, the upper bound."""
-    (name, own), *baselines = observed.items()
+def _reports(
+    observed: Mapping[str, Observations], two_step: TwoStep | None, dataset: Dataset, plan: Plan, rules: Rules
+) -> list[Report]:
+    """Return the rows of one protocol: the searcher, re-ranked, two steps, the baselines, the upper bounds."""
+    (name, own), *others = observed.items()
     reports = [evaluate_observations(own, dataset, rules, name=name)]
     if plan.rerank is not None:
         searched = Searched.of(own.detections, dataset, own.queries(dataset), rules)
@@ -323,19 +259,21 @@ def _reports(observed: Mapping[str, Observations], dataset: Dataset, plan: Plan,
         reports.append(
             evaluate_observations(own, dataset, rules, name=f"{name}, re-ranked by {plan.rerank}", ranker=ranker)
         )
-    reports += [evaluate_observations(row, dataset, rules, name=baseline) for baseline, row in baselines]
-    if plan.truth:
-        reports.append(_upper_bound(own, dataset, rules))
+    reports += [evaluate_observations(row, dataset, rules, name=other) for other, row in others]
+    if plan.truth or two_step is not None:
+        reports.append(_upper_bound(own, dataset, rules, TRUTH))
+    if two_step is not None:
+        reports.append(_upper_bound(observed[two_step.row], dataset, rules, two_step.bound))
     return reports
 
 
-def _upper_bound(observed: Observations, dataset: Dataset, rules: Rules) -> Report:
+def _upper_bound(observed: Observations, dataset: Dataset, rules: Rules, name: str) -> Report:
     return evaluate(
         truth_as_detections(dataset, observed.people(dataset)),
         dataset,
         rules,
         query_embeddings=observed.queries(dataset),
-        name=TRUTH,
+        name=name,
         weights=observed.weights,
     )
 

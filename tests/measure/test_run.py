@@ -9,7 +9,7 @@ from personsearch import PersonSearcher
 from personsearch.datasets import Accounting, Dataset, Scene, load_dataset
 from personsearch.errors import ConfigError, DatasetError, MissingExtraError
 from personsearch.evaluation import PRESETS, evaluate_observations
-from personsearch.measure import run
+from personsearch.measure import plan as plan_module
 from personsearch.measure.run import TRUTH, Plan, run_evaluation
 from tests.measure.toy_evaluation import NAME, toy_dataset, toy_evaluation, toy_observations
 from tests.support import toy_scene
@@ -78,7 +78,7 @@ def test_mistakes_are_reported_before_the_network_runs(tiny_searcher: PersonSear
 def test_a_missing_library_is_reported_before_the_network_runs(
     tiny_searcher: PersonSearcher, data: Dataset, monkeypatch: pytest.MonkeyPatch, plan: Plan, needs: str
 ) -> None:
-    monkeypatch.setattr(run, "find_spec", lambda name: None)
+    monkeypatch.setattr(plan_module, "find_spec", lambda name: None)
     tiny_searcher.observe = None  # type: ignore[assignment,method-assign]
     with pytest.raises(MissingExtraError, match=rf"{needs} needs .*: pip install 'personsearch\[evaluate\]'"):
         run_evaluation(tiny_searcher, data, plan, progress=False)
