@@ -2,6 +2,9 @@
 
 Xiao et al., *Joint Detection and Identification Feature Learning for Person Search*, CVPR 2017 (paper ref [35]). The
 memory is part of what trains, not of the network: weights never hold it.
+
+Two things of public implementations are left out on purpose: rows that are not rescaled after they were mixed, and a
+queue that takes in a part of an embedding only.
 """
 
 from __future__ import annotations
@@ -58,13 +61,13 @@ class InstanceMemory(nn.Module):
 
         Args:
             features: (N, D) of any length.
-            identities: (N,) int64 classes, -1 = without a label.
+            identities: (N,) int64 classes, -1 = without a label; on any device.
         """
         unit = F.normalize(features.float(), dim=1)
-        for feature, identity in zip(unit, identities.tolist(), strict=True):
+        for person, identity in zip(unit, identities.tolist(), strict=True):  # the one time that the host waits
             if identity < 0:
-                self.queue[self.pointer] = feature
-                self.pointer.copy_((self.pointer + 1) % len(self.queue))
+                self.queue.index_copy_(0, self.pointer[None], person[None])
+                self.pointer.add_(1).remainder_(len(self.queue))
             else:
-                mixed = self.momentum * self.table[identity] + (1 - self.momentum) * feature
-                self.table[identity] = F.normalize(mixed, dim=0)
+                row = self.table[identity]
+                row.copy_(F.normalize(self.momentum * row + (1 - self.momentum) * person, dim=0))
