@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, TypeVar
 
@@ -76,11 +76,13 @@ class Ready:
         canvas: of a scene, or of a crop.
         image_id: its path or URL, if it has one.
         value_range: of an image of more than 256 levels, the values that became 0 and 255; else None.
+        pixels: (H, W, 3) uint8 RGB, the whole upright picture, where somebody else's detector is to see it; else None.
     """
 
     canvas: Canvas
     image_id: str | None
     value_range: tuple[float, float] | None = None
+    pixels: NDArray[np.uint8] | None = None
 
 
 class Runner:
@@ -137,13 +139,25 @@ class Runner:
             if compile:
                 compile_parts(self.network.parts)
 
-    def ready(self, image: ImageInput, order: ChannelOrder) -> Ready:
+    def ready(self, image: ImageInput, order: ChannelOrder, *, keep_pixels: bool = False) -> Ready:
         """Decode an image and put it onto its canvas.
+
+        Args:
+            image: the scene.
+            order: of arrays and tensors.
+            keep_pixels: keep the whole picture, too. What is decoded at a part of its size for its canvas is decoded
+                once more.
 
         Raises:
             ImageError: it cannot be used.
         """
-        return self._placed(self._load(image, order), image)
+        if not keep_pixels:
+            return self._placed(self._load(image, order), image)
+        source, picture = self._load_again(image, order)
+        pixels = picture.pixels if picture.reduction == 1 else load_picture(source, channel_order=order).pixels
+        if not pixels.flags.writeable:  # which torch.from_numpy warns of
+            pixels = pixels.copy()
+        return replace(self._placed(picture, image), pixels=pixels)
 
     def ready_crop(self, image: ImageInput, order: ChannelOrder) -> Ready:
         """Decode a picture of one person and put it onto a small canvas; see ``canvas.crop_to_canvas``.
@@ -162,11 +176,7 @@ class Runner:
         Raises:
             ImageError: it cannot be used.
         """
-        source = download(image) if self.fast_decode and isinstance(image, str) and is_url(image) else image
-        try:
-            picture = self._load(source, order)
-        except ImageError as error:
-            raise ImageError(str(error).replace(describe(source), describe(image), 1)) from None
+        source, picture = self._load_again(image, order)
 
         @cache
         def crop() -> Ready:
@@ -177,7 +187,13 @@ class Runner:
         return self._placed(picture, image), crop
 
     def all_ready(
-        self, images: Iterable[ImageInput], order: ChannelOrder, batch_size: int, *, crops: bool = False
+        self,
+        images: Iterable[ImageInput],
+        order: ChannelOrder,
+        batch_size: int,
+        *,
+        crops: bool = False,
+        keep_pixels: bool = False,
     ) -> Iterator[Ready]:
         """Yield images on their canvases in order, decoding ahead in threads.
 
@@ -186,6 +202,7 @@ class Runner:
             order: of arrays and tensors.
             batch_size: how many the network takes at a time.
             crops: see :meth:`ready_crop`.
+            keep_pixels: see :meth:`ready`.
 
         Raises:
             ImageError: one cannot be used; the message gives its position.
@@ -194,7 +211,9 @@ class Runner:
         def prepare(numbered: tuple[int, ImageInput]) -> Ready:
             number, image = numbered
             try:
-                return self.ready_crop(image, order) if crops else self.ready(image, order)
+                if crops:
+                    return self.ready_crop(image, order)
+                return self.ready(image, order, keep_pixels=keep_pixels)
             except ImageError as error:
                 raise ImageError(f"image {number}: {error}") from None
 
@@ -215,6 +234,14 @@ class Runner:
     def _load(self, image: ImageInput, order: ChannelOrder, *, crop: bool = False) -> Picture:
         """Decode an image, at a part of its size if that is wished for and still as large as on its canvas."""
         return load_picture(image, channel_order=order, least=self._least_size(crop=crop) if self.fast_decode else None)
+
+    def _load_again(self, image: ImageInput, order: ChannelOrder) -> tuple[ImageInput, Picture]:
+        """Decode an image that may be decoded again; return what to decode it from then, which is fetched once."""
+        source = download(image) if self.fast_decode and isinstance(image, str) and is_url(image) else image
+        try:
+            return source, self._load(source, order)
+        except ImageError as error:
+            raise ImageError(str(error).replace(describe(source), describe(image), 1)) from None
 
     def _least_size(self, *, crop: bool) -> LeastSize:
         rule = self.network.config.input
@@ -279,7 +306,38 @@ class Runner:
                 embedded = self.network.embed(
                     self._batch(crops), [self._on_canvas(ready, _whole(ready)) for ready in crops]
                 )
-            return [(tag, _given(rows, ready)) for rows, (tag, ready) in zip(embedded, batch, strict=True)]
+            one = np.ones(1, dtype=np.float32)
+            return [
+                (tag, _given(rows, ready, _whole(ready), one))
+                for rows, (tag, ready) in zip(embedded, batch, strict=True)
+            ]
+
+        return run_in_batches(
+            prepared, kind=lambda item: _canvas_kind(item[1]), run=run, batch_size=settings.batch_size
+        )
+
+    def embed_given_tagged(
+        self, prepared: Iterable[tuple[Tag, Ready, Floats, Floats]], settings: Settings
+    ) -> Iterator[tuple[Tag, Detections]]:
+        """Yield the people of each scene at given boxes, with given scores; our detector does not run.
+
+        Args:
+            prepared: anything the caller wants back, a scene, (N, 4) boxes inside the original image and (N,) scores.
+            settings: only ``batch_size`` counts.
+        """
+
+        def run(batch: list[tuple[Tag, Ready, Floats, Floats]]) -> list[tuple[Tag, Detections]]:
+            some = [(ready, boxes) for _, ready, boxes, _ in batch if len(boxes)]
+            embedded: Iterator[Tensor] = iter(())
+            if some:
+                with torch.inference_mode():
+                    images = self._batch([ready for ready, _ in some])
+                    embedded = iter(self.network.embed(images, [self._on_canvas(*item) for item in some]))
+            nobody = torch.zeros(0, self.network.config.embedding_size)
+            return [
+                (tag, _given(next(embedded) if len(boxes) else nobody, ready, boxes, scores))
+                for tag, ready, boxes, scores in batch
+            ]
 
         return run_in_batches(
             prepared, kind=lambda item: _canvas_kind(item[1]), run=run, batch_size=settings.batch_size
@@ -345,11 +403,11 @@ def _whole(ready: Ready) -> Floats:
     return np.array([[0, 0, width, height]], dtype=np.float32)
 
 
-def _given(embedding: Tensor, ready: Ready) -> Detections:
+def _given(embeddings: Tensor, ready: Ready, boxes: Floats, scores: Floats) -> Detections:
     return Detections(
-        boxes=_whole(ready),
-        scores=np.ones(1, dtype=np.float32),
-        embeddings=embedding.float().cpu().numpy(),
+        boxes=boxes,
+        scores=scores,
+        embeddings=embeddings.float().cpu().numpy(),
         image_size=ready.canvas.image_size,
         image_id=ready.image_id,
     )

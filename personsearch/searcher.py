@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from personsearch.asking import boxes_of_list, boxes_of_one, detect_given
 from personsearch.boxes import checked_boxes
 from personsearch.calibration import Calibration
 from personsearch.device import choose_device
@@ -23,6 +24,7 @@ from personsearch.fast import FastNetwork
 from personsearch.gallery import Gallery
 from personsearch.gallery.known import Known, known, require_one_kind
 from personsearch.gallery.searching import Combine
+from personsearch.given import BoxSource, Detector, Found
 from personsearch.indexing.scenes import index_sources, log_report
 from personsearch.indexing.tracks import index_tracks
 from personsearch.listing import check_gallery
@@ -268,6 +270,7 @@ class PersonSearcher:
         batch_size: int = ...,
         progress: bool | None = ...,
         channel_order: ChannelOrder = ...,
+        boxes: Found | Detector | None = ...,
     ) -> Detections: ...
 
     @overload
@@ -280,6 +283,7 @@ class PersonSearcher:
         batch_size: int = ...,
         progress: bool | None = ...,
         channel_order: ChannelOrder = ...,
+        boxes: Sequence[Found] | Detector | None = ...,
     ) -> list[Detections]: ...
 
     def detect(
@@ -291,6 +295,7 @@ class PersonSearcher:
         batch_size: int = 8,
         progress: bool | None = None,
         channel_order: ChannelOrder = "RGB",
+        boxes: Found | Detector | None = None,
     ) -> Detections | list[Detections]:
         """Find and embed everybody in one image or in a list.
 
@@ -301,13 +306,18 @@ class PersonSearcher:
             batch_size: images of one canvas size that go through the network together.
             progress: None = a bar on a terminal for lists.
             channel_order: of arrays and tensors.
+            boxes: who is in the images, in place of our detector, which does not run then: for one image its boxes, for
+                a list a list of them, or a function of a picture, (H, W, 3) uint8 RGB, upright and whole, that returns
+                them. What boxes may be: :data:`personsearch.given.Found`, and docs/other-detectors.md. They are
+                embedded as by :meth:`embed_boxes`; ``threshold`` and ``max_people`` apply to their scores, and by
+                default everybody is kept.
 
         Returns:
             Detections for one image, a list of them for a list, also one of length 1.
 
         Raises:
             ConfigError: a value is out of range.
-            ImageError: an input cannot be used; for a list the message gives its position.
+            ImageError: an input or its boxes cannot be used; for a list the message gives its position.
 
         Example:
             >>> detections = searcher.detect(query)
@@ -315,20 +325,43 @@ class PersonSearcher:
             (4, 512)
             >>> [one.image_size for one in searcher.detect([query, query], max_people=3)]
             [(640, 960), (640, 960)]
+            >>> given = searcher.detect(query, boxes={"boxes": [box], "scores": [0.9]})  # somebody else's detector
+            >>> bool((given.embeddings == searcher.embed_boxes(query, [box])).all())
+            True
         """
         settings = Settings(threshold, max_people, batch_size)
         if not isinstance(images, (list, tuple)):
-            one = self._runner.ready(cast(ImageInput, images), channel_order)
-            return next(self._runner.detect([one], settings))
+            source = None if boxes is None else boxes_of_one(boxes)
+            keep = source is not None and source.wants_pixels
+            one = [self._runner.ready(cast(ImageInput, images), channel_order, keep_pixels=keep)]
+            if source is not None:
+                return next(detect_given(self._runner, one, source, settings, numbered=False))
+            return next(self._runner.detect(one, settings))
+        source = None if boxes is None else boxes_of_list(boxes, len(images))
         results = []
         with Progress(total=len(images), label="detect", shown=progress) as bar:
-            for detections in self._runner.detect(self._runner.all_ready(images, channel_order, batch_size), settings):
+            for detections in self._each(images, channel_order, settings, source):
                 results.append(detections)
                 bar.advance()
         return results
 
+    def _each(
+        self, images: Iterable[ImageInput], channel_order: ChannelOrder, settings: Settings, source: BoxSource | None
+    ) -> Iterator[Detections]:
+        """Yield the detections of each image in order, of our detector or at the boxes of a source."""
+        if source is None:
+            return self._runner.detect(self._runner.all_ready(images, channel_order, settings.batch_size), settings)
+        keep = source.wants_pixels  # whole pictures are large, and their detector is what takes the time
+        prepared = self._runner.all_ready(images, channel_order, 1 if keep else settings.batch_size, keep_pixels=keep)
+        return detect_given(self._runner, prepared, source, settings)
+
     def stream(
-        self, images: Iterable[ImageInput], *, batch_size: int = 8, channel_order: ChannelOrder = "RGB"
+        self,
+        images: Iterable[ImageInput],
+        *,
+        batch_size: int = 8,
+        channel_order: ChannelOrder = "RGB",
+        boxes: Detector | None = None,
     ) -> Iterator[Detections]:
         """Yield the detections of each image in order, holding a few batches at a time.
 
@@ -338,8 +371,10 @@ class PersonSearcher:
             images: any iterable of inputs, also an endless one; taken as results are asked for.
             batch_size: images of one canvas size that go through the network together.
             channel_order: of arrays and tensors.
+            boxes: a function of a picture that returns who is in it, in place of our detector; see :meth:`detect`.
 
         Raises:
+            ConfigError: ``boxes`` is no function.
             ImageError: an input cannot be used; the message gives its position.
 
         Example:
@@ -348,8 +383,10 @@ class PersonSearcher:
             photos/0.jpg (96, 160)
             photos/1.jpg (96, 160)
         """
-        prepared = self._runner.all_ready(images, channel_order, batch_size)
-        return self._runner.detect(prepared, Settings(batch_size=batch_size))
+        if boxes is not None and not callable(boxes):
+            raise ConfigError(f"boxes of a stream must be a function of a picture, got a {type(boxes).__name__}")
+        source = None if boxes is None else BoxSource(boxes)
+        return self._each(images, channel_order, Settings(batch_size=batch_size), source)
 
     def find_query(
         self, image: ImageInput, box: Sequence[float] | None = None, *, channel_order: ChannelOrder = "RGB"

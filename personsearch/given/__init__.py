@@ -2,5 +2,15 @@
 
 from personsearch.given.files import DetectionsFile, read_detections
 from personsearch.given.people import Found, GivenPeople, people_in
+from personsearch.given.source import BOXES, BoxSource, Detector
 
-__all__ = ["DetectionsFile", "Found", "GivenPeople", "people_in", "read_detections"]
+__all__ = [
+    "BOXES",
+    "BoxSource",
+    "DetectionsFile",
+    "Detector",
+    "Found",
+    "GivenPeople",
+    "people_in",
+    "read_detections",
+]
