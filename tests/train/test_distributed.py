@@ -1,5 +1,6 @@
 """Two real processes under torchrun do what one does with the same parts of each batch."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,10 +15,12 @@ from safetensors.torch import load_file
 
 from personsearch import PersonSearcher
 from personsearch.errors import ConfigError
+from personsearch.models import ModelConfig, build
 from personsearch.train import finetune, pretrain, read_status
 from personsearch.train.checkpoint import LAST, load_checkpoint, save_checkpoint
 from personsearch.train.distributed import World, join_world
-from tests.support import toy_set
+from personsearch.weights.files import save_folder
+from tests.support import TINY, toy_set
 from tests.train.runs import finetune_config, metrics, pretrain_config
 
 RUN = """
@@ -97,6 +100,36 @@ def test_step_two_on_two_processes_equals_one_that_takes_both_halves(
     assert [epoch for epoch, _ in first] == [epoch for epoch, _ in second]
     for (_, a), (_, b) in zip(first, second, strict=True):  # each process saw its share of the scenes only
         assert a == pytest.approx(b, abs=0.05)
+
+
+def test_all_processes_remember_the_same_people_as_one_that_takes_both_halves(tmp_path: Path) -> None:
+    """OIM's memory, bit for bit, where processes have different numbers of people in a step, or none, or no scene."""
+    annotations = toy_set(tmp_path / "toy", num_scenes=8)
+    data = json.loads(annotations.read_text())
+    data["annotations"] = [row for row in data["annotations"] if row["image_id"] != 3]
+    data["annotations"] = [row for row in data["annotations"] if row["image_id"] != 5 or row["person_id"] < 0]
+    annotations.write_text(json.dumps(data))
+    (annotations.parent / "001.png").write_bytes(b"")
+    model = ModelConfig.model_validate({**TINY, "reid": {**TINY["reid"], "embedding": 24}})
+    common: dict[str, Any] = {
+        "init": str(save_folder(tmp_path / "init", model, build(model).state_dict())),
+        "model": model,
+        "freeze_bn": True,
+        "data": {"skip_bad": True},
+        "schedule": {"epochs": 1},
+        "identity_loss": {"kind": "oim", "queue": 4, "scalar": 10.0},
+    }
+    done = torchrun(finetune_config(tmp_path / "two", annotations, **common), "finetune", tmp_path / "scripts")
+    assert done.returncode == 0, done.stderr
+    torch.set_num_threads(1)  # as there
+    finetune(finetune_config(tmp_path / "one", annotations, **common, steps={"accumulate": 2}))
+    one, two = (load_checkpoint(tmp_path / name / LAST)["task"] for name in ("one", "two"))
+    # Of a norm that is not frozen each process has statistics of its own, from its own people.
+    own = {f"network.identification.bnneck.{key}" for key in ("running_mean", "running_var", "num_batches_tracked")}
+    assert {key for key, value in one.items() if not torch.equal(value, two[key])} <= own
+    assert int(two["memory.pointer"]) == 5 % 4  # a damaged scene, one of nobody, and one of somebody alone give none
+    assert two["memory.table"].norm(dim=1).tolist() == pytest.approx([1] * 4, abs=1e-5)
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-6)
 
 
 def test_step_one_splits_whole_identities_and_another_number_of_processes_continues(tmp_path: Path) -> None:
