@@ -24,6 +24,7 @@ from personsearch.train.loader import EpochLoader
 from personsearch.train.schedule import learning_rate_factor
 from personsearch.train.setup import Mining, TrainingSetup, Validation
 from personsearch.train.stepping import Stepper, Task
+from personsearch.train.transfer import require_init
 from personsearch.train.trouble import explained, require_folder
 from personsearch.train.watch import WEIGHTS, MetricsWriter, RunningMeans, selection_of
 from personsearch.weights.files import save_folder
@@ -133,12 +134,14 @@ def run_recipe(config: Recipe, set_up: SetUp[Recipe], file: str) -> Path:
 
     Raises:
         ConfigError: the batch does not divide among the processes, or this machine lacks the device.
+        WeightsNotFoundError: ``init`` is not where its name says.
         TrainingError: the folder cannot be written, memory is full, or training has diverged.
     """
     out = Path(config.run.out)
     with explained(config), join_world(config.run.device) as world:
         config.check_shares(world.size)
         require_folder(out)
+        require_init(config.init, config.model.backbone, checkpoint=out / LAST)
         checkpoint = fit(set_up(config, split_scenes(config.data), world), config, world)
         target = out / WEIGHTS
         if world.leads:

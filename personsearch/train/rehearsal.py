@@ -21,6 +21,7 @@ from personsearch.train.reading import find_unusable, require_most
 from personsearch.train.schedule import learning_rate_factor
 from personsearch.train.setup import TrainingSetup
 from personsearch.train.stepping import Stepper
+from personsearch.train.transfer import require_init
 from personsearch.train.trouble import explained, require_folder
 
 #: Steps that are taken but not timed: the first ones load libraries and choose algorithms.
@@ -71,12 +72,14 @@ def rehearse_recipe(
 
     Raises:
         ConfigError: the batch does not divide among the processes, or this machine lacks the device.
+        WeightsNotFoundError: ``init`` is not where its name says.
         DatasetError: pictures cannot be used and may not be left out; names all of them.
         TrainingError: the set is smaller than one batch, or the folder cannot be written or holds another run.
     """
     with explained(config), join_world(config.run.device) as world:
         config.check_shares(world.size)
         require_folder(Path(config.run.out))
+        require_init(config.init, config.model.backbone, checkpoint=Path(config.run.out) / LAST)
         scenes = split_scenes(config.data)
         left_out = _read_all(scenes, world, progress)
         setup = set_up(config, scenes, world)

@@ -6,6 +6,7 @@ Nothing stays random by accident: a source that lacks a tensor it must have is r
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from personsearch.errors import WeightsMismatchError, WeightsNotFoundError
 from personsearch.train.checkpoint import is_checkpoint, network_of
+from personsearch.train.imagenet import IMAGENET, locate_imagenet
 from personsearch.weights.files import BACKBONE_FILE, MODEL_FILE, read_tensors
 from personsearch.weights.names import parse_name
 from personsearch.weights.registry import locate
@@ -75,14 +77,15 @@ def transfer(network: nn.Module, source: str | Path) -> TransferReport:
         source: a name of weights, see ``personsearch.weights.names``: an entry of ``weights.toml``; a weights folder of
             ``pretrain`` or ``finetune``; a checkpoint of a run (``./run/last.pt``); a Hub repository with weights; or a
             file of ImageNet weights as IBN-Net or torchvision publishes them, local or in a repository
-            (``hf://org/repo/file.pth``).
+            (``hf://org/repo/file.pth``). ``imagenet`` is the public file of the network's backbone, wherever it is
+            kept: see :func:`personsearch.train.imagenet.locate_imagenet`.
 
     Raises:
         ConfigError: the name is malformed or ambiguous.
         WeightsNotFoundError: nothing has that name, or it cannot be downloaded.
         WeightsMismatchError: a tensor is missing, has no place in the network, or has another shape.
     """
-    path = locate(parse_name(source))
+    path = _locate(source, _backbone_of(network))
     if path.is_file():
         tensors, plain = _read_file(path)
         if plain:
@@ -97,6 +100,21 @@ def transfer(network: nn.Module, source: str | Path) -> TransferReport:
             f"{path}: holds neither {MODEL_FILE} nor {BACKBONE_FILE}; give a weights folder of pretrain or finetune"
         )
     return _load(network, backbone, read_tensors(backbone), whole=False)
+
+
+def require_init(init: str | None, backbone: str, *, checkpoint: Path) -> None:
+    """Find what a recipe's ``init`` names before anything else takes time; what is in it is seen later.
+
+    Args:
+        init: a name of weights; None = random.
+        backbone: of the model.
+        checkpoint: of the run. Where it exists, ``init`` is not read.
+
+    Raises:
+        PersonSearchError: see :func:`transfer`.
+    """
+    if init is not None and not checkpoint.exists():
+        _locate(init, backbone)
 
 
 def start_from(network: nn.Module, init: str | None, *, checkpoint: Path | None = None) -> None:
@@ -142,6 +160,20 @@ def backbone_of_resnet(tensors: Mapping[str, Tensor], path: Path) -> dict[str, T
             )
         renamed[f"{RESNET[stage]}.{key}"] = tensor
     return renamed
+
+
+def _locate(source: str | Path, backbone: str) -> Path:
+    if source != IMAGENET:  # a Path never is: it always means a folder or file
+        return locate(parse_name(source))
+    if os.path.lexists(IMAGENET):
+        logger.info("init %s: the public weights are taken; write ./%s for what is here", IMAGENET, IMAGENET)
+    return locate_imagenet(backbone)
+
+
+def _backbone_of(network: nn.Module) -> str:
+    """Return the name of a network's backbone by what is in its conv2_x."""
+    first = {key.removeprefix("base.layer1.0.") for key in network.state_dict() if key.startswith("base.layer1.0.")}
+    return ("resnet50" if "conv3.weight" in first else "resnet18") + ("_ibn_a" if "bn1.IN.weight" in first else "")
 
 
 def _load(network: nn.Module, path: Path, tensors: Mapping[str, Tensor], *, whole: bool) -> TransferReport:

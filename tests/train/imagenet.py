@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -62,3 +63,21 @@ def imagenet_file(path: Path, backbone: str, *, counters: bool = True, prefix: s
             tensors[key] = torch.rand(shapes[key].shape, generator=generator)
     torch.save({prefix + key: value for key, value in tensors.items()}, path)
     return tensors
+
+
+def start_from_imagenet(backbone: str, sha256: str, copy: tuple[str, str, str]) -> dict[str, Any]:
+    """Start step 1's network from ``imagenet``, in a process of its own with a fresh Hub client.
+
+    Args:
+        backbone: of the network.
+        sha256: of the file in torch's cache, which is called ``made-up.pth``.
+        copy: repository, commit and sha256 of the ``model.safetensors`` on the Hub.
+    """
+    from personsearch.train import imagenet
+    from personsearch.train.transfer import transfer
+    from personsearch.weights.names import HubRepo
+
+    repo = HubRepo(copy[0], copy[1], "model.safetensors")
+    file = imagenet.ImagenetFile("https://example.org/made-up.pth", sha256, "nobody", repo, copy[2])
+    vars(imagenet)["FILES"] = {backbone: file}
+    return {"report": str(transfer(ReidNetwork(backbone, 512), "imagenet"))}
