@@ -1,11 +1,14 @@
-"""The paper's ablation (Tables 2, 4, 5 and 6) on synth-mini, with the paper's figures in the next column.
+"""The paper's tables (1 to 6) on synth-mini, with the paper's figures in the next column.
 
     python benchmarks/ablation.py SYNTH_MINI runs/ablation --budget tiny
     python benchmarks/ablation.py SYNTH_MINI runs/ablation --budget tiny --finished --save TABLE.md
+    python benchmarks/ablation.py SYNTH_MINI runs/ablation --budget full --imagenet imagenet
 
-Three pretrainings and eight fine-tunings of the small preset, all runs of a step under the same budget; the rows and
+Pretrainings, fine-tunings and one cascade of the small preset, all runs of a step under the same budget; the rows and
 the paper's figures are in ``ablation_tables.py``. The number of epochs is fixed and the last weights are kept: nothing
 is held out, and nothing is selected on the test split, whose people, places and cameras training never saw.
+
+With ``--imagenet`` the ImageNet rows are run too, and step 1 starts from those weights as well, as the paper's does.
 
 The folder keeps the figures: the same command continues an interrupted run, and does not repeat a finished one. A run's
 folder is named by a hash of everything that defines the run (recipe, data, the pretraining it starts from), so changing
@@ -23,15 +26,16 @@ import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from ablation_tables import RUNS, report
+from ablation_tables import IMAGENET, RUNS, report
 
 from personsearch import PersonSearcher
 from personsearch.datasets import Dataset, load_dataset
 from personsearch.durable import write_durably
 from personsearch.errors import DatasetError, PersonSearchError
-from personsearch.measure.run import run_evaluation
+from personsearch.measure.run import TRUTH, Plan, run_evaluation
 from personsearch.train import finetune, load_finetune, load_pretrain, pretrain
 from personsearch.train.config import FinetuneConfig, PretrainConfig
 from personsearch.train.crops import Crops, cut_crops
@@ -118,13 +122,15 @@ class Planned:
 
     Attributes:
         name: key of RUNS.
-        config: the recipe, with ``run.out`` and ``init`` filled in.
+        config: the recipe, with ``run.out``, ``init`` and the teacher filled in; of a cascade, that of its detector.
         folder: of the run, named by a hash of what defines it.
+        reid: folder of the pretraining that embeds a cascade's crops.
     """
 
     name: str
     config: PretrainConfig | FinetuneConfig
     folder: Path
+    reid: Path | None = None
 
 
 def read_data(folder: Path, places: int | None, out: Path) -> Data:
@@ -158,23 +164,52 @@ def read_data(folder: Path, places: int | None, out: Path) -> Data:
     return Data(folder, train, digest.hexdigest())
 
 
-def plan(name: str, seed: int, budget: Budget, data: Data, out: Path) -> Planned:
-    """Resolve the recipe of a run, and name the run's folder by it."""
+def plan(name: str, seed: int, budget: Budget, data: Data, out: Path, imagenet: str | None = None) -> Planned:
+    """Resolve the recipe of a run, and name the run's folder by it.
+
+    Args:
+        name: key of RUNS.
+        seed: of the run and of those that it needs.
+        budget: what it may cost.
+        data: the set.
+        out: folder of all runs.
+        imagenet: ``init`` of runs that start from ImageNet weights.
+    """
     run = RUNS[name]
+
+    def needed(other: str) -> Planned:
+        return plan(other, seed, budget, data, out, imagenet)
+
+    reid = needed(run.reid).folder if run.reid else None
+    if run.step == "cascade":
+        detector = needed(str(run.init))
+        folder = _folder(out, name, seed, [detector.folder.name, str(reid and reid.name)])
+        return Planned(name, detector.config, folder, reid)
+    # The name that goes into the hash, and what the recipe gets: folders may be moved.
+    start: tuple[str | None, str | None] = None, None
+    if run.init == IMAGENET or (run.step == "pretrain" and imagenet):
+        start = f"{IMAGENET} {Path(str(imagenet)).name}", imagenet
+    elif run.init:
+        weights = needed(run.init).folder
+        start = weights.name, str(Folder(weights / "weights"))
     own = budget.pretrain if run.step == "pretrain" else budget.finetune
     where = [f"data.annotations={json.dumps(str(data.train))}", f"data.images={json.dumps(str(data.folder))}"]
-    changes = [WHOLE, f"run.seed={seed}", *where, *budget.both, *own, *run.changes]
+    teacher = [f"dkd_like.teacher={json.dumps(str(Folder(reid)))}"] if reid else []
+    changes = [WHOLE, f"run.seed={seed}", *where, *budget.both, *own, *run.changes, *teacher]
     load = load_pretrain if run.step == "pretrain" else load_finetune
-    start = plan(run.init, seed, budget, data, out).folder if run.init else None
-    config = load(Path(__file__).parent / f"ablation-{run.step}.toml", changes).model_copy(
-        update={"init": None if start is None else str(Folder(start / "weights"))}
-    )
+    config = load(Path(__file__).parent / f"ablation-{run.step}.toml", changes).model_copy(update={"init": start[1]})
     recipe = config.model_dump(mode="json", exclude={"data", "init"})
     recipe["run"] = {key: recipe["run"][key] for key in ("seed", "precision")}
-    definition = json.dumps([recipe, data.digest, start.name if start else None], sort_keys=True)
-    folder = out / f"{name}-seed{seed}-{hashlib.sha256(definition.encode()).hexdigest()[:8]}"
+    if reid:
+        recipe["dkd_like"]["teacher"] = reid.name
+    folder = _folder(out, name, seed, [recipe, data.digest, start[0]])
     settings = config.run.model_copy(update={"out": str(folder)})
     return Planned(name, config.model_copy(update={"run": settings}), folder)
+
+
+def _folder(out: Path, name: str, seed: int, definition: list[Any]) -> Path:
+    text = json.dumps(definition, sort_keys=True)
+    return out / f"{name}-seed{seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def figures_of(planned: Planned, data: Data) -> dict[str, float]:
@@ -184,7 +219,12 @@ def figures_of(planned: Planned, data: Data) -> dict[str, float]:
         return read_figures(planned)
     logger.info("%s, in %s", planned.name, planned.folder)
     begin = time.perf_counter()
-    if isinstance(planned.config, PretrainConfig):
+    if planned.reid is not None:
+        figures = cascade_style(
+            Path(planned.config.run.out) / "weights", planned.reid / "weights", planned.config, data
+        )
+        planned.folder.mkdir(parents=True, exist_ok=True)
+    elif isinstance(planned.config, PretrainConfig):
         figures = reid_style(pretrain(planned.config), planned.config, data)
     else:
         figures = search_style(finetune(planned.config), planned.config, data)
@@ -208,6 +248,36 @@ def search_style(weights: Path, config: FinetuneConfig, data: Data) -> dict[str,
     people = len({query.identity for query in test.queries})
     figures = {name: all_figures[name] for name in ("mAP", "top1", "AP", "recall")}
     return {**figures, "queries": len(test.queries), "people": people, "frames": len(test.scenes)}
+
+
+def cascade_style(weights: Path, reid: Path, config: PretrainConfig | FinetuneConfig, data: Data) -> dict[str, float]:
+    """As :func:`search_style`, the detections embedded as crops by step 1's network; and what both systems cost.
+
+    Args:
+        weights: of step 2, whose detections are taken.
+        reid: of step 1.
+        config: the recipe of step 2.
+        data: the set.
+    """
+    test = read_test(data.folder)
+    searcher = PersonSearcher.from_pretrained(weights, device=config.run.device, dtype=config.run.precision)
+    evaluation = run_evaluation(searcher, test, Plan(two_step=reid), progress=False)
+    cascade = evaluation.two_step
+    if cascade is None:
+        raise RuntimeError("the plan has a cascade, the evaluation has none")
+    figures: dict[str, float] = {}
+    for of, row in (("", cascade.row), ("annotated ", cascade.bound), ("one-step annotated ", TRUTH)):
+        report = evaluation.report_of(row).figures()
+        figures |= {f"{of}{name}": report[name] for name in ("mAP", "top1", "AP", "recall")}
+    people = len({query.identity for query in test.queries})
+    costs = {
+        "one-step parameters": cascade.parameters.one_step,
+        "two-step parameters": cascade.parameters.detection + cascade.parameters.reid,
+        "one-step seconds": cascade.pace.one_step,
+        "two-step seconds": cascade.pace.two_step,
+        "timed": cascade.pace.pictures,
+    }
+    return {**figures, "queries": len(test.queries), "people": people, "frames": len(test.scenes), **costs}
 
 
 def reid_style(weights: Path, config: PretrainConfig, data: Data) -> dict[str, float]:
@@ -237,7 +307,7 @@ def cut_test(folder: Path, height: int, width: int) -> Crops:
     return cut_crops(read_test(folder).scenes, height, width)
 
 
-def heading(name: str, budget: Budget, data: Data, plans: list[Planned]) -> list[str]:
+def heading(name: str, budget: Budget, data: Data, plans: list[Planned], imagenet: str | None) -> list[str]:
     """Return the lines above the tables, which say what was run."""
     scenes = load_dataset(data.train, "train", images=data.folder).scenes
     people = {label for scene in scenes for label in scene.identities.tolist() if label >= 0}
@@ -247,6 +317,8 @@ def heading(name: str, budget: Budget, data: Data, plans: list[Planned]) -> list
         epochs = next(one.config.schedule.epochs for one in plans if RUNS[one.name].step == step)
         shown = " ".join((WHOLE, *budget.both, *changes))
         recipes.append(f"Step `{step}`: {epochs} epochs; recipe `ablation-{step}.toml` with `{shown}`.")
+    if imagenet:
+        recipes.append(f"Step 1, and the rows named so, start from the ImageNet weights of `{Path(imagenet).name}`.")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} thread(s)"
     paragraphs = [
         f"`{data.folder.name}`, `--budget {name}`: {len(budget.seeds)} seed(s) of each run, trained on {len(scenes)} "
@@ -271,6 +343,11 @@ def main(arguments: list[str] | None = None) -> None:
         required=True,
         help="smoke: seconds per row; tiny: about an hour of one core; full: a GPU",
     )
+    parser.add_argument(
+        "--imagenet",
+        metavar="INIT",
+        help="also run the ImageNet rows; their init: imagenet, or a file of weights of the small preset's backbone",
+    )
     parser.add_argument("--finished", action="store_true", help="train nothing; show the tables of what is finished")
     parser.add_argument("--save", type=Path, help="also write the tables to this file")
     options = parser.parse_args(arguments)
@@ -280,15 +357,16 @@ def main(arguments: list[str] | None = None) -> None:
         torch.set_num_threads(budget.threads)
     out = options.out / options.budget
     data = read_data(options.data, budget.places, out)
-    plans = [plan(name, seed, budget, data, out) for seed in budget.seeds for name in RUNS]
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in RUNS}
+    names = [name for name, run in RUNS.items() if options.imagenet or run.init != IMAGENET]
+    plans = [plan(name, seed, budget, data, out, options.imagenet) for seed in budget.seeds for name in names]
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for number, planned in enumerate(plans, 1):
         if not options.finished:
             logger.info("run %d of %d: %s, seed %d", number, len(plans), planned.name, planned.config.run.seed)
             results[planned.name].append(figures_of(planned, data))
         elif (planned.folder / FIGURES).exists():
             results[planned.name].append(read_figures(planned))
-    text = "\n".join([*heading(options.budget, budget, data, plans), *report(results)])
+    text = "\n".join([*heading(options.budget, budget, data, plans, options.imagenet), *report(results)])
     print(f"\n{text}")
     if options.save:
         write_durably(options.save, text.encode())

@@ -46,23 +46,26 @@ def toy(tmp_path: Path) -> Path:
     return folder
 
 
-def planned(ablation: ModuleType, toy: Path, out: Path) -> dict[str, Any]:
+def planned(ablation: ModuleType, toy: Path, out: Path, imagenet: str = "imagenet") -> dict[str, Any]:
     budget = ablation.BUDGETS["smoke"]
     data = ablation.read_data(toy, budget.places, out)
-    return {name: ablation.plan(name, 1, budget, data, out) for name in ablation.RUNS}
+    return {name: ablation.plan(name, 1, budget, data, out, imagenet) for name in ablation.RUNS}
 
 
 def test_rows_name_runs_and_pairs_name_rows(tables: ModuleType) -> None:
     names = list(tables.RUNS)
     for name, run in tables.RUNS.items():
-        if run.init:
-            assert tables.RUNS[run.init].step == "pretrain"
-            assert names.index(run.init) < names.index(name)
+        for needed in (run.init, run.reid):
+            if needed and needed != tables.IMAGENET:
+                detects = run.step == "cascade" and needed == run.init
+                assert tables.RUNS[needed].step == ("finetune" if detects else "pretrain")
+                assert names.index(needed) < names.index(name)
     shown = {row.run for table in tables.TABLES for row in table.rows if row.run}
     assert shown == set(names)
     for table in tables.TABLES:
         rows = {row.run for row in table.rows}
         assert all({before, after} <= rows for before, after in table.pairs)
+        assert set(table.gains) <= set(table.pairs)
 
 
 def test_every_run_is_the_recipe_that_its_row_says(ablation: ModuleType, toy: Path, tmp_path: Path) -> None:
@@ -70,17 +73,40 @@ def test_every_run_is_the_recipe_that_its_row_says(ablation: ModuleType, toy: Pa
     assert len({one.folder for one in plans.values()}) == len(plans)
     for name, one in plans.items():
         assert one.config.data.holdout_places == ()
+        if ablation.RUNS[name].step == "cascade":
+            assert one.config.run.out == str(plans["stl-mrfp"].folder)
+            assert one.reid == plans["pretrain-center"].folder
+            continue
         assert one.config.run.out == str(one.folder)
         if isinstance(one.config, PretrainConfig):
             losses = (one.config.losses.triplet, one.config.losses.center_weight > 0)
             assert losses == {"softmax": (False, False), "triplet": (True, False), "center": (True, True)}[name[9:]]
-            assert one.config.init is None
+            assert one.config.init == "imagenet"
         else:
             assert one.config.model.reid.pooling == ("mrfp" if name.endswith("mrfp") else "roialign")
             start = ablation.RUNS[name].init
-            assert one.config.init == (str(plans[start].folder / "weights") if start else None)
+            assert one.config.init == (
+                str(plans[start].folder / "weights") if start in plans and "imagenet" not in name else start
+            )
+            assert (one.config.identity_loss.kind == "oim") == name.startswith("oim")
+            assert one.config.model.reid.embedding == (256 if name.startswith("oim") else None)
+            assert (one.config.binet_like is not None) == name.startswith("binet")
+            teacher = one.config.dkd_like and one.config.dkd_like.teacher
+            assert teacher == (str(plans["pretrain-center"].folder) if name.startswith("dkd") else None)
     kinds = {name: plans[name].config.identity_loss.kind for name in ("stl", "stl-balanced", "stl-focal")}
     assert kinds == {"stl": "cross_entropy", "stl-balanced": "class_balanced", "stl-focal": "focal"}
+
+
+def test_without_imagenet_weights_step_one_starts_from_random_ones(
+    ablation: ModuleType, toy: Path, tmp_path: Path
+) -> None:
+    budget, out = ablation.BUDGETS["smoke"], tmp_path / "out"
+    data = ablation.read_data(toy, budget.places, out)
+    random = ablation.plan("stl", 1, budget, data, out)
+    started, other = (ablation.plan("stl", 1, budget, data, out, init) for init in ("imagenet", "./resnet18.pth"))
+    assert len({random.folder, started.folder, other.folder}) == 3
+    assert ablation.plan("pretrain-center", 1, budget, data, out).config.init is None
+    assert ablation.plan("imagenet", 1, budget, data, out, "./resnet18.pth").config.init == "./resnet18.pth"
 
 
 def test_other_labels_make_other_runs(ablation: ModuleType, toy: Path, tmp_path: Path) -> None:
@@ -142,10 +168,13 @@ def test_the_report_sets_the_paper_beside_the_mean_and_its_spread(tables: Module
     def runs(*values: float) -> list[dict[str, float]]:
         return [{"mAP": v, "top1": v, "AP": v, "recall": v, "people": 9, "frames": 9} for v in values]
 
-    text = "\n".join(tables.report({"random": runs(0.1, 0.2), "stl": runs(0.6, 0.6), "stl-mrfp": runs(0.2, 0.2)}))
+    results = {"random": runs(0.1, 0.2), "stl": runs(0.6, 0.6), "stl-mrfp": runs(0.2, 0.2), "stl-focal": []}
+    results |= {"oim-random": runs(0.1, 0.1), "oim-stl": runs(0.3, 0.3)}
+    text = "\n".join(tables.report(results))
     assert "| Baseline (Random init) | 15.0 ± 7.1 | 29.3 | 15.0 ± 7.1 | 77.0 |" in text
     assert "| Baseline (ImageNet) | not run | 50.6 | not run | 86.6 |" in text
     assert "| Focal | not finished | 47.7 | not finished | 85.8 |" in text
+    assert "OIM (Random init) → OIM (STL): top-1 +20.0 (chance 0.0, paper +2.5)" in text.split("Agrees")[1]
     assert "(Random init) → Baseline (STL): mAP +45.0 (chance 10.0, paper +27.8)" in text.split("Agrees")[1]
     assert "(STL) → Baseline (STL)+MRFP: mAP -40.0 (chance 0.0, paper +4.5)" in text.split("Agrees")[0]
 
@@ -201,4 +230,4 @@ def test_every_row_runs(ablation: ModuleType, toy: Path, tmp_path: Path, capsys:
     ablation.main([str(toy), str(tmp_path / "out"), "--budget", "smoke"])
     printed = capsys.readouterr().out
     assert "not finished" not in printed
-    assert len(list((tmp_path / "out" / "smoke").glob("*/figures.json"))) == 11
+    assert len(list((tmp_path / "out" / "smoke").glob("*/figures.json"))) == 18
