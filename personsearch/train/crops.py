@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from torch.utils.data import Dataset
 
 from personsearch.datasets import Scene
 from personsearch.errors import DatasetError, PersonSearchError
+from personsearch.pictures.cutting import cut_person
 from personsearch.results import Floats
 from personsearch.train.augment import Image8, change_appearance, erasing_box, jitter_colour
 from personsearch.train.config import CropAugmentConfig
@@ -47,11 +49,12 @@ class Crops:
     """Re-ID crops in memory.
 
     Attributes:
-        pixels: (N, h, w, 3) uint8 RGB.
+        pixels: (N, h + 2 top, w + 2 left, 3) uint8 RGB.
         identities: (N,) int64 labels.
         cameras: (N) camera names; None = unknown.
         names: (N) scene and row of the box, for messages.
         left_out: scenes whose pictures cannot be used.
+        margin: top and left, pixels that the crops show around the box on each side.
     """
 
     pixels: Image8
@@ -59,12 +62,21 @@ class Crops:
     cameras: list[str | None]
     names: list[str]
     left_out: tuple[Unusable, ...] = ()
+    margin: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def boxes(self, rows: NDArray[np.int64]) -> Image8:
+        """Return what is in the boxes (N, h, w, 3) of some crops, without their margin."""
+        top, left = self.margin
+        height, width = self.pixels.shape[1:3]
+        return self.pixels[rows, top : height - top, left : width - left]
 
-def cut_crops(scenes: Sequence[Scene], height: int, width: int, *, may_skip: Collection[str] = ()) -> Crops:
+
+def cut_crops(
+    scenes: Sequence[Scene], height: int, width: int, *, may_skip: Collection[str] = (), context: float = 0.0
+) -> Crops:
     """Cut every labelled person out of the scenes, resized to ``height`` x ``width``.
 
     Args:
@@ -72,11 +84,14 @@ def cut_crops(scenes: Sequence[Scene], height: int, width: int, *, may_skip: Col
         height: of the crops, pixels.
         width: of the crops, pixels.
         may_skip: image_ids of scenes that are left out if their picture cannot be used.
+        context: share of the box that crops show beyond it on each side, at the same scale, so that they are larger
+            than ``height`` x ``width``; beyond the picture its edge pixels are repeated.
 
     Raises:
         DatasetError: no scene has a labelled person, a picture has another size than the annotations say or cannot be
             read, or more than half of the pictures cannot be used.
     """
+    margin = (round(context * height), round(context * width))
     pixels: list[Image8] = []
     identities: list[int] = []
     cameras: list[str | None] = []
@@ -96,16 +111,33 @@ def cut_crops(scenes: Sequence[Scene], height: int, width: int, *, may_skip: Col
                 raise refusal(left_out[-1]) from None
             continue
         for row in labelled.tolist():
-            x1, y1, x2, y2 = scene.boxes[row].tolist()
-            crop = image.resize((width, height), Image.Resampling.BILINEAR, box=(x1, y1, x2, y2))
-            pixels.append(np.asarray(crop))
+            pixels.append(_cut_with_margin(image, scene.boxes[row].tolist(), height, width, margin))
             identities.append(int(scene.identities[row]))
             cameras.append(scene.camera)
             names.append(f"{scene.image_id}#{row}")
     require_most([one.image_id for one in left_out], read)
     if not pixels:
         raise DatasetError("no scene has a labelled person: step 1 needs person_id >= 0 in the annotations")
-    return Crops(np.stack(pixels), np.array(identities, dtype=np.int64), cameras, names, tuple(left_out))
+    return Crops(np.stack(pixels), np.array(identities, dtype=np.int64), cameras, names, tuple(left_out), margin)
+
+
+def _cut_with_margin(
+    picture: Image.Image, box: list[float], height: int, width: int, margin: tuple[int, int]
+) -> Image8:
+    """Cut a box out of a picture at ``height`` x ``width``, and ``margin`` pixels more on each side, at that scale."""
+    top, left = margin
+    if not (top or left):
+        return cut_person(picture, box, height, width)
+    x1, y1, x2, y2 = box
+    across, down = left * (x2 - x1) / width, top * (y2 - y1) / height
+    wide = x1 - across, y1 - down, x2 + across, y2 + down
+    # Whole pixels around it, from the picture or, beyond it, from its edge.
+    x0, y0, x3, y3 = math.floor(wide[0]), math.floor(wide[1]), math.ceil(wide[2]), math.ceil(wide[3])
+    columns = np.arange(x0, x3).clip(0, picture.width - 1)
+    rows = np.arange(y0, y3).clip(0, picture.height - 1)
+    around = Image.fromarray(np.asarray(picture)[rows[:, None], columns])
+    shifted = wide[0] - x0, wide[1] - y0, wide[2] - x0, wide[3] - y0
+    return cut_person(around, shifted, height + 2 * top, width + 2 * left)
 
 
 class CropDataset(Dataset[CropSample]):
@@ -122,7 +154,7 @@ class CropDataset(Dataset[CropSample]):
         """Wrap crops.
 
         Args:
-            crops: to augment.
+            crops: to augment; of those with a margin a window as large as the box is shown, anywhere within.
             classes: label -> class, of all their labels.
             augment: from the recipe.
             mean: RGB 0..1 that the network subtracts; an erased rectangle has this colour, so the network sees zeros.
@@ -138,9 +170,13 @@ class CropDataset(Dataset[CropSample]):
         epoch, position, row = key
         rng = np.random.default_rng([self.seed, epoch, position])
         crop = self.crops.pixels[row]
-        height, width = crop.shape[:2]
+        margin_y, margin_x = self.crops.margin
+        height, width = crop.shape[0] - 2 * margin_y, crop.shape[1] - 2 * margin_x
         if rng.random() < self.augment.flip:
             crop = crop[:, ::-1]
+        if margin_y or margin_x:
+            top, left = rng.integers(0, [2 * margin_y + 1, 2 * margin_x + 1])
+            crop = crop[top : top + height, left : left + width]
         if pad := self.augment.pad:
             crop = np.pad(crop, ((pad, pad), (pad, pad), (0, 0)))
             top, left = rng.integers(0, 2 * pad + 1, size=2)

@@ -76,7 +76,7 @@ def rehearse_pretrain(config: PretrainConfig, *, progress: bool | None = None) -
 def _set_up(config: PretrainConfig, scenes: SplitScenes, world: World) -> TrainingSetup[ReidTask]:
     seed_everything(config.run.seed)
     height, width = config.model.crop_size
-    crops = cut_crops(scenes.training, height, width, may_skip=scenes.may_skip)
+    crops = cut_crops(scenes.training, height, width, may_skip=scenes.may_skip, context=config.augment.context)
     left_out = {one.image_id: one.why for one in crops.left_out}
     used = [row for row, scene in enumerate(scenes.training) if scene.image_id not in left_out]
     training, held_out, weights = [scenes.training[row] for row in used], scenes.held_out, scenes.weights[used]
@@ -172,7 +172,7 @@ def _in_batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 def _embed(task: ReidTask, crops: Crops, rows: NDArray[np.int64], world: World) -> Floats:
     """Return the embeddings (N, D) of some crops, as they are."""
-    images = torch.from_numpy(crops.pixels[rows]).to(world.device)
+    images = torch.from_numpy(crops.boxes(rows)).to(world.device)
     embeddings: Floats = task.embed(images.permute(0, 3, 1, 2).float() / 255).cpu().numpy()
     return embeddings
 

@@ -164,3 +164,32 @@ def test_where_no_validation_counts_the_last_weights_are_the_result(
 
     exported = load_file(weights / "backbone.safetensors")
     assert all(torch.equal(tensor, state["task"][f"network.{key}"]) for key, tensor in exported.items())
+
+
+def test_context_is_for_training_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    annotations = held_out_set(tmp_path / "toy")
+    config = pretrain_config(
+        tmp_path / "run",
+        annotations,
+        data={"holdout_places": ("b",)},
+        augment={"context": 0.25, "pad": 0},
+        sampling="neighbours",
+        schedule={"epochs": 2},
+    )
+    seen: set[tuple[str, tuple[int, ...]]] = set()
+    forward = ReidTask.forward
+    embed = ReidTask.embed
+
+    def watched_forward(self: ReidTask, batch: Any) -> Any:
+        seen.add(("training", tuple(batch.images.shape[2:])))
+        return forward(self, batch)
+
+    def watched_embed(self: ReidTask, images: torch.Tensor) -> torch.Tensor:
+        seen.add(("validation and mining", tuple(images.shape[2:])))
+        return embed(self, images)
+
+    monkeypatch.setattr(ReidTask, "forward", watched_forward)
+    monkeypatch.setattr(ReidTask, "embed", watched_embed)
+    pretrain(config)
+    assert seen == {("training", (64, 32)), ("validation and mining", (64, 32))}
+    assert [figures["reid_queries"] for _, figures in read_status(tmp_path / "run").validations] == [8, 8]
