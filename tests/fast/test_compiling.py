@@ -23,14 +23,30 @@ def test_only_the_fast_path_is_compiled(tiny_config: ModelConfig) -> None:
         PersonSearcher(build(tiny_config), device="cpu", compile=True)
 
 
+@pytest.fixture
+def shorter(tiny_config: ModelConfig) -> ModelConfig:
+    """With a layer behind the neck that makes shorter embeddings."""
+    return tiny_config.model_copy(update={"reid": tiny_config.reid.model_copy(update={"embedding": 24})})
+
+
+def test_the_identification_network_with_an_embedding_layer_can_be_traced_as_one_graph(shorter: ModelConfig) -> None:
+    torch.manual_seed(0)
+    part, maps = FastNetwork(build(shorter)).parts.identification, torch.rand(3, 32, 128)
+    fine = torch.rand(3, 128, 64)
+    with torch.inference_mode():
+        traced = torch.compile(part, backend="eager", fullgraph=True)(maps, fine)
+        assert traced.shape == (3, 24)
+        assert torch.allclose(traced, part(maps, fine), atol=1e-5)
+
+
 @pytest.mark.slow
 def test_compiled_parts_compute_the_same_and_never_in_silence(
-    tiny_config: ModelConfig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    shorter: ModelConfig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several canvases, numbers of images and of people; what was compiled is not compiled again."""
     caplog.set_level(logging.WARNING, logger="personsearch")
     torch.manual_seed(0)
-    network = build(tiny_config)
+    network = build(shorter)
     fast, compiled = FastNetwork(copy.deepcopy(network)), FastNetwork(network)
     compile_parts(compiled.parts)
     monkeypatch.setattr(compiling, "MOST_SHAPES", 3)

@@ -81,17 +81,30 @@ def test_random_scenes_show_the_same_people(
         assert_same(reference(images.float() / 255, score_threshold=0.3), fast(images, score_threshold=0.3))
 
 
-@pytest.mark.parametrize("pooling", ["mrfp", "roialign"])
-@pytest.mark.parametrize("name", ["stl-mrfp-r50", "stl-mrfp-small"])
-def test_given_boxes_are_embedded_the_same_by_both_presets(name: str, pooling: str) -> None:
+def untrained(name: str, **reid: object) -> PersonSearchNetwork:
+    """Return a preset's network with random weights and statistics."""
     torch.manual_seed(0)
     data = preset(name).model_dump()
-    data["reid"] |= {"pooling": pooling}
-    reference = build(ModelConfig.model_validate(data)).eval()
-    for norm in reference.modules():
+    data["reid"] |= reid
+    network = build(ModelConfig.model_validate(data)).eval()
+    for norm in network.modules():
         if isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)):
             nn.init.uniform_(norm.running_mean, -0.1, 0.1)
             nn.init.uniform_(norm.running_var, 0.5, 1.5)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling", "embedding"),
+    [
+        ("stl-mrfp-r50", "mrfp", None),
+        ("stl-mrfp-r50", "roialign", 256),
+        ("stl-mrfp-small", "mrfp", 256),
+        ("stl-mrfp-small", "roialign", None),
+    ],
+)
+def test_given_boxes_are_embedded_the_same_by_both_presets(name: str, pooling: str, embedding: int | None) -> None:
+    reference = untrained(name, pooling=pooling, embedding=embedding)
     images = torch.randint(0, 256, (2, 3, 96, 128), dtype=torch.uint8)
     boxes = [torch.tensor([[10.0, 5, 50, 90], [60, 20, 90, 80]]), torch.zeros(0, 4)]
     with torch.inference_mode():
@@ -99,6 +112,24 @@ def test_given_boxes_are_embedded_the_same_by_both_presets(name: str, pooling: s
         computed = FastNetwork(reference).embed(images, boxes)
     assert [len(rows) for rows in computed] == [2, 0]
     assert (expected[0] * computed[0]).sum(dim=1).min() >= 0.9999
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_an_embedding_layer_stays_in_float32_and_both_networks_agree(dtype: torch.dtype) -> None:
+    reference = untrained("stl-mrfp-small", embedding=64)
+    images = torch.randint(0, 256, (1, 3, 96, 128), dtype=torch.uint8)
+    boxes = [torch.tensor([[10.0, 5, 50, 90], [60, 20, 90, 80]])]
+    with torch.inference_mode():
+        exact = reference.embed(images.float() / 255, boxes)[0]
+        fast = FastNetwork(copy.deepcopy(reference)).set_dtype(dtype)
+        rounded = [fast.embed(images, boxes)[0], reference.set_dtype(dtype).embed(images.to(dtype) / 255, boxes)[0]]
+    layer = fast.parts.identification.identification.embedding
+    assert layer is not None
+    assert {one.dtype for one in layer.parameters()} == {torch.float32}
+    for one in rounded:
+        assert one.dtype == torch.float32
+        assert (exact * one).sum(dim=1).min() >= 0.999
+    assert (rounded[0] * rounded[1]).sum(dim=1).min() >= 0.999
 
 
 def test_float_images_are_taken_too_and_people_and_given_boxes_come_together(fast: FastNetwork) -> None:

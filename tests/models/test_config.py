@@ -1,6 +1,6 @@
 import pytest
 
-from personsearch.config import parse
+from personsearch.config import merge, parse
 from personsearch.errors import ConfigError
 from personsearch.models import ModelConfig, preset, preset_names
 
@@ -39,6 +39,17 @@ def test_what_is_not_set_is_not_written() -> None:
     assert parse(ModelConfig, plain.model_dump(mode="json"), "here").detector.containment is None
 
 
+def test_embeddings_are_as_long_as_conv5_has_channels_unless_a_length_is_set() -> None:
+    plain = preset("stl-mrfp-small")
+    assert plain.feature_size == plain.embedding_size == 512
+    assert "embedding" not in plain.model_dump(mode="json")["reid"]  # so fingerprints are as before it existed
+    shorter = parse(ModelConfig, merge(plain.model_dump(mode="json"), {"reid": {"embedding": 256}}), "here")
+    assert (shorter.feature_size, shorter.embedding_size) == (512, 256)
+    data = shorter.model_dump(mode="json")
+    assert data["reid"]["embedding"] == 256
+    assert parse(ModelConfig, data, "here") == shorter
+
+
 def test_json_round_trip() -> None:
     config = preset("stl-mrfp-r50")
     assert parse(ModelConfig, config.model_dump(mode="json"), "here") == config
@@ -57,6 +68,7 @@ def test_json_round_trip() -> None:
         ({"anchors": {"sizes": [0]}}, "positive"),
         ({"input": {"std": [0.0, 1.0, 1.0]}}, "std must be positive"),
         ({"reid": {"pooling": "max"}}, "mrfp"),
+        ({"reid": {"embedding": 0}}, r"reid\.embedding"),
     ],
 )
 def test_mistakes_are_named(data: dict[str, object], message: str) -> None:

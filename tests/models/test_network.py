@@ -6,7 +6,7 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from personsearch.models import ModelConfig, PersonSearchNetwork, SceneGroup, Target, build
+from personsearch.models import ModelConfig, PersonSearchNetwork, SceneGroup, Target, build, preset
 from personsearch.models.network import jitter_boxes
 
 
@@ -143,6 +143,81 @@ def test_half_precision_keeps_the_neck_in_float32(network: PersonSearchNetwork) 
     with torch.inference_mode():
         [people] = network(torch.rand(1, 3, 96, 160).bfloat16())
     assert people.boxes.dtype == people.scores.dtype == people.embeddings.dtype == torch.float32
+
+
+@pytest.fixture
+def shorter(tiny_config: ModelConfig) -> PersonSearchNetwork:
+    """A network whose embeddings are shorter than its features."""
+    torch.manual_seed(0)
+    reid = tiny_config.reid.model_copy(update={"embedding": 24})
+    return build(tiny_config.model_copy(update={"reid": reid})).eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling", "embedding", "parameters"),
+    [
+        ("stl-mrfp-r50", "roialign", None, 52_653_702),  # the paper's baseline
+        ("stl-mrfp-r50", "roialign", 256, 52_653_702 + 524_544),  # OIM
+        ("stl-mrfp-r50", "mrfp", None, 53_873_286),
+        ("stl-mrfp-small", "roialign", None, 13_007_110),
+        ("stl-mrfp-small", "roialign", 256, 13_007_110 + 131_328),
+        ("stl-mrfp-small", "mrfp", None, 13_532_678),
+    ],
+)
+def test_the_parameters_of_what_is_compared(name: str, pooling: str, embedding: int | None, parameters: int) -> None:
+    reid = preset(name).reid.model_copy(update={"pooling": pooling, "embedding": embedding})
+    with torch.device("meta"):  # counted, not filled
+        network = build(preset(name).model_copy(update={"reid": reid}))
+    assert sum(one.numel() for one in network.parameters()) == parameters
+
+
+def test_an_embedding_is_a_linear_layer_behind_the_neck(shorter: PersonSearchNetwork) -> None:
+    layer, necked = shorter.identification.embedding, []
+    assert layer is not None
+    shorter.identification.bnneck.register_forward_hook(lambda *args: necked.append(args[2]))
+    with torch.inference_mode():
+        [people] = shorter(torch.rand(1, 3, 96, 160))
+        expected = necked[0] @ layer.weight.T + layer.bias
+    assert necked[0].shape[1] == 512
+    assert people.embeddings.shape == (len(people.scores), 24)
+    assert torch.allclose(people.embeddings, expected / expected.norm(dim=1, keepdim=True), atol=1e-5)
+    assert shorter.embed(torch.rand(1, 3, 96, 160), [torch.zeros(0, 4)])[0].shape == (0, 24)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_keeps_the_embedding_in_float32(dtype: torch.dtype, shorter: PersonSearchNetwork) -> None:
+    images, boxes = torch.rand(1, 3, 96, 160), [torch.tensor([[10.0, 10, 40, 80], [60, 10, 90, 80]])]
+    with torch.inference_mode():
+        exact = shorter.embed(images, boxes)[0]
+        shorter.set_dtype(dtype)
+        rounded = shorter.embed(images.to(dtype), boxes)[0]
+    assert {one.dtype for one in shorter.identification.embedding.parameters()} == {torch.float32}  # type: ignore[union-attr]
+    assert rounded.dtype == torch.float32
+    assert (exact * rounded).sum(dim=1).min() > 0.99
+
+
+def test_features_that_train_are_embeddings_and_float32_under_autocast(shorter: PersonSearchNetwork) -> None:
+    [batch], _ = split_batches()
+    with torch.autocast("cpu", torch.bfloat16):
+        out = shorter.train().train_step([batch])
+    assert out.features.shape == (4, 24)
+    assert out.features.dtype == torch.float32
+    out.features.sum().backward()
+    learning = [one for one in shorter.identification.parameters() if one.requires_grad]
+    assert all(one.grad is not None and one.grad.isfinite().all() for one in learning)
+    lone = target([[10, 10, 40, 80]], [3], [False])
+    assert shorter.train_step([SceneGroup(torch.rand(1, 3, 96, 160), [lone])]).features.shape == (0, 24)
+
+
+def test_an_embedding_layer_that_diverged_finds_nobody_and_says_so(
+    shorter: PersonSearchNetwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    with torch.no_grad():
+        shorter.identification.embedding.weight.fill_(float("inf"))  # type: ignore[union-attr]
+    with torch.inference_mode():
+        [people] = shorter(torch.rand(1, 3, 96, 160))
+    assert people.embeddings.shape == (0, 24)
+    assert "gives embeddings that are not finite" in caplog.text
 
 
 @pytest.mark.parametrize("loss", [0.1, 0.4, 0.9])

@@ -1,3 +1,4 @@
+import json
 import shutil
 from importlib.resources import files
 from pathlib import Path
@@ -5,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from personsearch import PersonSearcher, list_weights
+from personsearch.calibration import CALIBRATION_FILE
 from personsearch.errors import ConfigError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.weights import registry
 from personsearch.weights.entries import WeightsEntry, WeightsFile, entry_of
-from personsearch.weights.files import MODEL_FILE
+from personsearch.weights.files import CONFIG_FILE, MODEL_FILE
 from personsearch.weights.names import Folder, Packaged, TensorFile, parse_name
 from personsearch.weights.registry import DEFAULT, load_weights, locate
 
@@ -24,6 +26,15 @@ def test_the_embedded_weights_are_what_the_registry_says(searcher: PersonSearche
         path = Path(str(files("personsearch"))) / entry.package / file.name
         assert path.stat().st_size == file.bytes
     assert searcher.spec == load_weights(DEFAULT).spec
+
+
+def test_the_embedded_weights_have_the_fingerprint_that_galleries_know(searcher: PersonSearcher) -> None:
+    """It changes with the weights alone: a new setting that is not used must not change it."""
+    present = "6f436bc66c18d79f7be37db96ceb17b7599bc5d83180411e67dbbd0992c65cd9"
+    assert searcher.spec.fingerprint == present
+    folder = Path(str(files("personsearch"))) / entry_of(NAME).package
+    assert json.loads((folder / CALIBRATION_FILE).read_text())["weights"] == present
+    assert json.loads((folder / CONFIG_FILE).read_text()) == searcher.config.model_dump(mode="json")
 
 
 def test_the_card_lies_beside_the_weights() -> None:
