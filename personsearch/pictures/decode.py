@@ -62,11 +62,16 @@ class Header(NamedTuple):
 
     Attributes:
         size: width and height of the upright image, pixels.
-        turned: whether its EXIF orientation swaps width and height.
+        orientation: of EXIF, 1 to 8; 1 = its pixels are stored upright, or nothing is said.
     """
 
     size: tuple[int, int]
-    turned: bool
+    orientation: int
+
+    @property
+    def turned(self) -> bool:
+        """Whether the orientation swaps width and height."""
+        return self.orientation >= _LEAST_TURNED
 
 
 def load_image(source: ImageInput, *, channel_order: ChannelOrder = "RGB") -> NDArray[np.uint8]:
@@ -134,8 +139,7 @@ def image_header(path: str | os.PathLike[str]) -> Header:
         ImageError: names the file and what is wrong with it.
     """
     with image_errors(describe(path)), open_image(path, describe(path)) as image:
-        turned = image.format != "PNG" and _is_turned(image)
-        return Header(image.size[::-1] if turned else image.size, turned)
+        return _header_of(image, 1 if image.format == "PNG" else _orientation(image))
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -168,9 +172,9 @@ def load_reduced(
     """
     name = describe(source)
     with image_errors(name), open_image(io.BytesIO(source) if isinstance(source, bytes) else source, name) as image:
-        size, turned = image.size, _is_turned(image)
-        image.draft(mode, least[::-1] if turned else least)
-        return _upright(image, name, mode)[0], Header(size[::-1] if turned else size, turned)
+        header = _header_of(image, _orientation(image))
+        image.draft(mode, least[::-1] if header.turned else least)
+        return _upright(image, name, mode)[0], header
 
 
 def is_url(text: str) -> bool:
@@ -258,7 +262,7 @@ def _from_file(image: Image.Image, name: str, least: LeastSize | None) -> Pictur
     """Decode an image that was opened from a file, and that nobody else holds."""
     size, reduction, turned = image.size, 1, False
     if least is not None and image.format in jpeg.FORMATS:
-        turned = _is_turned(image)
+        turned = _orientation(image) >= _LEAST_TURNED
         reduction = _reduce(image, least(size if turned else size[::-1]), turned=turned)
     pixels, value_range = jpeg.decode_upright(image, reduction), None
     if pixels is None:
@@ -347,8 +351,14 @@ def _add_reader_of(form: str | None, name: str) -> None:
     pillow_heif.register_heif_opener()
 
 
-def _is_turned(image: Image.Image) -> bool:
-    return bool(image.getexif().get(jpeg.ORIENTATION, 1) >= _LEAST_TURNED)
+def _orientation(image: Image.Image) -> int:
+    value = image.getexif().get(jpeg.ORIENTATION, 1)
+    return int(value) if value in range(1, 9) else 1
+
+
+def _header_of(image: Image.Image, orientation: int) -> Header:
+    size = image.size
+    return Header(size[::-1] if orientation >= _LEAST_TURNED else size, orientation)
 
 
 @contextmanager

@@ -18,6 +18,14 @@ def blank(path: Path, width: int = 200, height: int = 100) -> Path:
     return path
 
 
+def turn(path: Path, orientation: int) -> None:
+    """Write an EXIF orientation into a picture; its pixels stay as they are stored."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(path) as picture:
+        picture.save(path, exif=exif)
+
+
 def save(path: Path, key: str, value: Any) -> None:
     from scipy.io import savemat
 

@@ -51,10 +51,25 @@ def quarter_turn() -> Image.Exif:
 def test_headers_give_the_upright_size(tmp_path: Path) -> None:
     for name, exif in (("a.jpg", quarter_turn()), ("b.png", quarter_turn()), ("c.jpg", Image.Exif())):
         Image.new("RGB", (30, 20)).save(tmp_path / name, exif=exif)
-    assert image_header(tmp_path / "a.jpg") == Header((20, 30), turned=True)
+    assert image_header(tmp_path / "a.jpg") == Header((20, 30), orientation=6)
     # A PNG has its EXIF after the pixels, which are not read for this.
-    assert image_header(tmp_path / "b.png") == Header((30, 20), turned=False)
+    assert image_header(tmp_path / "b.png") == Header((30, 20), orientation=1)
     assert image_size(tmp_path / "c.jpg") == (30, 20)
+
+
+@pytest.mark.parametrize(
+    ("value", "seen", "turned"), [(1, 1, False), (3, 3, False), (8, 8, True), (0, 1, False), (9, 1, False)]
+)
+def test_an_orientation_that_exif_does_not_know_turns_nothing(
+    tmp_path: Path, value: int, seen: int, turned: bool
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
+    header = image_header(tmp_path / "a.jpg")
+    assert (header.orientation, header.turned) == (seen, turned)
+    height, width, _ = load_image(tmp_path / "a.jpg").shape
+    assert header.size == (width, height) == ((20, 30) if turned else (30, 20))
 
 
 def test_headers_of_unusable_files_name_them(tmp_path: Path) -> None:
@@ -75,7 +90,7 @@ def test_a_reduced_image_is_upright_and_no_smaller_than_asked(
     Image.linear_gradient("L").resize((640, 480)).convert("RGB").save(path, exif=exif, quality=95)
     least = (upright[0] // 4 - 5, upright[1] // 4 - 5)
     picture, header = load_reduced(path, least)
-    assert header == Header(upright, turned=upright == (480, 640))
+    assert header == Header(upright, orientation=6 if upright == (480, 640) else 1)
     assert picture.size == (upright[0] // 4, upright[1] // 4)  # 1/8 would fall below
     whole = Image.fromarray(load_image(path)).resize(picture.size, Image.Resampling.BOX)
     assert np.abs(np.asarray(picture).astype(int) - np.asarray(whole)).max() < 6
@@ -85,7 +100,7 @@ def test_a_reduced_image_is_upright_and_no_smaller_than_asked(
 def test_a_reduced_png_is_whole_and_turned(picture: Image.Image) -> None:
     reduced, header = load_reduced(encoded(picture, exif=quarter_turn()), (5, 5))
     assert np.array_equal(np.asarray(reduced), load_image(encoded(picture, exif=quarter_turn())))
-    assert header == Header((30, 40), turned=True)
+    assert header == Header((30, 40), orientation=6)
 
 
 def test_a_truncated_image_cannot_be_reduced(picture: Image.Image) -> None:

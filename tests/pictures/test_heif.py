@@ -67,7 +67,7 @@ def test_a_photo_whose_suffix_is_wrong_is_read(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(encoded("HEIF"))
     assert quarters(Image.fromarray(load_image(path))) == [1, 2, 3, 4]
-    assert image_header(path) == Header((64, 48), turned=False)
+    assert image_header(path) == Header((64, 48), orientation=1)
 
 
 def test_a_damaged_photo_is_an_error() -> None:

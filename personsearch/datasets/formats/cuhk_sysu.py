@@ -217,7 +217,7 @@ def _scene(
 ) -> Scene | None:
     ledger.read(len(listed.cells))
     try:
-        size = scene_size(folder / name)
+        size = scene_size(folder / name, boxes_as_stored=True)
     except ProblemError as error:
         ledger.drop(UNUSABLE, len(listed.cells))
         ledger.note(error.problem)

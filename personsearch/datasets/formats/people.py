@@ -91,15 +91,27 @@ def corners_in(xywh: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]
     return corners
 
 
-def scene_size(path: Path) -> tuple[int, int]:
+def scene_size(path: Path, *, boxes_as_stored: bool = False) -> tuple[int, int]:
     """Return width and height of the upright image from its header alone.
 
+    Args:
+        path: of the image.
+        boxes_as_stored: its boxes are of the pixels as stored, whatever EXIF says: so official annotations are read by
+            every other code. As pictures are always turned upright here, one that would be is refused.
+
     Raises:
-        ProblemError: there is no such image, or its header cannot be read.
+        ProblemError: there is no such image, its header cannot be read, or EXIF turns it away from its boxes.
     """
-    from personsearch.pictures.decode import image_size  # loads Pillow, which reading annotations can do without
+    from personsearch.pictures.decode import image_header  # loads Pillow, which reading annotations can do without
 
     try:
-        return image_size(path)
+        header = image_header(path)
     except ImageError as error:
         raise ProblemError(path, str(error).removeprefix(f"{path}: ")) from None
+    if boxes_as_stored and header.orientation != 1:
+        raise ProblemError(
+            path,
+            f"EXIF turns this picture (orientation {header.orientation}), but its boxes are of the pixels as stored; "
+            "take the tag out, which changes no pixel: exiftool -Orientation= FILE",
+        )
+    return header.size

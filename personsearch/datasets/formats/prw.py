@@ -116,7 +116,7 @@ def _scene(
     ids = rows[:, 0]
     labels.update(int(one) for one in ids[np.isfinite(ids) & (ids != _UNLABELLED)])
     try:
-        size = scene_size(folder / name)
+        size = scene_size(folder / name, boxes_as_stored=True)
         match = _CAMERA.match(name)
         if match is None:
             raise ProblemError(file, "the frame's name does not begin with its camera, as in c1s1_000151")

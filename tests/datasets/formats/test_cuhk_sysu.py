@@ -1,14 +1,14 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from personsearch.datasets import Dataset, load_dataset
 from personsearch.errors import DatasetError
-from tests.datasets.layouts import balanced, blank, cells, save, small_box, small_cuhk, struct, write_cuhk
+from tests.datasets.layouts import balanced, blank, cells, save, small_box, small_cuhk, struct, turn, write_cuhk
 from tests.support import SHARED
 
 
@@ -253,3 +253,16 @@ def test_the_real_protocol(raw: Any, official: Path) -> None:
         assert query.box.tolist() == [x, y, x + w, y + h]
     with np.errstate(over="ignore"):
         assert any((box[:2] + box[2:] < box[:2]).any() for box in stored)  # otherwise nothing would overflow here
+
+
+@pytest.mark.parametrize(("split", "name"), [("train", "s2.jpg"), ("test", "s4.jpg")])
+def test_a_picture_that_exif_turns_is_refused_because_its_boxes_are_of_the_pixels_as_stored(
+    tmp_path: Path, split: Literal["train", "test"], name: str
+) -> None:
+    root = small_cuhk(tmp_path / "set")
+    turn(root / "Image" / "SSM" / name, 6)
+    with pytest.raises(DatasetError, match=rf"SSM/{name}: EXIF turns this picture \(orientation 6\), .* as stored"):
+        load_dataset(root, split)
+    dataset = load_dataset(root, split, skip_bad=True)
+    assert name not in [scene.image_id for scene in dataset.scenes]
+    assert balanced(dataset)

@@ -83,3 +83,16 @@ def test_sizes_are_of_the_upright_image_and_problems_name_the_file(tmp_path: Pat
     (tmp_path / "d.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:20])
     with pytest.raises(ProblemError, match=r"d\.jpg: cannot be read as an image"):
         scene_size(tmp_path / "d.jpg")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_of_the_pixels_as_stored_need_a_picture_that_is_not_turned(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "a.jpg"
+    Image.new("L", (30, 20)).save(path, exif=exif)
+    if orientation == 1:
+        assert scene_size(path, boxes_as_stored=True) == (30, 20)
+        return
+    with pytest.raises(ProblemError, match=rf"a\.jpg: EXIF turns this picture \(orientation {orientation}\), but its"):
+        scene_size(path, boxes_as_stored=True)

@@ -9,7 +9,7 @@ import pytest
 
 from personsearch.datasets import Dataset, load_dataset
 from personsearch.errors import DatasetError
-from tests.datasets.layouts import balanced, blank, cells, save, small_prw, write_prw
+from tests.datasets.layouts import balanced, blank, cells, save, small_prw, turn, write_prw
 from tests.support import SHARED
 
 
@@ -279,3 +279,14 @@ def test_lists_of_people_that_hold_no_ids(tmp_path: Path, ids: list[float]) -> N
     save(root / "ID_train.mat", "ID_train", np.array([ids]))
     with pytest.raises(DatasetError, match=r"ID_train\.mat: ID_train must hold ids: whole numbers, 0 or more"):
         load_dataset(root, "train")
+
+
+def test_a_frame_that_exif_turns_is_refused_because_its_boxes_are_of_the_pixels_as_stored(tmp_path: Path) -> None:
+    root = small_prw(tmp_path / "set")
+    for orientation, name in ((1, "c6s1_000002.jpg"), (3, "c1s1_000001.jpg")):
+        turn(root / "frames" / name, orientation)
+    with pytest.raises(DatasetError, match=r"frames/c1s1_000001\.jpg: EXIF turns this picture \(orientation 3\)"):
+        load_dataset(root, "train")
+    dataset = load_dataset(root, "train", skip_bad=True)
+    assert [scene.image_id for scene in dataset.scenes] == ["c6s1_000002.jpg"]
+    assert balanced(dataset)
