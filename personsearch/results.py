@@ -264,6 +264,8 @@ class IndexReport:
         labelled: how many of the scenes that were there already have another camera or time now, as given.
         unverified: how many of them were stored without a digest of their content, so that it was not compared.
         tracks: how many people were followed through videos and stored now, each by a few views.
+        without_row: how many of the scenes looked at now have no row in the list of detections that was given: nobody
+            is in them.
     """
 
     added: int
@@ -276,6 +278,7 @@ class IndexReport:
     labelled: int = 0
     unverified: int = 0
     tracks: int = 0
+    without_row: int = 0
 
     @property
     def complete(self) -> bool:

@@ -24,7 +24,8 @@ from personsearch.fast import FastNetwork
 from personsearch.gallery import Gallery
 from personsearch.gallery.known import Known, known, require_one_kind
 from personsearch.gallery.searching import Combine
-from personsearch.given import BoxSource, Detector, Found
+from personsearch.given import BoxSource, DetectionsFile, Detector, Found
+from personsearch.indexing.box_names import check_box_names
 from personsearch.indexing.scenes import index_sources, log_report
 from personsearch.indexing.tracks import index_tracks
 from personsearch.listing import check_gallery
@@ -552,6 +553,7 @@ class PersonSearcher:
         batch_size: int = 8,
         progress: bool | None = None,
         channel_order: ChannelOrder = "RGB",
+        boxes: Mapping[str, Found] | DetectionsFile | Detector | None = None,
     ) -> IndexReport:
         """Detect everybody in the images and store them in a gallery.
 
@@ -573,13 +575,17 @@ class PersonSearcher:
             tracks: follow everybody through the frames of a video and store only the best few views of each, whose
                 embeddings are means over the frames that they stand for; pictures are indexed as ever. The gallery's
                 ``tracks()`` lists them, and a match says which one it belongs to.
-            replace: index again what is stored under the same name with other content, or stored with ``tracks`` and
-                asked for without, or the other way round.
+            replace: index again what is stored under the same name with other content or other boxes, or stored with
+                ``tracks`` or ``boxes`` and asked for without, or the other way round.
             cameras: image_id -> camera; a video's own id counts for all its frames.
             times: image_id -> seconds; of a video, the time at which it begins.
             batch_size: images of one canvas size that go through the network together.
             progress: None = a bar on a terminal.
             channel_order: of arrays and tensors.
+            boxes: who is in the scenes, in place of our detector: a function of a picture or frame, called in this
+                thread, one picture at a time; a mapping image_id -> boxes, with an empty list where nobody is; or a
+                file of them, from :func:`personsearch.given.read_detections`. See :meth:`detect`. A scene stored so
+                says it in ``extra["boxes"]``.
 
         Returns:
             What was added, what was skipped, what was refused and what was passed over.
@@ -587,8 +593,8 @@ class PersonSearcher:
         Raises:
             GalleryError: ``gallery`` is a file, or a folder of pictures.
             GalleryMismatchError: the gallery holds embeddings of other weights.
-            ImageError: there is nothing to index.
-            ConfigError: ``tracks`` and ``crops`` are both given.
+            ImageError: there is nothing to index, or ``boxes`` are those of other pictures.
+            ConfigError: ``crops`` is given with ``tracks`` or ``boxes``.
 
         Example:
             >>> report = searcher.index("photos/", "my-gallery/", cameras={"0.jpg": "door"})
@@ -596,15 +602,23 @@ class PersonSearcher:
             (2, 0, ())
             >>> searcher.index("photos/", "my-gallery/").skipped
             2
+            >>> found = {"0.jpg": [[10, 10, 30, 70]], "1.jpg": []}  # by somebody else's detector
+            >>> searcher.index("photos/", "other-gallery/", boxes=found).people
+            1
             >>> report = searcher.index("videos/", "my-gallery/", every=5, tracks=True)  # doctest: +SKIP
             >>> report.tracks, report.people  # doctest: +SKIP
             (16, 32)
         """
         if tracks and crops:
             raise ConfigError("people are followed through whole frames: give tracks or crops, not both")
+        if crops and boxes is not None:
+            raise ConfigError("a crop is its person's box: give crops or boxes, not both")
         if not isinstance(gallery, Gallery):
             check_gallery(gallery)
         sources = Sources.of(images, every=every, prefix=prefix, cameras=cameras, times=times)
+        given = None if boxes is None else BoxSource(boxes)
+        if given is not None:
+            check_box_names(given, sources)
         index = index_tracks if tracks else partial(index_sources, crops=crops)
         with self._opened(gallery, "a") as opened:
             report = index(
@@ -615,7 +629,10 @@ class PersonSearcher:
                 batch_size=batch_size,
                 progress=progress,
                 replace=replace,
+                boxes=given,
             )
+        if given is not None:
+            given.classes.log()
         log_report(report)
         return report
 

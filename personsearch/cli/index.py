@@ -30,6 +30,14 @@ def index(
         bool,
         typer.Option("--replace", help="Index again what is stored under the same name otherwise than asked for now."),
     ] = False,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="Who is where: a file of COCO results or a COCO-style set, instead of our detector."),
+    ] = None,
+    boxes_images: Annotated[
+        Path | None,
+        typer.Option(help="Of COCO results whose image_ids are numbers: the annotation file that they are of."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the network together.")] = 8,
     fast_decode: FastDecode = False,
     weights: Weights = None,
@@ -42,6 +50,7 @@ def index(
     folder gives its scenes the paths below it as names; of several folders the names begin with the folder, so that
     equal names stay apart. The exit status is 1 if something was refused or damaged; the output says what.
     """
+    from personsearch.given import read_detections
     from personsearch.listing import check_gallery, check_inputs
     from personsearch.sidecar import read_sidecar
 
@@ -51,10 +60,15 @@ def index(
     # A wrong path is reported before the network is loaded.
     if tracks and crops:
         raise ConfigError("people are followed through whole frames: give --tracks or --crops, not both")
+    if crops and boxes is not None:
+        raise ConfigError("a crop is its person's box: give --crops or --boxes, not both")
+    if boxes_images is not None and boxes is None:
+        raise ConfigError("--boxes-images says which pictures a file of results is of: give that with --boxes")
     check_gallery(gallery)
     source = sources[0] if len(sources) == 1 else sources
     labels = read_sidecar(sidecar) if sidecar else None
     check_inputs(source)
+    given = None if boxes is None else read_detections(boxes, images=boxes_images)
     report = searcher_for(weights, device, fast_decode=fast_decode).index(
         source,
         Path(gallery),
@@ -67,6 +81,7 @@ def index(
         cameras=labels.cameras if labels else None,
         times=labels.times if labels else None,
         progress=False if as_json else None,
+        boxes=given,
     )
     if as_json:
         print_json({**asdict(report), "complete": report.complete, "gallery": gallery})
@@ -89,6 +104,9 @@ def _print_report(report: IndexReport) -> None:
             "personsearch people GALLERY says who is whom",
             soft_wrap=True,
         )
+    if report.without_row:
+        seen = counted(report.without_row, "scene")
+        out.print(f"{seen} without a row in the file of detections: nobody is in them", soft_wrap=True)
     if report.labelled:
         out.print(f"{report.labelled} of those have another camera or time now")
     if report.passed_over:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from personsearch.gallery import Gallery
+from personsearch.given import BOXES, BoxSource
 from personsearch.listing import Entry
 from personsearch.people import TRACKS
 from personsearch.pictures.content import content_digest
@@ -42,7 +44,14 @@ class Comparison:
         return self.differs or image_id not in self.stored
 
 
-def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder, *, tracks: bool = False) -> Comparison:
+def compare_stored(
+    gallery: Gallery,
+    entry: Entry,
+    channel_order: ChannelOrder,
+    *,
+    tracks: bool = False,
+    boxes: BoxSource | None = None,
+) -> Comparison:
     """Compare an input with what is stored under its name.
 
     A video is compared by any one of its frames, as all of them carry the digest of the file, and say whether they were
@@ -53,6 +62,8 @@ def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder, 
         entry: the input.
         channel_order: of arrays and tensors.
         tracks: whether a video is to be stored as tracks; stored frame by frame, it differs, and the other way round.
+        boxes: of the people, if they are given; stored with our detector's it differs, and the other way round, and so
+            it does where other boxes are given now.
 
     Raises:
         ImageError: the input cannot be read.
@@ -66,9 +77,11 @@ def compare_stored(gallery: Gallery, entry: Entry, channel_order: ChannelOrder, 
     known = _known_digest(scene, entry)
     if entry.is_video and bool(scene.extra.get(TRACKS)) != tracks:
         return Comparison(stored, digest, differs=True, message=_message_of_kind(entry, tracks=tracks))
-    if known is None or known == digest:
-        return Comparison(stored, digest, unknown=known is None)
-    return Comparison(stored, digest, differs=True, message=_message(gallery, entry, scene))
+    if known is not None and known != digest:
+        return Comparison(stored, digest, differs=True, message=_message(gallery, entry, scene))
+    if message := _message_of_boxes(gallery, entry, scene, names, boxes):
+        return Comparison(stored, digest, differs=True, message=message)
+    return Comparison(stored, digest, unknown=known is None)
 
 
 def stored_reading(gallery: Gallery, entry: Entry, comparison: Comparison, every: int) -> Reading | None:
@@ -127,6 +140,35 @@ def _message_of_kind(entry: Entry, *, tracks: bool) -> str:
         f"{given}: the gallery holds this video {stored} already; index it {other} as before, or replace what is "
         "stored (--replace)"
     )
+
+
+def _message_of_boxes(
+    gallery: Gallery, entry: Entry, scene: StoredScene, names: Sequence[str], boxes: BoxSource | None
+) -> str:
+    """Say that what is stored has other boxes than those that are given now; "" = it has the same, as far as known.
+
+    What a detector would find is not asked for again.
+    """
+    given = entry.printable if entry.file is None else str(entry.file)
+    what = "video" if entry.is_video else "picture"
+    had = BOXES in scene.extra
+    if had != (boxes is not None):
+        stored, other = ("boxes that were given", "with them") if had else ("our detector's boxes", "without boxes")
+        return (
+            f"{given}: the gallery holds this {what} with {stored} already; index it {other} as before, or replace "
+            "what is stored (--replace)"
+        )
+    if boxes is None or boxes.wants_pixels:
+        return ""
+    for name in names:
+        again = boxes.digest(name)
+        one = gallery.scene(name)
+        if again is not None and one is not None and one.extra.get(BOXES) != again:
+            return (
+                f"{given}: the gallery holds this {what} with other boxes already ({name}); index it with those as "
+                "before, or replace what is stored (--replace)"
+            )
+    return ""
 
 
 def _message(gallery: Gallery, entry: Entry, scene: StoredScene) -> str:

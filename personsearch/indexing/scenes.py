@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from personsearch.batching import read_ahead
 from personsearch.errors import GalleryMismatchError, ImageError, MissingExtraError
 from personsearch.gallery import Gallery
+from personsearch.given import BOXES, BoxSource
 from personsearch.indexing.same_content import compare_stored, digest_of, note_reading, stored_reading
 from personsearch.pictures.decode import ChannelOrder, download, is_url
 from personsearch.pictures.video import Damage, decoding
 from personsearch.progress import Progress
-from personsearch.results import IndexReport
+from personsearch.results import Detections, Floats, IndexReport
 from personsearch.runner import Ready, Runner, Settings
 from personsearch.sources import Reading, Source, Sources
 
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: What makes an input unusable, while the others are indexed.
 UNUSABLE = (ImageError, MissingExtraError, GalleryMismatchError)
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,7 @@ def index_sources(
     progress: bool | None,
     crops: bool = False,
     replace: bool = False,
+    boxes: BoxSource | None = None,
 ) -> IndexReport:
     """Detect everybody in the sources and store them; see ``PersonSearcher.index``.
 
@@ -55,7 +59,8 @@ def index_sources(
         batch_size: images of one canvas size that go through the network together.
         progress: None = a bar on a terminal.
         crops: every picture is one person, so that there is nobody to detect.
-        replace: index again what is stored under the same name with other content.
+        replace: index again what is stored under the same name with other content or other boxes.
+        boxes: of the people, in place of our detector.
     """
     failed: list[tuple[str, str]] = list(sources.listing.unreadable)
     damaged: list[tuple[str, str]] = []
@@ -76,7 +81,7 @@ def index_sources(
                 seen.add(entry.image_id)
                 try:
                     entry.require_name()
-                    comparison = compare_stored(gallery, entry, channel_order)
+                    comparison = compare_stored(gallery, entry, channel_order, boxes=boxes)
                     if comparison.differs:
                         if not replace:
                             raise GalleryMismatchError(comparison.message)
@@ -115,20 +120,21 @@ def index_sources(
 
         def prepare(item: tuple[Source, str | None]) -> Prepared | tuple[Source, Exception]:
             try:
-                return prepared(runner, *item, channel_order=channel_order, crops=crops)
+                return prepared(runner, *item, channel_order=channel_order, crops=crops, boxes=boxes)
             except UNUSABLE as error:
                 return item[0], error
 
-        def readable(scenes: Iterator[tuple[Source, str | None]]) -> Iterator[tuple[Prepared, Ready]]:
-            for item in runner.prepare_ahead(prepare, scenes, batch_size):
+        def readable(scenes: Iterator[tuple[Source, str | None]]) -> Iterator[tuple[None, Prepared]]:
+            for item in runner.prepare_ahead(prepare, scenes, pictures_ahead(batch_size, boxes)):
                 if isinstance(item, Prepared):
-                    yield item, item.ready
+                    yield None, item
                 else:
                     refuse(item[0].image_id, item[1])
 
-        detect = runner.embed_crops_tagged if crops else runner.detect_tagged
         with closing(new_scenes()) as scenes:  # whatever happens, no thread is left behind
-            for item, detections in detect(readable(scenes), settings):
+            for (_, item), detections in detected(
+                runner, readable(scenes), settings, crops=crops, boxes=boxes, refuse=lambda _, *why: refuse(*why)
+            ):
                 source = item.source
                 try:
                     gallery.add(
@@ -155,11 +161,67 @@ def index_sources(
         passed_over=dict(sources.listing.passed_over),
         labelled=labelled,
         unverified=unverified,
+        without_row=0 if boxes is None else boxes.absent,
     )
 
 
+def pictures_ahead(batch_size: int, boxes: BoxSource | None) -> int:
+    """Return for how large a batch pictures are made ready ahead: whole ones, for a detector, one by one."""
+    return 1 if boxes is not None and boxes.wants_pixels else batch_size
+
+
+def detected(
+    runner: Runner,
+    scenes: Iterable[tuple[Key, Prepared]],
+    settings: Settings,
+    *,
+    crops: bool = False,
+    boxes: BoxSource | None = None,
+    refuse: Callable[[Key, str, Exception], None],
+) -> Iterator[tuple[tuple[Key, Prepared], Detections]]:
+    """Yield each scene with its people: detected, at boxes that are given, or the one that a crop shows.
+
+    Args:
+        runner: of the network.
+        scenes: with anything the caller wants back.
+        settings: only ``batch_size`` counts.
+        crops: every picture is one person.
+        boxes: of the people, in place of our detector. It is asked in the caller's thread, in order, and the scene's
+            ``extra`` says that it was.
+        refuse: takes the key, image_id and reason of a scene whose boxes cannot be used.
+    """
+
+    def asked(source: BoxSource) -> Iterator[tuple[tuple[Key, Prepared], Ready, Floats, Floats]]:
+        for key, scene in scenes:
+            ready, image_id = scene.ready, scene.source.image_id
+            try:
+                people = source.people(image_id, image_id, ready.pixels)
+                corners, scores = people.inside(ready.canvas.image_size, image_id)
+            except ImageError as error:
+                refuse(key, image_id, error)
+                continue
+            ready = replace(ready, pixels=None)
+            yield (
+                (key, replace(scene, ready=ready, extra={**scene.extra, BOXES: people.digest})),
+                ready,
+                corners,
+                scores,
+            )
+
+    if boxes is not None:
+        return runner.embed_given_tagged(asked(boxes), settings)
+    detect = runner.embed_crops_tagged if crops else runner.detect_tagged
+    return detect((((key, scene), scene.ready) for key, scene in scenes), settings)
+
+
 def prepared(
-    runner: Runner, source: Source, digest: str | None, *, channel_order: ChannelOrder, crops: bool = False
+    runner: Runner,
+    source: Source,
+    digest: str | None,
+    *,
+    channel_order: ChannelOrder,
+    crops: bool = False,
+    boxes: BoxSource | None = None,
 ) -> Prepared:
     """Decode a new scene; called in threads.
 
@@ -169,7 +231,10 @@ def prepared(
     image = source.image() if callable(source.image) else source.image
     if isinstance(image, str) and is_url(image):
         image = download(image)  # once, so that the digest is of the picture that is looked at
-    ready = runner.ready_crop(image, channel_order) if crops else runner.ready(image, channel_order)
+    if crops:
+        ready = runner.ready_crop(image, channel_order)
+    else:
+        ready = runner.ready(image, channel_order, keep_pixels=boxes is not None and boxes.wants_pixels)
     return Prepared(source, ready, _extra(source, ready, digest or digest_of(image, channel_order)))
 
 
@@ -203,3 +268,5 @@ def log_report(report: IndexReport) -> None:
             "to be the same by their name",
             report.unverified,
         )
+    if report.without_row:
+        logger.info("%d scenes have no row in the file of detections: nobody is in them", report.without_row)

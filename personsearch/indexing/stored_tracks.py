@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from personsearch.errors import GalleryMismatchError
 from personsearch.gallery import Gallery
+from personsearch.given import BoxSource
 from personsearch.indexing.same_content import Comparison, compare_stored
 from personsearch.listing import Entry
 from personsearch.pictures.decode import ChannelOrder
@@ -56,7 +57,14 @@ class ReadSoFar:
 
 
 def begun_of(
-    gallery: Gallery, sources: Sources, entry: Entry, channel_order: ChannelOrder, *, rules: str, replace: bool
+    gallery: Gallery,
+    sources: Sources,
+    entry: Entry,
+    channel_order: ChannelOrder,
+    *,
+    rules: str,
+    replace: bool,
+    boxes: BoxSource | None = None,
 ) -> ReadSoFar:
     """Return how far a video is stored as it is to be stored now; what is stored otherwise is erased, if it may be.
 
@@ -67,13 +75,14 @@ def begun_of(
         channel_order: of arrays and tensors.
         rules: what tracks depend on besides the frames.
         replace: erase what is stored of the video otherwise.
+        boxes: of the people, in place of our detector.
 
     Raises:
         GalleryMismatchError: it is stored otherwise, and is not to be replaced.
         ImageError: the video cannot be read.
         MissingExtraError: PyAV is not installed.
     """
-    comparison = compare_stored(gallery, entry, channel_order, tracks=True)
+    comparison = compare_stored(gallery, entry, channel_order, tracks=True, boxes=boxes)
     fresh = ReadSoFar(comparison.digest or "", sources.every, decoding(), rules)
     noted = gallery.noted(frames_prefix(entry.image_id))
     found = None if noted is None else ReadSoFar.from_bytes(noted)

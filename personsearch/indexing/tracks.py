@@ -15,15 +15,16 @@ from typing import Any
 
 from personsearch.batching import read_ahead
 from personsearch.gallery import Gallery
+from personsearch.given import BoxSource
 from personsearch.indexing.new_tracks import Seen, new_track, scenes_of
-from personsearch.indexing.scenes import UNUSABLE, Prepared, index_sources, prepared
+from personsearch.indexing.scenes import UNUSABLE, Prepared, detected, index_sources, pictures_ahead, prepared
 from personsearch.indexing.stored_tracks import ReadSoFar, begun_of
 from personsearch.listing import Entry
 from personsearch.pictures.decode import ChannelOrder
 from personsearch.pictures.video import Damage, frame_of, frames_prefix
 from personsearch.progress import Progress
 from personsearch.results import Detections, IndexReport
-from personsearch.runner import Ready, Runner, Settings
+from personsearch.runner import Runner, Settings
 from personsearch.sources import Source, Sources
 from personsearch.tracking import RULES, Followed, Follower, Frame, sharpness_of
 
@@ -59,6 +60,7 @@ def index_tracks(
     batch_size: int,
     progress: bool | None,
     replace: bool = False,
+    boxes: BoxSource | None = None,
 ) -> IndexReport:
     """Follow the people of the videos and store their tracks; stills are indexed as ever.
 
@@ -70,6 +72,7 @@ def index_tracks(
         batch_size: images of one canvas size that go through the network together.
         progress: None = a bar on a terminal.
         replace: index again what is stored under the same name with other content or in another way.
+        boxes: of the people, in place of our detector.
     """
     videos = [entry for entry in sources.entries if entry.is_video]
     stills = _only(sources, [entry for entry in sources.entries if not entry.is_video])
@@ -83,6 +86,7 @@ def index_tracks(
         batch_size=batch_size,
         progress=progress if stills.entries else False,  # no bar for nothing
         replace=replace,
+        boxes=boxes,
     )
     counts = _Counts()
     with Progress(total=None, label="index", shown=progress) as bar:
@@ -90,20 +94,22 @@ def index_tracks(
             counts.seen.add(entry.image_id)
             try:
                 entry.require_name()
-                begun = begun_of(gallery, sources, entry, channel_order, rules=_rules(), replace=replace)
+                begun = begun_of(
+                    gallery, sources, entry, channel_order, rules=_rules(boxes), replace=replace, boxes=boxes
+                )
                 _count_stored(gallery, sources, entry, counts)
-                _follow(runner, sources, gallery, entry, begun, counts, bar, channel_order, batch_size)
+                _follow(runner, sources, gallery, entry, begun, counts, bar, channel_order, batch_size, boxes)
             except UNUSABLE as error:
                 counts.failed.append((entry.printable, str(error)))
                 bar.advance()
-    return _with_videos(report, counts)
+    return _with_videos(report, counts, boxes)
 
 
 def _only(sources: Sources, entries: list[Entry]) -> Sources:
     return replace(sources, listing=replace(sources.listing, entries=tuple(entries)))
 
 
-def _with_videos(report: IndexReport, counts: _Counts) -> IndexReport:
+def _with_videos(report: IndexReport, counts: _Counts, boxes: BoxSource | None) -> IndexReport:
     return replace(
         report,
         added=report.added + counts.added,
@@ -114,12 +120,14 @@ def _with_videos(report: IndexReport, counts: _Counts) -> IndexReport:
         unmatched=tuple(name for name in report.unmatched if name not in counts.seen),
         labelled=report.labelled + counts.labelled,
         tracks=counts.tracks,
+        without_row=0 if boxes is None else boxes.absent,
     )
 
 
-def _rules() -> str:
+def _rules(boxes: BoxSource | None) -> str:
     follower = Follower()
-    return f"{RULES}; {follower.max_views} views; {follower.patience} s; {MAX_FRAMES} frames"
+    given = "" if boxes is None else "; boxes given"
+    return f"{RULES}; {follower.max_views} views; {follower.patience} s; {MAX_FRAMES} frames{given}"
 
 
 def _count_stored(gallery: Gallery, sources: Sources, entry: Entry, counts: _Counts) -> None:
@@ -148,6 +156,7 @@ def _follow(
     bar: Progress,
     channel_order: ChannelOrder,
     batch_size: int,
+    boxes: BoxSource | None,
 ) -> None:
     """Read a video on from where it was left, and store the tracks."""
     prefix = frames_prefix(entry.image_id)
@@ -175,16 +184,20 @@ def _follow(
     def prepare(numbered: tuple[int, Source]) -> tuple[int, Prepared] | tuple[int, Source, Exception]:
         number, source = numbered
         try:
-            return number, prepared(runner, source, begun.sha256, channel_order=channel_order)
+            return number, prepared(runner, source, begun.sha256, channel_order=channel_order, boxes=boxes)
         except UNUSABLE as error:
             return number, source, error
 
-    def readable(numbered: Iterator[tuple[int, Source]]) -> Iterator[tuple[tuple[int, Prepared], Ready]]:
-        for item in runner.prepare_ahead(prepare, numbered, batch_size):
+    def refuse(number: int, image_id: str, reason: Exception) -> None:
+        if number >= begun.frames:
+            failed.append((number, image_id, str(reason)))
+
+    def readable(numbered: Iterator[tuple[int, Source]]) -> Iterator[tuple[int, Prepared]]:
+        for item in runner.prepare_ahead(prepare, numbered, pictures_ahead(batch_size, boxes)):
             if len(item) == 2:
-                yield item, item[1].ready
-            elif item[0] >= begun.frames:
-                failed.append((item[0], item[1].image_id, str(item[2])))
+                yield item
+            else:
+                refuse(item[0], item[1].image_id, item[2])
 
     def note(frames: int, **end: Any) -> ReadSoFar:
         known = tuple((name, reason) for number, name, reason in failed if number < frames)
@@ -196,7 +209,9 @@ def _follow(
         counts.seen |= {name for name in {*sources.cameras, *sources.times} if name.startswith(prefix)}
     else:
         with closing(frames()) as numbered:
-            for (number, scene), detections in runner.detect_tagged(readable(numbered), settings):
+            for (number, scene), detections in detected(
+                runner, readable(numbered), settings, boxes=boxes, refuse=refuse
+            ):
                 bar.advance()
                 if number >= begun.frames and piece.take(scene, detections):
                     piece.store(note(number + 1))
