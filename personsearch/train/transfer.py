@@ -34,8 +34,9 @@ TRANSFER = {
     "identification.layer3.": ("identification.layer3.",),
     "identification.layer4.": ("identification.layer4.",),
 }
+EMBEDDING = "identification.embedding."
 #: What a backbone does not bring, and those of its tensors that are not used on purpose.
-FRESH = ("detector.", "identification.bnneck.", "identification.embedding.")
+FRESH = ("detector.", "identification.bnneck.", EMBEDDING)
 LEFT_BEHIND = ("identification.bnneck.",)
 #: Stage of torchvision's and IBN-Net's ResNets -> part of the backbone; their classifier is not used.
 RESNET = {"conv1": "base", "bn1": "base", "layer1": "base", "layer2": "base"} | {
@@ -186,18 +187,22 @@ def _load(network: nn.Module, path: Path, tensors: Mapping[str, Tensor], *, whol
             if target.startswith("pooling.") and not whole and target not in state:
                 continue  # the single-level baseline has no neck
             if target not in state or state[target].shape != tensor.shape:
-                raise WeightsMismatchError(
-                    f"{path}: {key} {tuple(tensor.shape)} does not fit this model; use weights of the same backbone"
-                )
+                remedy = "use weights of the same backbone"
+                if key.startswith(EMBEDDING):
+                    remedy = f"set model.reid.embedding={len(tensor)}, as these weights have it"
+                raise WeightsMismatchError(f"{path}: {key} {tuple(tensor.shape)} does not fit this model; {remedy}")
             state[target] = tensor.to(state[target].dtype)
             loaded.append(target)
     fresh = tuple(key for key in state if key not in set(loaded))
     may_be_fresh = () if whole else FRESH  # nothing starts with an empty tuple of prefixes
     missing = [key for key in fresh if not key.startswith(may_be_fresh) and not key.endswith(COUNTER)]
     if missing:
+        remedy = "Use weights of the same backbone and architecture"
+        if missing[0].startswith(EMBEDDING):
+            remedy = "Leave model.reid.embedding out, as these weights have no such layer, or start from a backbone"
         raise WeightsMismatchError(
             f"{path}: lacks {len(missing)} tensors of this model, among them {missing[0]}; they would stay random. "
-            "Use weights of the same backbone and architecture"
+            f"{remedy}"
         )
     network.load_state_dict(state)
     return TransferReport(str(path), tuple(loaded), fresh)

@@ -56,6 +56,42 @@ def test_training_can_start_from_whole_weights(tiny_config: ModelConfig, tmp_pat
     assert report.fresh == ()
 
 
+def with_embedding(config: ModelConfig, length: int) -> ModelConfig:
+    return config.model_copy(update={"reid": config.reid.model_copy(update={"embedding": length})})
+
+
+def test_a_backbone_starts_a_network_whose_embedding_layer_stays_as_built(
+    backbone: Path, tiny_config: ModelConfig
+) -> None:
+    network = build(with_embedding(tiny_config, 24))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    report = transfer(network, backbone)
+    layer = ["identification.embedding.weight", "identification.embedding.bias"]
+    assert set(layer) <= set(report.fresh)
+    assert all(torch.equal(network.state_dict()[key], before[key]) for key in layer)
+    assert "identification.embedding.weight" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "message"),
+    [
+        (24, None, r"embedding\.\w+ \(24.*\) does not fit this model; set model\.reid\.embedding=24"),
+        (24, 32, r"embedding\.\w+ \(24.*\) does not fit this model; set model\.reid\.embedding=24"),
+        (None, 32, r"lacks 2 tensors .*embedding\.weight; they would stay random\. Leave model\.reid\.embedding out"),
+    ],
+)
+def test_whole_weights_with_another_embedding_layer_are_refused(
+    there: int | None, here: int | None, message: str, tiny_config: ModelConfig, tmp_path: Path
+) -> None:
+    source, target = (
+        tiny_config if length is None else with_embedding(tiny_config, length) for length in (there, here)
+    )
+    folder = save_folder(tmp_path / "whole", source, build(source).state_dict())
+    with pytest.raises(WeightsMismatchError, match=message):
+        transfer(build(target), folder)
+    assert transfer(build(source), folder).fresh == ()
+
+
 def test_another_backbone_is_refused(backbone: Path) -> None:
     other = ModelConfig.model_validate({"backbone": "resnet50_ibn_a"})
     with pytest.raises(WeightsMismatchError, match="does not fit this model"):

@@ -46,6 +46,19 @@ def test_round_trip(folder: Path, tiny_config: ModelConfig) -> None:
     assert sorted(file.name for file in folder.iterdir()) == [CONFIG_FILE, MODEL_FILE]
 
 
+def test_an_embedding_layer_is_stored_with_its_length(folder: Path, tiny_config: ModelConfig, tmp_path: Path) -> None:
+    config = tiny_config.model_copy(update={"reid": tiny_config.reid.model_copy(update={"embedding": 24})})
+    other = save_folder(tmp_path / "other", config, build(config).state_dict())
+    network, digest = load_network(other)
+    assert network.config.embedding_size == 24
+    assert json.loads((other / CONFIG_FILE).read_text())["reid"]["embedding"] == 24
+    assert "embedding" not in json.loads((folder / CONFIG_FILE).read_text())["reid"]
+    assert digest != load_network(folder)[1]
+    shutil.copy(folder / MODEL_FILE, other / MODEL_FILE)
+    with pytest.raises(WeightsMismatchError, match=r"missing identification\.embedding\.weight"):
+        load_network(other)
+
+
 def test_fingerprint_follows_tensors_and_preprocessing_but_not_the_name(tiny_config: ModelConfig) -> None:
     state = build(tiny_config).state_dict()
     digest = fingerprint(tiny_config, state)
