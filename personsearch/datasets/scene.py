@@ -24,7 +24,8 @@ class Scene:
         height: pixels.
         camera: the camera that took it, if known.
         time: seconds on the set's clock, if known.
-        place: the site that several cameras watch, if known; training holds out whole places.
+        place: the site that several cameras watch, if known; training holds out whole places. In PRW, which has one
+            site, ten minutes of it.
         boxes: (N, 4) float32 xyxy, pixels of the image.
         identities: (N,) int64, -1 = a person without a label.
         ignore: (N,) bool; an ignored box is neither a person to be found nor a false detection.

@@ -3,6 +3,9 @@
 Both splits share one numbering of identities: first the people of ``ID_train.mat`` in order of their ids (0..482 in the
 official set), then those of ``ID_test.mat``. The test frames show people of the training split, too; no query asks for
 them, so they are known distractors.
+
+All cameras watch one campus, so a place, which training can hold out, is ten minutes of it: ``s1m00`` are minutes 0 to
+9 of the first sequence, whose cameras started together.
 """
 
 from __future__ import annotations
@@ -33,6 +36,10 @@ _BOX_KEYS = ("box_new", "anno_file", "anno_previous")
 #: PRW's id of people without a label.
 _UNLABELLED = -2
 _CAMERA = re.compile(r"c(\d+)")
+#: Camera, sequence and frame number, as in c1s1_000151.
+_FRAME = re.compile(r"c\d+s(\d+)_(\d+)")
+_FRAMES_PER_MINUTE = 25 * 60
+_MINUTES = 10
 
 
 def load_prw(source: Path, split: str, options: ReadOptions) -> Dataset:
@@ -144,11 +151,19 @@ def _scene(
         height=size[1],
         camera=match.group(0),
         time=None,
-        place=None,
+        place=_place(name),
         boxes=boxes,
         identities=identities,
         ignore=ignore,
     )
+
+
+def _place(name: str) -> str | None:
+    """Return the sequence and the ten minutes of a frame: ``s1m20`` from 20:00 to 29:59 of sequence 1."""
+    match = _FRAME.match(name)
+    if match is None:
+        return None
+    return f"s{match[1]}m{int(match[2]) // (_MINUTES * _FRAMES_PER_MINUTE) * _MINUTES:02d}"
 
 
 def _rows(file: Path) -> NDArray[np.float64]:

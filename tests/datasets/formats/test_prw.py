@@ -9,6 +9,7 @@ import pytest
 
 from personsearch.datasets import Dataset, load_dataset
 from personsearch.errors import DatasetError
+from personsearch.train.finetune import validation_queries
 from tests.datasets.layouts import balanced, blank, cells, save, small_prw, turn, write_prw
 from tests.support import SHARED
 
@@ -233,6 +234,20 @@ def test_the_official_training_split_at_full_size(full: Path) -> None:
     after = Counter(labels.tolist())
     assert sum((before - after).values()) - before[-1] == 10
     assert {(scene.width, scene.height) for scene in dataset.scenes if scene.camera == "c6"} == {(720, 576)}
+    # What docs/training.md says of holding out ten minutes, and of holding out sequence 2.
+    assert _held_out(dataset, "s1m00") == (690, 426, 77, 57, 198)
+    assert _held_out(dataset, "s2") == (579, 481, 207, 2, 4)
+
+
+def _held_out(dataset: Dataset, places: str) -> tuple[int, ...]:
+    """Scenes held out; people left to learn from; people held out, those of them who are queried for, and queries."""
+    held = [scene for scene in dataset.scenes if str(scene.place).startswith(places)]
+    known, shown = (
+        {int(label) for scene in part for label in scene.identities if label >= 0}
+        for part in ([scene for scene in dataset.scenes if scene not in held], held)
+    )
+    queries = validation_queries(held, known)
+    return len(held), len(known), len(shown), len({query.identity for query in queries}), len(queries)
 
 
 @needs_prw
@@ -251,6 +266,19 @@ def test_the_official_test_split_at_full_size(full: Path) -> None:
     cameras = Counter(query.identity for query in dataset.queries)
     assert Counter(cameras.values()) == {5: 244, 6: 46, 4: 97, 3: 47, 2: 16}
     assert balanced(dataset)
+
+
+def test_a_place_is_ten_minutes_of_a_sequence(tmp_path: Path) -> None:
+    places = {
+        "c1s1_000000": "s1m00",
+        "c6s1_014999": "s1m00",  # 25 frames a second: 9:59.96
+        "c3s1_015000": "s1m10",
+        "c2s4_150001": "s4m100",
+        "c2_150001": None,
+    }
+    root = write_prw(tmp_path / "set", {name: [[1, 5, 5, 20, 40]] for name in places}, {}, [1], [2], [])
+    scenes = load_dataset(root, "train").scenes
+    assert {scene.image_id.removesuffix(".jpg"): scene.place for scene in scenes} == places
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
