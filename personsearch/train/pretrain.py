@@ -93,6 +93,7 @@ def _set_up(config: PretrainConfig, scenes: SplitScenes, world: World) -> Traini
     task = ReidTask(config.model, len(classes), config.losses, teacher=teacher)
     start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)
+    _say_where_the_hardest_are_found(config, world)
     plan, mining = _plan(crops, crop_weights, config, world)
     loader = EpochLoader(
         CropDataset(crops, classes, config.augment, config.model.input.mean, config.run.seed),
@@ -120,6 +121,18 @@ def _set_up(config: PretrainConfig, scenes: SplitScenes, world: World) -> Traini
     return TrainingSetup(
         task, task.optimizers(config.optimizer), loader, data, len(scenes.training), validation, mining, left_out
     )
+
+
+def _say_where_the_hardest_are_found(config: PretrainConfig, world: World) -> None:
+    shares = world.size * config.steps.accumulate
+    if config.losses.triplet and shares > 1:
+        logger.warning(
+            "batches are cut into %d parts (processes x steps.accumulate), and the triplet loss finds its hardest "
+            "people among the %d of a part, not all %d: the result is not that of the whole batch, for which one GPU has room",
+            shares,
+            config.num_identities // shares,
+            config.num_identities,
+        )
 
 
 def _plan(
