@@ -128,7 +128,8 @@ def _say_where_the_hardest_are_found(config: PretrainConfig, world: World) -> No
     if config.losses.triplet and shares > 1:
         logger.warning(
             "batches are cut into %d parts (processes x steps.accumulate), and the triplet loss finds its hardest "
-            "people among the %d of a part, not all %d: the result is not that of the whole batch, for which one GPU has room",
+            "people among the %d of a part, not all %d: the result is not that of whole batches, for which one GPU has "
+            "room",
             shares,
             config.num_identities // shares,
             config.num_identities,
