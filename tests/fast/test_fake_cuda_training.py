@@ -14,6 +14,7 @@ from personsearch.train.config import IdentityLossConfig, ReidLossConfig
 from personsearch.train.crops import CropBatch
 from personsearch.train.distill import DistillConfig, Teacher
 from personsearch.train.distributed import World
+from personsearch.train.oim import InstanceMemory
 from personsearch.train.scenes import SceneBatch
 from personsearch.train.stepping import Stepper
 from personsearch.train.tasks import ReidTask, SearchTask
@@ -132,6 +133,37 @@ def test_finetuning_on_two_canvases_with_a_teacher_frozen_norms_and_scaled_gradi
             steps=EVERYTHING,
         )
         require_on_device(stepper, stepper.step([scenes(model, upright=1)], 0, 0.1), SEARCH | {"distill"})
+
+
+def test_finetuning_with_oim_on_shorter_embeddings_and_averaged_weights() -> None:
+    model = preset(SMALL)
+    model = model.model_copy(update={"reid": model.reid.model_copy(update={"pooling": "roialign", "embedding": 256})})
+    with fake_cuda() as device:
+        stepper = step_two(model, loss=IdentityLossConfig(kind="oim", queue=9), freeze_bn=True, steps=EVERYTHING)
+        require_on_device(stepper, stepper.step([scenes(model), scenes(model, upright=1)], 0, 0.1), SEARCH)
+    [line] = {one.line for one in device.waits if "oim.py" in one.line}
+    assert line.endswith("in remember")  # where the identities are read, and nowhere else
+
+
+def test_remembering_people_waits_for_nobody_of_them() -> None:
+    """Only once, to be told who they are; here the host knows that already."""
+    people = torch.tensor([1, -1, 0, -1, -1, 1])
+    with fake_cuda() as device:
+        memory = InstanceMemory(2, 8, scalar=30.0, momentum=0.5, queue=2).to(CUDA.device)
+        features = torch.rand(6, 8, device=CUDA.device)
+        with device.without_waiting("taking people in"):
+            memory.remember(features, people)
+        assert {one.device.type for one in memory.buffers()} == {"cuda"}
+
+
+def test_a_memory_that_stays_behind_is_found() -> None:
+    model = preset(SMALL)
+    with fake_cuda():
+        stepper = step_two(model, loss=IdentityLossConfig(kind="oim", queue=9))
+        assert stepper.task.memory is not None
+        stepper.task.memory.queue = torch.zeros(9, model.embedding_size)
+        with pytest.raises(WrongDevice, match=r"personsearch/train/oim\.py:\d+ in forward"):
+            stepper.step([scenes(model)], 0, 0.1)
 
 
 def test_weights_of_classes_that_stay_behind_are_found() -> None:

@@ -15,6 +15,7 @@ from personsearch.train.checkpoint import load_checkpoint, save_checkpoint
 from personsearch.train.config import ReidLossConfig
 from personsearch.train.crops import CropBatch
 from personsearch.train.distributed import World
+from personsearch.train.oim import InstanceMemory
 from personsearch.train.scenes import SceneBatch
 from personsearch.train.stepping import Stepper
 from personsearch.train.tasks import ReidTask, SearchTask
@@ -100,6 +101,22 @@ def test_a_step_of_pretraining_never_waits_for_the_gpu(precision: str, tiny_conf
     batch = crops().pin_memory() if device.type == "cuda" else crops()
     with without_waiting(device):
         stepper.step([batch], 1, RATE)
+
+
+@pytest.mark.gpu
+def test_a_memory_on_the_gpu_is_the_cpus_and_waits_for_nobody() -> None:
+    device, generator = gpu(), torch.Generator().manual_seed(3)
+    features, identities = torch.randn(60, 256, generator=generator), torch.arange(60) % 7 - 2
+    here = InstanceMemory(5, 256, scalar=30.0, momentum=0.5, queue=9)
+    there = InstanceMemory(5, 256, scalar=30.0, momentum=0.5, queue=9).to(device)
+    here.remember(features, identities)
+    features_there = features.to(device)
+    with without_waiting(device):
+        there.remember(features_there, identities)
+    for name, ours in here.state_dict().items():
+        assert torch.allclose(there.state_dict()[name].cpu(), ours, atol=1e-5), name
+    with exact():
+        assert torch.allclose(there(features_there).cpu(), here(features), atol=1e-3)
 
 
 @pytest.mark.gpu
