@@ -16,11 +16,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from personsearch import PersonSearcher
+from personsearch import Gallery, PersonSearcher
 from personsearch.models import ModelConfig, SceneGroup, Target, build
 from personsearch.train import finetune
 from personsearch.train.checkpoint import LAST, load_checkpoint
 from personsearch.train.config import IdentityLossConfig, OptimizerConfig
+from personsearch.train.distill import DistillConfig, Teacher
 from personsearch.train.distributed import World
 from personsearch.train.oim import InstanceMemory
 from personsearch.train.scenes import SceneBatch
@@ -269,15 +270,56 @@ def test_a_run_learns_its_weights_hold_no_memory_and_find_people(tmp_path: Path)
         "identification.embedding.bias",
     }
     assert not any(word in key for key in keys for word in ("memory", "table", "queue", "pointer", "classifier"))
-    found = [
-        PersonSearcher.from_pretrained(folder, device="cpu", fast=fast).detect(toy_scene([(0, 10, 10), (1, 60, 10)]))
-        for fast in (True, False)
-    ]
+    picture = toy_scene([(0, 10, 10), (1, 60, 10)])
+    plain, fast = (PersonSearcher.from_pretrained(folder, device="cpu", fast=fast) for fast in (False, True))
+    found = [searcher.detect(picture) for searcher in (plain, fast)]
     assert len(found[0].boxes) > 0
     for one in found:
         assert one.embeddings.shape == (len(found[0].boxes), EMBEDDING)
         assert np.linalg.norm(one.embeddings, axis=1) == pytest.approx(1, abs=1e-5)
     assert (found[0].embeddings * found[1].embeddings).sum(axis=1).min() > 0.9999
+    with Gallery.open(tmp_path / "gallery", fast.spec) as gallery:
+        fast.index({"a": picture}, gallery, progress=False)
+        assert gallery.embedding_size == fast.spec.embedding_size == EMBEDDING
+        [best] = fast.search(gallery, picture, found[1].boxes[0].tolist(), k=1)
+    assert best.similarity == pytest.approx(1, abs=1e-3)
+    again = PersonSearcher.from_pretrained(plain.save_pretrained(tmp_path / "copy"), device="cpu")
+    assert again.spec.fingerprint == plain.spec.fingerprint == fast.spec.fingerprint
+
+
+def with_embedding(config: ModelConfig) -> ModelConfig:
+    return config.model_copy(update={"reid": config.reid.model_copy(update={"embedding": EMBEDDING})})
+
+
+@pytest.mark.parametrize("kind", ["cross_entropy", "class_balanced", "focal", "oim"])
+def test_every_identity_loss_trains_shorter_embeddings(kind: Any, tiny_config: ModelConfig) -> None:
+    torch.manual_seed(0)
+    task = SearchTask(with_embedding(tiny_config), torch.tensor([1, 2, 3, 4]), IdentityLossConfig(kind=kind)).train()
+    if task.memory is not None:  # a fresh one finds everybody equally similar, and so teaches nothing
+        task.memory.remember(torch.randn(4, EMBEDDING), torch.arange(4))
+    losses, figures = task(scene(2, 0, -1))
+    assert set(figures) == {"accuracy"}
+    losses["identity"].backward()
+    layer = task.network.identification.embedding
+    assert layer is not None
+    gradients = [one.grad for one in (layer.weight, layer.bias, task.network.base.conv1.weight)]
+    assert all(one is not None and bool(one.isfinite().all()) and bool(one.any()) for one in gradients)
+
+
+@pytest.mark.parametrize(("student", "teacher"), [(True, False), (False, True), (True, True)])
+def test_a_teacher_and_its_student_may_have_an_embedding_layer(
+    student: bool, teacher: bool, tiny_config: ModelConfig
+) -> None:
+    torch.manual_seed(0)
+    learns, teaches = (with_embedding(tiny_config) if layer else tiny_config for layer in (student, teacher))
+    own = Teacher(build(teaches), teaches, DistillConfig(teacher="given"))
+    task = SearchTask(learns, torch.ones(4, dtype=torch.int64), IdentityLossConfig(kind="oim"), teacher=own).train()
+    losses, _ = task(scene(2, 0, -1))
+    losses["distill"].backward()
+    assert float(losses["distill"].detach()) > 0
+    task.after_step(ALONE)
+    assert task.memory is not None
+    assert task.memory.table.shape == (4, learns.embedding_size)
 
 
 def tensors_of(state: dict[str, Any]) -> dict[str, Tensor]:
