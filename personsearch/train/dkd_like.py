@@ -8,7 +8,7 @@ no part of the task, so no checkpoint and no weights hold it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from personsearch.config import StrictModel, parse
 from personsearch.errors import TrainingError
 from personsearch.models import ModelConfig, ReidNetwork, SceneGroup
+from personsearch.plain import counted
 from personsearch.train.binet_like import crops_of_people
 from personsearch.train.checkpoint import BEST, LAST, load_checkpoint, part_of
 from personsearch.train.watch import RECIPE, WEIGHTS, read_recipe
@@ -153,15 +154,15 @@ class ReidTeacher:
 
 
 def load_reid_teacher(
-    settings: DkdLikeConfig | None, student: ModelConfig, people: Sequence[str] | None
+    settings: DkdLikeConfig | None, student: ModelConfig, people: Mapping[str, str] | None
 ) -> ReidTeacher | None:
     """Load the teacher that a recipe names: the result of a run of step 1, with its classifier.
 
     Args:
         settings: from the recipe; None = no teacher.
         student: configuration of the network that learns.
-        people: names of its identities, in the order of their classes, as its ``DataRecord`` has them; None = whoever
-            they are, for estimates.
+        people: its identities in the order of their classes, as its ``DataRecord`` has them: name -> digest of where it
+            is seen; None = whoever they are, for estimates.
 
     Raises:
         TrainingError: no run of step 1 is there, it has no checkpoint yet or a damaged one, its people or the length of
@@ -216,21 +217,27 @@ def _run_of_step_one(name: str, where: str) -> Path:
     return folder
 
 
-def _require_same_people(state: dict[str, Any], people: Sequence[str], where: str) -> None:
-    """Refuse a teacher whose classes are not the student's."""
+def _require_same_people(state: dict[str, Any], people: Mapping[str, str], where: str) -> None:
+    """Refuse a teacher whose classes are not the student's; warn where only the names are the same."""
     remedy = "run step 1 on the same annotations and held-out places (data), and name that run"
     if "data" not in state:
         raise TrainingError(f"{where}: is of a version that did not record whom it was trained on; {remedy}")
-    theirs = list(state["data"]["people"])
-    if theirs == list(people):
+    theirs: dict[str, str] = state["data"]["people"]
+    if list(theirs) == list(people):
+        others = [name for name in people if people[name] != theirs[name]]
+        if others:
+            count = counted(len(others), "person was", "people were")
+            logger.warning("%s: %s annotated otherwise when it was trained; are they the same people?", where, count)
         return
     only = {
-        "the teacher does not know": [one for one in people if one not in state["data"]["people"]],
-        "only the teacher knows": [one for one in theirs if one not in set(people)],
+        "the teacher does not know": [one for one in people if one not in theirs],
+        "only the teacher knows": [one for one in theirs if one not in people],
     }
     parts = []
     for what, names in only.items():
         if names:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             parts.append(f"{what} {', '.join(names[:_NAMED])}{more}")
+    if state.get("left_out"):
+        parts.append(f"step 1 left out {counted(len(state['left_out']), 'picture')} that could not be used")
     raise TrainingError(f"{where}: {'; '.join(parts) or 'knows the same people in another order'}; {remedy}")

@@ -108,7 +108,7 @@ def _set_up(config: FinetuneConfig, scenes: SplitScenes, world: World) -> Traini
         teacher=load_teacher(config.distill, step_of_stl=config.step_of_stl),
         box_jitter=config.box_jitter,
         binet_like=config.binet_like,
-        reid_teacher=load_reid_teacher(config.dkd_like, config.model, list(data.people)),
+        reid_teacher=load_reid_teacher(config.dkd_like, config.model, data.people),
     )
     start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from personsearch import PersonSearcher
 from personsearch.durable import sha256_of
 from personsearch.errors import TrainingError
-from personsearch.models import ModelConfig, ReidNetwork, SceneGroup, Target
-from personsearch.train import finetune, pretrain
+from personsearch.models import ModelConfig, ReidNetwork, SceneGroup, Target, preset
+from personsearch.train import finetune, pretrain, rehearse_finetune
 from personsearch.train.binet_like import BinetLikeConfig
 from personsearch.train.checkpoint import load_checkpoint, part_of, save_checkpoint
 from personsearch.train.config import IdentityLossConfig
@@ -23,16 +24,21 @@ from personsearch.train.dkd_like import (
     probability_loss,
     triplet_loss,
 )
+from personsearch.train.estimate import SetSize, estimate_finetune
 from personsearch.train.scenes import SceneBatch
+from personsearch.train.stepping import Stepper
 from personsearch.train.tasks import SearchTask
 from personsearch.weights.files import read_config, read_tensors
+from tests.fast.fake_cuda import fake_cuda
+from tests.fast.test_fake_cuda_training import SEARCH, require_on_device, scaling, scenes, step_two  # noqa: F401
 from tests.support import TINY, toy_set
 from tests.train.runs import KilledError, finetune_config, kill_after, metrics, pretrain_config
+from tests.train.test_distributed import torchrun
 
 NAMES = {"dkd_like_probability", "dkd_like_pairs", "dkd_like_triplets"}
 COUNTS = torch.ones(4, dtype=torch.int64)
 BOXES = torch.tensor([[10.0, 10, 40, 80], [60, 10, 90, 80], [100, 5, 120, 60]])
-PEOPLE = ["0", "1", "2", "3"]
+PEOPLE = dict.fromkeys(["0", "1", "2", "3"], "digest")
 #: Larger crops than the student's.
 LARGER = ModelConfig.model_validate({**TINY, "backbone": "resnet18", "reid": {"roi_size": (12, 6)}})
 
@@ -171,8 +177,8 @@ def test_who_counts_where(tiny_config: ModelConfig) -> None:
     task = SearchTask(tiny_config, COUNTS, reid_teacher=teacher_of(tiny_config)).train()
     assert set(losses_of(task, batch([0, -1]))) >= {*NAMES, "identity"}
     assert float(losses_of(task, batch([0, -1]))["dkd_like_triplets"].detach()) == 0
-    for scenes in (batch([-1, -1]), batch([0]), batch([]), batch([0, -2])):
-        assert not {*NAMES, "identity"} & set(losses_of(task, scenes))
+    for nobody in (batch([-1, -1]), batch([0]), batch([]), batch([0, -2])):
+        assert not {*NAMES, "identity"} & set(losses_of(task, nobody))
     assert set(losses_of(task, SceneBatch([], []))) == {"none"}
     shorter = teacher_of(tiny_config, triplets=0.0)
     task = SearchTask(tiny_config, COUNTS, reid_teacher=shorter, binet_like=BinetLikeConfig()).train()
@@ -278,7 +284,7 @@ def test_the_teacher_knows_the_students_people(
 
     def refused(people: list[str], message: str) -> None:
         with pytest.raises(TrainingError, match=message):
-            load_reid_teacher(settings(run), tiny_config, people)
+            load_reid_teacher(settings(run), tiny_config, dict.fromkeys(people, "digest"))
 
     refused(["0", "1", "2", "3", "9"], r"the teacher does not know 9; run step 1 on the same annotations")
     refused(["0", "1"], "only the teacher knows 2, 3; run step 1")
@@ -290,8 +296,15 @@ def test_the_teacher_knows_the_students_people(
     with pytest.raises(TrainingError, match="the teacher does not know 4, 5; run step 1"):
         finetune(finetune_config(tmp_path / "run", more, dkd_like={"teacher": str(run)}))
     assert not (tmp_path / "run").exists()
+    assert "annotated otherwise" not in caplog.text
+    state = load_checkpoint(run / "last.pt")
+    moved = state["data"]["people"] | {"2": "elsewhere"}
+    load_reid_teacher(settings(run), tiny_config, moved)
+    assert "1 person was annotated otherwise when it was trained; are they the same people?" in caplog.text
     old = shutil.copytree(run, tmp_path / "old")
-    state = load_checkpoint(old / "last.pt")
+    save_checkpoint(old / "last.pt", {**state, "left_out": {"a.jpg": "is damaged"}})
+    with pytest.raises(TrainingError, match="does not know 9; step 1 left out 1 picture that could not be used; run"):
+        load_reid_teacher(settings(old), tiny_config, {**PEOPLE, "9": "digest"})
     del state["data"]
     save_checkpoint(old / "last.pt", state)
     with pytest.raises(TrainingError, match="did not record whom it was trained on; run step 1"):
@@ -317,3 +330,73 @@ def test_a_memory_has_no_predictions_to_compare(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"dkd_like": {"teacher": "./run"}, "identity_loss": IdentityLossConfig(kind="oim")}
     with pytest.raises(ValueError, match=r"dkd_like compares identity predictions .*; remove one of them"):
         finetune_config(tmp_path / "run", tmp_path / "x", **changes)
+
+
+def test_a_rehearsal_and_an_estimate_take_both_branches_along(
+    first_step: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotations, run = first_step
+    tables: dict[str, Any] = {"dkd_like": {"teacher": str(run)}, "binet_like": {}}
+    config = finetune_config(tmp_path / "run", annotations, **tables)
+    taken: list[set[str]] = []
+    step = Stepper.step
+
+    def watched(self: Stepper[Any], *arguments: Any) -> dict[str, Tensor]:
+        losses = step(self, *arguments)
+        taken.append(set(losses))
+        return losses
+
+    monkeypatch.setattr(Stepper, "step", watched)
+    rehearsal = rehearse_finetune(config)
+    assert rehearsal.parameters == rehearse_finetune(finetune_config(tmp_path / "run", annotations)).parameters
+    assert taken[0] >= {*NAMES, "binet_like_features"}
+    assert not {*NAMES, "binet_like_features"} & taken[-1]
+    taken.clear()
+    # The set that is planned for has more people than the teacher: only the run itself compares them.
+    assert estimate_finetune(config, SetSize((3,) * 9, 8, 2, 4, 96, 160)) > 0
+    assert all(losses >= {*NAMES, "binet_like_features"} for losses in taken)
+    with pytest.raises(TrainingError, match="no such folder; give that of a run of step 1"):
+        rehearse_finetune(finetune_config(tmp_path / "run", annotations, dkd_like={"teacher": "./nowhere"}))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_that_takes_both_halves(
+    first_step: tuple[Path, Path], tiny_searcher: PersonSearcher, tmp_path: Path
+) -> None:
+    annotations, run = first_step
+    recipe: dict[str, Any] = {
+        "init": str(tiny_searcher.save_pretrained(tmp_path / "weights")),
+        "freeze_bn": True,
+        "schedule": {"epochs": 2},
+        "optimizer": {"name": "sgd", "lr": 1e-3},
+        "batch_size": 4,
+        "dkd_like": {"teacher": str(run)},
+        "binet_like": {},
+    }
+    done = torchrun(finetune_config(tmp_path / "two", annotations, **recipe), "finetune", tmp_path / "scripts")
+    assert done.returncode == 0, done.stderr
+    torch.set_num_threads(1)  # as there
+    finetune(finetune_config(tmp_path / "one", annotations, **recipe, steps={"accumulate": 2}))
+    for one, two in zip(metrics(tmp_path / "one"), metrics(tmp_path / "two"), strict=True):
+        for name in (*NAMES, "binet_like_features", "binet_like_predictions", "binet_like_identity", "loss"):
+            assert two[name] == pytest.approx(one[name], rel=1e-3), name
+
+
+@pytest.mark.usefixtures("scaling")
+def test_a_step_with_both_branches_on_a_gpu_that_computes_nothing() -> None:
+    model = preset("stl-mrfp-small")
+    with fake_cuda():
+        network = ReidNetwork(model.backbone, model.feature_size)
+        teacher = ReidTeacher(network, torch.rand(4, model.feature_size), model, settings())
+        stepper = step_two(
+            model,
+            reid_teacher=teacher,
+            binet_like=BinetLikeConfig(),
+            freeze_bn=True,
+            run={"precision": "float16"},
+            steps={"clip_norm": 1.0, "ema_decay": 0.9},
+        )
+        losses = stepper.step([scenes(model, upright=1)], 0, 0.1)
+        branch = {"binet_like_features", "binet_like_predictions", "binet_like_identity"}
+        require_on_device(stepper, losses, SEARCH | NAMES | branch)
