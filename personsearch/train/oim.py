@@ -17,8 +17,9 @@ from torch.nn import functional as F
 class InstanceMemory(nn.Module):
     """A table with one embedding of each identity, and a queue of the latest people without a label.
 
-    Both begin as zeros, so that at first everybody is equally similar to everybody: the loss is ``ln(C + Q)``. They are
-    buffers: checkpoints hold them, optimisers do not.
+    Both begin as zeros, so that at first everybody is equally similar to everybody: the loss is ``ln(C + Q)``, and
+    teaches nothing yet. They are buffers: checkpoints hold them, optimisers do not. A moving average of the task has an
+    average of them too, which nothing reads.
     """
 
     table: Tensor

@@ -72,6 +72,33 @@ def test_the_moving_average_is_kept(tmp_path: Path) -> None:
     assert plain.kept is plain.task
 
 
+class Watched(Line):
+    """Notes what the weight is when it is told that a step was taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("told", torch.zeros(()))
+        self.weights: list[float] = []
+
+    def after_step(self, world: World) -> None:
+        assert world is ALONE
+        self.weights.append(self.weight.item())
+        self.told += 1  # type: ignore[operator]
+
+
+def test_a_task_is_told_once_of_each_step_when_the_weights_have_moved_and_before_they_are_averaged(
+    tmp_path: Path,
+) -> None:
+    config = finetune_config(tmp_path, tmp_path, steps={"ema_decay": 0.75, "clip_norm": None})
+    task = Watched()
+    stepper = Stepper(task, [torch.optim.SGD(task.parameters(), lr=99.0)], config, ALONE)
+    stepper.step(parts([4.0], [2.0]), 0, rate=1.0)
+    stepper.step(parts([1.0]), 1, rate=1.0)
+    assert task.weights == [7.0, 6.0]
+    assert float(stepper.kept.told) == pytest.approx(0.75 * 1 + 0.25 * 2)  # type: ignore[arg-type]
+    assert stepper.kept.weights == []
+
+
 def test_what_is_drawn_depends_on_step_and_part_alone(tmp_path: Path) -> None:
     first = stepper_of(tmp_path).step(parts([1.0]), 7, rate=0.1)["drawn"]
     torch.manual_seed(123)  # whatever happened in between
