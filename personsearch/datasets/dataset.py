@@ -115,6 +115,8 @@ class Dataset:
             add(scene.image_id, scene.width, scene.height, scene.camera, scene.time)
             for array in (scene.boxes, scene.identities, scene.ignore):
                 add_array(array)
+            if scene.repeated:  # few sets have any, and the digest of those that have none stays what it was
+                add(scene.repeated)
         for query in self.queries:
             add(query.image_id, query.identity, None if query.gallery is None else query.gallery.image_ids)
             add_array(query.box)

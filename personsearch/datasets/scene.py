@@ -29,6 +29,8 @@ class Scene:
         boxes: (N, 4) float32 xyxy, pixels of the image.
         identities: (N,) int64, -1 = a person without a label.
         ignore: (N,) bool; an ignored box is neither a person to be found nor a false detection.
+        repeated: (row, identity) of each box that lost its label because an earlier box of the scene has the same. Only
+            protocols that delete such boxes look at it.
     """
 
     image_id: str
@@ -41,6 +43,7 @@ class Scene:
     boxes: NDArray[np.float32]
     identities: NDArray[np.int64]
     ignore: NDArray[np.bool_]
+    repeated: tuple[tuple[int, int], ...] = ()
 
 
 def check_size(scene: Scene, width: int, height: int) -> None:

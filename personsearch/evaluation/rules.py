@@ -69,7 +69,8 @@ class Rules:
         junk_iou: detections that overlap the person by at least this, but less than the threshold, count neither way;
             None = they are wrong.
         repeated_identity: where an identity is annotated twice in one image, the ``first`` box counts and the others
-            are people without a label; or the others are deleted (``delete``) and detections of them are false.
+            are people without a label; or the others are deleted (``delete``), so that detections of them are false
+            and the box that stays may be the best for one that lies between.
         ties: equal similarities rank in the order of scenes, then detections (``stable``), in the reverse of the
             gallery list's order (``reversed``), or with the wrong ones first (``last``).
         average_precision: ``steps``, as scikit-learn defines it, equal similarities being one threshold; or

@@ -50,12 +50,16 @@ class SearchSpace:
 def truth_of(scene: Scene, rules: Rules) -> tuple[Floats, NDArray[np.int64]]:
     """Return the boxes (N, 4) and identities (N,) of a scene that count, without the ignored ones.
 
-    The rules say whether an identity's second and later boxes in the scene lose their label or are deleted.
+    The rules say whether an identity's second and later boxes in the scene lose their label or are deleted. Readers
+    have taken the label of such boxes away already, and noted which they are.
     """
     boxes, identities = scene.boxes[~scene.ignore], scene.identities[~scene.ignore].copy()
     _, first = np.unique(identities, return_index=True)
     repeated = identities >= 0
     repeated[first] = False
+    noted = np.zeros(len(scene.boxes), dtype=bool)
+    noted[[row for row, identity in scene.repeated if row < len(noted) and identity in scene.identities]] = True
+    repeated |= noted[~scene.ignore] & (identities < 0)
     if rules.repeated_identity == "delete":
         return boxes[~repeated], identities[~repeated]
     identities[repeated] = -1

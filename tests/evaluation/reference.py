@@ -35,12 +35,12 @@ def reaches(iou: float, threshold: float, rules: Rules) -> bool:
 
 def people_of(scene: Scene, rules: Rules) -> list[tuple[Box, int]]:
     people, seen = [], set()
-    for box, identity, ignore in zip(
-        scene.boxes.tolist(), scene.identities.tolist(), scene.ignore.tolist(), strict=True
+    for row, (box, identity, ignore) in enumerate(
+        zip(scene.boxes.tolist(), scene.identities.tolist(), scene.ignore.tolist(), strict=True)
     ):
         if ignore:
             continue
-        again = identity >= 0 and identity in seen
+        again = (identity >= 0 and identity in seen) or any(row == other for other, _ in scene.repeated)
         seen.add(identity)
         if not again:
             people.append((box, identity))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from personsearch import Detections
-from personsearch.datasets import Dataset, GalleryList, Query
+from personsearch.datasets import Dataset, GalleryList, Query, Scene
 from personsearch.errors import DatasetError
 from personsearch.evaluation import PRESETS, Rules, evaluate_detection, evaluate_search
 from personsearch.evaluation.gallery_sizes import with_gallery_size
-from tests.evaluation.toy import LOOK, A, B, dataset, detected, listing, query, scene, shows
+from tests.evaluation.toy import LOOK, A, B, as_read, dataset, detected, listing, query, scene, shows
 from tests.support import SHARED
 
 STANDARD, SEQNET, ALIGNPS, AUTHOR, STRICT = (
@@ -178,11 +178,24 @@ def test_the_author_s_threshold_is_strict_and_takes_the_best_overlap() -> None:
     assert evaluate_search(between, crowd, LOOK, STRICT).mean_average_precision == 1.0
 
 
-def test_the_author_deletes_repeated_identities() -> None:
-    scenes, detections = [shows("x", [1, 1])], {"x": detected([0.9, 0.8])}
+@pytest.mark.parametrize("scenes", [[shows("x", [1, 1])], [as_read(shows("x", [1, 1]))]])
+def test_the_author_deletes_repeated_identities(scenes: list[Scene]) -> None:
+    detections = {"x": detected([0.9, 0.8])}
     author = evaluate_detection(detections, scenes, AUTHOR)
     assert (author.people, author.hits.tolist()) == (1, [True, False])
     assert evaluate_detection(detections, scenes, STRICT).hits.tolist() == [True, True]
+    assert evaluate_detection(detections, scenes, STRICT).people == 2
+
+
+def test_a_deleted_box_no_longer_takes_detections_from_the_one_that_stays() -> None:
+    # 20 wide, from 0: the person down to 40 and again down to 30, a detection down to 32. IoU 32/40 and 30/32.
+    twice = as_read(scene("x", [A, [0, 0, 20, 30]], [1, 1]))
+    assert twice.identities.tolist() == [1, -1]
+    data, between = dataset([shows("q", [1]), twice], query()), {"x": detected([0.9], [[0, 0, 20, 32]])}
+    assert evaluate_search(between, data, LOOK, AUTHOR).mean_average_precision == 1.0
+    kept = AUTHOR.changed(repeated_identity="first")
+    assert evaluate_search(between, data, LOOK, kept).mean_average_precision == 0.0  # it is the unlabelled box's
+    assert evaluate_search(between, data, LOOK, STANDARD).mean_average_precision == 1.0
 
 
 def test_the_author_skips_scenes_without_detections() -> None:

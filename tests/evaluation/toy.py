@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,15 @@ def scene(
         identities=np.full(n, -1) if identities is None else np.array(identities, np.int64),
         ignore=np.zeros(n, bool) if ignore is None else np.array(ignore),
     )
+
+
+def as_read(one: Scene) -> Scene:
+    """Return a scene as the readers of data sets give it: second boxes of an identity have no label, and are noted."""
+    first = {identity: row for row, identity in reversed(list(enumerate(one.identities.tolist())))}
+    again = [(row, label) for row, label in enumerate(one.identities.tolist()) if label >= 0 and first[label] != row]
+    identities = one.identities.copy()
+    identities[[row for row, _ in again]] = -1
+    return replace(one, identities=identities, repeated=tuple(again))
 
 
 def shows(name: str, identities: list[int], camera: str | None = None) -> Scene:

@@ -35,7 +35,8 @@ def world(
         boxes = [PLACES[i] for i in rng.choice(len(PLACES), count, replace=False)]
         identities = rng.choice([-1, 0, 1], count, replace=repeats).tolist()
         name = f"s{number}"
-        scenes.append(toy.scene(name, boxes, identities, camera=f"c{rng.integers(2)}"))
+        one = toy.scene(name, boxes, identities, camera=f"c{rng.integers(2)}")
+        scenes.append(toy.as_read(one) if seed % 2 else one)
         if rng.random() < 0.85:
             count = rng.integers(0, 6)
             places = PLACES + boxes * 8  # most are on somebody

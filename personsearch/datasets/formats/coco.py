@@ -333,7 +333,7 @@ def _scene(
         image = root / name.replace("\\", "/")  # written on Windows
     if require_images and not is_file(image):
         raise ProblemError(path, f"no such image: {root / name}", where)
-    boxes, identities, ignore = people_of(
+    boxes, identities, ignore, repeated = people_of(
         ledger,
         path,
         lambda number: people[number].row,
@@ -353,4 +353,5 @@ def _scene(
         boxes=boxes,
         identities=identities,
         ignore=ignore,
+        repeated=repeated,
     )

@@ -235,7 +235,7 @@ def _scene(
         boxes.append(box)
         rows.append(number)
     xywh = np.array(boxes, dtype=np.float64).reshape(-1, 4)
-    kept, identities, ignore = people_of(
+    kept, identities, ignore, repeated = people_of(
         ledger,
         file,
         lambda row: f"{listed.row}.box({rows[row]})",
@@ -255,6 +255,7 @@ def _scene(
         boxes=kept,
         identities=identities,
         ignore=ignore,
+        repeated=repeated,
     )
 
 

@@ -143,7 +143,7 @@ def scene_of(
     time = about.get("time")
     if time is not None and not is_number(time):
         raise ProblemError(path, f"time must be a number of seconds, got {short(time)}", where)
-    boxes, identities, ignore = people_of(
+    boxes, identities, ignore, repeated = people_of(
         ledger,
         path,
         lambda number: marks[number].row,
@@ -163,6 +163,7 @@ def scene_of(
         boxes=boxes,
         identities=identities,
         ignore=ignore,
+        repeated=repeated,
     )
 
 

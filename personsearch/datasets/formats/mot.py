@@ -330,7 +330,7 @@ def _scene(
     outside = (xywh[:, 2:] > 0).all(axis=1) & beyond.any(axis=1)
     ledger.drop("wholly outside the image", int(outside.sum()))
     inside = [rows[place] for place in np.flatnonzero(~outside).tolist()]
-    boxes, identities, ignore = people_of(
+    boxes, identities, ignore, repeated = people_of(
         ledger,
         sequence.gt,
         lambda place: f"line {inside[place].line}",
@@ -350,4 +350,5 @@ def _scene(
         boxes=boxes,
         identities=identities,
         ignore=ignore,
+        repeated=repeated,
     )

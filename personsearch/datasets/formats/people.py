@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from personsearch.datasets.formats.ledger import FRACTIONS, Ledger, ProblemError
 from personsearch.errors import ImageError
 
-People = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]
+
+class People(NamedTuple):
+    """What a :class:`~personsearch.datasets.scene.Scene` says of its people, by the same names."""
+
+    boxes: NDArray[np.float32]
+    identities: NDArray[np.int64]
+    ignore: NDArray[np.bool_]
+    repeated: tuple[tuple[int, int], ...]
 
 
 def people_of(
@@ -37,7 +44,8 @@ def people_of(
 
     Returns:
         Boxes (M, 4) float32 xyxy, computed in float64 and then clipped to the image; identities (M,); ignore (M,). If
-        an identity occurs twice, the first box keeps it and the others stay as people without a label.
+        an identity occurs twice, the first box keeps it and the others stay as people without a label: ``repeated``
+        has their rows, and the identity that they lost.
     """
     limits = np.array([*size, *size], dtype=np.float64)
     finite = np.isfinite(xywh).all(axis=1)
@@ -54,10 +62,11 @@ def people_of(
     identities = np.where(ignore, -1, identities[usable]).astype(np.int64)
     labelled = np.flatnonzero(identities >= 0)
     first = np.unique(identities[labelled], return_index=True)[1]
-    repeated = np.delete(labelled, first)
-    identities[repeated] = -1
-    ledger.change("identity repeated in one image, kept without a label", len(repeated))
-    return boxes, identities, ignore
+    again = np.delete(labelled, first)
+    repeated = tuple(zip(again.tolist(), identities[again].tolist(), strict=True))
+    identities[again] = -1
+    ledger.change("identity repeated in one image, kept without a label", len(again))
+    return People(boxes, identities, ignore, repeated)
 
 
 def _fractions(xywh: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -58,11 +58,15 @@ def load_prw(source: Path, split: str, options: ReadOptions) -> Dataset:
     ledger, queries = Ledger(), options.queries
     check_split(source, split, options)
     refuse_people(source, options)
-    people = _numbers(source, split)
+    people, first_test = _numbers(source, split)
     names = _frame_names(source / f"frame_{split}.mat", f"img_index_{split}")
     folder = source / "frames" if options.images is None else Path(options.images)
     labels: Counter[int] = Counter()
-    scenes = [scene for name in names if (scene := _scene(source, folder, name, people, labels, ledger)) is not None]
+    # Who is asked for: the test frames show people of training, too, and no protocol asks whether they occur twice.
+    asked = first_test if split == "test" else 0
+    scenes = [
+        scene for name in names if (scene := _scene(source, folder, name, people, asked, labels, ledger)) is not None
+    ]
     wanted: list[Query] = []
     counted = {"images": len(names), "boxes": ledger.rows, "labelled boxes": labels.total(), "identities": len(labels)}
     listed = {"images": len(names)}
@@ -80,12 +84,13 @@ def load_prw(source: Path, split: str, options: ReadOptions) -> Dataset:
     return Dataset(name=name, scenes=tuple(scenes), queries=tuple(wanted), accounting=accounting)
 
 
-def _numbers(root: Path, split: str) -> dict[int, int]:
-    """Map PRW's ids to identities; training needs the first list only."""
+def _numbers(root: Path, split: str) -> tuple[dict[int, int], int]:
+    """Map PRW's ids to identities, and return the first one of the test people; training needs the first list only."""
     ids = _ids(root / "ID_train.mat", ("ID_train",))
+    first_test = len(ids)
     if split == "test":
         ids += [one for one in _ids(root / "ID_test.mat", ("ID_test2", "ID_test")) if one not in set(ids)]
-    return {one: number for number, one in enumerate(ids)}
+    return {one: number for number, one in enumerate(ids)}, first_test
 
 
 def _ids(path: Path, keys: Sequence[str]) -> list[int]:
@@ -110,9 +115,18 @@ def _frame_names(path: Path, key: str) -> list[str]:
 
 
 def _scene(
-    root: Path, folder: Path, name: str, people: Mapping[int, int], labels: Counter[int], ledger: Ledger
+    root: Path,
+    folder: Path,
+    name: str,
+    people: Mapping[int, int],
+    asked: int,
+    labels: Counter[int],
+    ledger: Ledger,
 ) -> Scene | None:
-    """Read one frame and count its labels; a frame that cannot be read is noted in the ledger and gives None."""
+    """Read one frame and count its labels; a frame that cannot be read is noted in the ledger and gives None.
+
+    ``asked`` is the first identity of people whose second box in a frame is noted as such.
+    """
     file = root / "annotations" / f"{name}.mat"
     try:
         rows = _rows(file)
@@ -135,7 +149,7 @@ def _scene(
     for row in np.flatnonzero(~known).tolist():
         ledger.bad_row(file, f"row {row + 1}", f"id {ids[row]:g} is neither -2 nor in ID_train.mat or ID_test.mat")
     places = np.flatnonzero(known)
-    boxes, identities, ignore = people_of(
+    boxes, identities, ignore, repeated = people_of(
         ledger,
         file,
         lambda row: f"row {places[row] + 1}",
@@ -155,6 +169,7 @@ def _scene(
         boxes=boxes,
         identities=identities,
         ignore=ignore,
+        repeated=tuple(one for one in repeated if one[1] >= asked),
     )
 
 

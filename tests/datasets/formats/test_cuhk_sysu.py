@@ -1,13 +1,16 @@
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from personsearch.datasets import Dataset, load_dataset
+from personsearch.datasets import Dataset, Scene, load_dataset
 from personsearch.errors import DatasetError
+from personsearch.evaluation import PRESETS, evaluate_detection, evaluate_search
+from personsearch.evaluation.evaluate import truth_as_detections
 from tests.datasets.layouts import balanced, blank, cells, save, small_box, small_cuhk, struct, turn, write_cuhk
 from tests.support import SHARED
 
@@ -228,6 +231,45 @@ def official(raw: Any, tmp_path: Path) -> Path:
     return root
 
 
+#: Queries whose person the file shows twice in one image; for 493 it is the query's own image.
+REPEATED = [493, 1633, 1997, 2561]
+
+
+def _check_the_authors_deletion(dataset: Dataset) -> None:
+    """Evaluate boxes of the truth with made-up embeddings, where each person's boxes resemble each other a little."""
+    rng, author, scenes = np.random.default_rng(0), PRESETS["stl-author"], dataset.scenes
+    people = rng.normal(size=(5532 + 2900, 32))
+    here = {scene.image_id: people[scene.identities] + rng.normal(size=(len(scene.boxes), 32)) for scene in scenes}
+    unit = {
+        name: (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32) for name, rows in here.items()
+    }
+    queries = people[[query.identity for query in dataset.queries]]
+    queries = (queries / np.linalg.norm(queries, axis=1, keepdims=True)).astype(np.float32)
+    detections = truth_as_detections(dataset, unit)
+    detected, whole = (evaluate_detection(detections, scenes, rules) for rules in (author, PRESETS["standard"]))
+    assert whole.people - detected.people == 4  # and detections of them are false alarms
+    assert (int(detected.hits.sum()), int((~detected.hits).sum())) == (detected.people, 4)
+    # Had he kept the left one of the two boxes instead of the first of the file, two queries would have other figures.
+    his = replace(dataset, queries=tuple(some))
+    left = replace(his, scenes=tuple(_left_one_labelled(scene) for scene in scenes))
+    kept, other = (evaluate_search(detections, one, queries, author).average_precisions for one in (his, left))
+    assert [some[row].identity - 5532 for row in np.flatnonzero(np.abs(kept - other) > 1e-9)] == [1633, 2561]
+
+
+def _unit(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _left_one_labelled(scene: Scene) -> Scene:
+    identities, rows = scene.identities.copy(), []
+    for second, identity in scene.repeated:
+        first = int(np.flatnonzero(identities == identity)[0])
+        stays, goes = sorted((first, second), key=lambda row: float(scene.boxes[row, 0]))
+        identities[[stays, goes]] = identity, -1
+        rows.append((goes, identity))
+    return replace(scene, identities=identities, repeated=tuple(rows))
+
+
 @pytest.mark.skipif(not G100.exists(), reason="../shared/data/cuhk-sysu-protocol is not here")
 def test_the_real_protocol(raw: Any, official: Path) -> None:
     dataset = load_dataset(official, check_counts=False)
@@ -245,6 +287,10 @@ def test_the_real_protocol(raw: Any, official: Path) -> None:
     assert twice == [1250, 1633, 1997, 2561]
     assert [number for number, query in enumerate(dataset.queries) if query.image_id in names[number]] == [493, 2132]
     assert [query.identity for query in dataset.queries] == list(range(5532, 5532 + 2900))
+    # The four boxes that the author deletes: second ones of people of these queries, in images that show them twice.
+    second = [identity - 5532 for scene in dataset.scenes for _, identity in scene.repeated]
+    assert sorted(second) == REPEATED
+    _check_the_authors_deletion(dataset)
     assert balanced(dataset)
     # 437 of them are uint8, in which x + width may overflow: compared with Python's integers.
     stored = [item["Query"].ravel()[0]["idlocate"].ravel() for item in raw]

@@ -19,7 +19,7 @@ def test_every_row_is_kept_or_listed(rows: list[tuple[float, float, float, float
     ledger = Ledger()
     ledger.read(len(rows))
     table = np.array([row[:4] for row in rows], dtype=np.float64).reshape(-1, 4)
-    boxes, identities, ignore = people_of(
+    boxes, identities, ignore, repeated = people_of(
         ledger,
         "f",
         str,
@@ -36,6 +36,9 @@ def test_every_row_is_kept_or_listed(rows: list[tuple[float, float, float, float
     assert len(set(labels)) == len(labels)
     assert (identities[ignore] == -1).all()
     kept = [number for number in range(len(rows)) if str(number) not in {problem.row for problem in ledger.problems}]
+    assert (identities[[row for row, _ in repeated]] == -1).all()
+    asked = [rows[n][4] if not rows[n][5] else -1 for n in kept]
+    assert repeated == tuple((row, one) for row, one in enumerate(asked) if one >= 0 and one in asked[:row])
     # Everyone with a label among the kept boxes that count still has it, once.
     assert set(labels) == {rows[n][4] for n in kept if rows[n][4] >= 0 and not rows[n][5]}
 

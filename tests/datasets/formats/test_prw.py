@@ -263,9 +263,19 @@ def test_the_official_test_split_at_full_size(full: Path) -> None:
     assert sum(int((scene.identities < 0).sum()) for scene in dataset.scenes) == 5935 + 3
     assert len(dataset.queries) == 2057
     assert {query.identity for query in dataset.queries} == set(range(483, 483 + 450))
+    assert not any(scene.repeated for scene in dataset.scenes)  # all three are people of training
     cameras = Counter(query.identity for query in dataset.queries)
     assert Counter(cameras.values()) == {5: 244, 6: 46, 4: 97, 3: 47, 2: 16}
     assert balanced(dataset)
+
+
+def test_a_second_box_is_noted_of_people_who_are_asked_for(tmp_path: Path) -> None:
+    twice = [[3, 10, 10, 20, 40], [900, 50, 10, 20, 40], [3, 90, 10, 20, 40], [900, 130, 10, 20, 40]]
+    root = write_prw(tmp_path / "set", {"c1s1_000001": [twice[0], twice[2]]}, {"c2s1_000002": twice}, [3], [900], [])
+    assert load_dataset(root, "train").scenes[0].repeated == ((1, 0),)
+    tested = load_dataset(root).scenes[0]
+    assert tested.identities.tolist() == [0, 1, -1, -1]
+    assert tested.repeated == ((3, 1),)  # person 3 is of training: a known distractor
 
 
 def test_a_place_is_ten_minutes_of_a_sequence(tmp_path: Path) -> None:
