@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from personsearch.durable import sha256_of
 from personsearch.errors import ConfigError
 from personsearch.models import ModelConfig, PersonSearchNetwork, SceneGroup, Target
-from personsearch.train import finetune, load_finetune
+from personsearch.train import load_finetune
 from personsearch.train.binet_like import (
     BinetLikeConfig,
     crops_of_people,
@@ -18,12 +17,9 @@ from personsearch.train.binet_like import (
     patch_features,
     prediction_divergence,
 )
-from personsearch.train.checkpoint import load_checkpoint
 from personsearch.train.config import IdentityLossConfig
 from personsearch.train.scenes import SceneBatch
 from personsearch.train.tasks import SearchTask
-from personsearch.weights.files import read_config, read_tensors
-from tests.train.runs import KilledError, finetune_config, kill_after, metrics, mixed_set
 
 COUNTS = torch.ones(4, dtype=torch.int64)
 NAMES = {"binet_like_features", "binet_like_predictions", "binet_like_identity"}
@@ -230,31 +226,6 @@ def test_boxes_with_nothing_to_see_give_numbers(tiny_config: ModelConfig) -> Non
     for name, one in network.base.named_parameters():
         assert one.grad is not None, name
         assert one.grad.isfinite().all(), name
-
-
-def test_a_run_gives_the_baselines_weights_folder_and_resumes_bit_for_bit(
-    tmp_path: Path, tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    annotations = mixed_set(tmp_path / "toy", num_scenes=4)
-    recipe: dict[str, Any] = {"steps": {"ema_decay": 0.5, "accumulate": 2}, "batch_size": 4, "schedule": {"epochs": 3}}
-    recipe |= {"binet_like": {"predictions": 0.5}, "box_jitter": 0.3}
-    weights = finetune(finetune_config(tmp_path / "whole", annotations, **recipe))
-    baseline = SearchTask(tiny_config, COUNTS)
-    assert read_config(weights) == tiny_config
-    assert read_tensors(weights / "model.safetensors").keys() == baseline.network.state_dict().keys()
-    assert load_checkpoint(tmp_path / "whole" / "last.pt")["task"].keys() == baseline.state_dict().keys()
-    for row in metrics(tmp_path / "whole"):
-        assert set(row) >= {*NAMES, "identity"}
-        assert row["loss"] == pytest.approx(
-            sum(row[key] for key in (*NAMES, "identity", "rpn_objectness", "rpn_box", "head_class", "head_box")),
-            rel=1e-4,
-        )
-    with monkeypatch.context() as killed:
-        kill_after(killed, 2)
-        with pytest.raises(KilledError):
-            finetune(finetune_config(tmp_path / "parts", annotations, **recipe))
-    again = finetune(finetune_config(tmp_path / "parts", annotations, **recipe))
-    assert sha256_of(again / "model.safetensors") == sha256_of(weights / "model.safetensors")
 
 
 def test_the_recipe_has_the_table_only_where_it_is_written(tmp_path: Path) -> None:

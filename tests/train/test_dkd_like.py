@@ -32,10 +32,11 @@ from personsearch.weights.files import read_config, read_tensors
 from tests.fast.fake_cuda import fake_cuda
 from tests.fast.test_fake_cuda_training import SEARCH, require_on_device, scaling, scenes, step_two  # noqa: F401
 from tests.support import TINY, toy_set
-from tests.train.runs import KilledError, finetune_config, kill_after, metrics, pretrain_config
+from tests.train.runs import KilledError, finetune_config, kill_after, metrics, mixed_set, pretrain_config
 from tests.train.test_distributed import torchrun
 
 NAMES = {"dkd_like_probability", "dkd_like_pairs", "dkd_like_triplets"}
+PATCHES = {"binet_like_features", "binet_like_predictions", "binet_like_identity"}
 COUNTS = torch.ones(4, dtype=torch.int64)
 BOXES = torch.tensor([[10.0, 10, 40, 80], [60, 10, 90, 80], [100, 5, 120, 60]])
 PEOPLE = dict.fromkeys(["0", "1", "2", "3"], "digest")
@@ -45,9 +46,9 @@ LARGER = ModelConfig.model_validate({**TINY, "backbone": "resnet18", "reid": {"r
 
 @pytest.fixture(scope="module")
 def first_step(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A toy set of four people and the folder of a run of step 1 on it, both to be left as they are."""
+    """A toy set of four people on two canvases, and a run of step 1 on it, both to be left as they are."""
     folder = tmp_path_factory.mktemp("first")
-    annotations = toy_set(folder / "toy", num_scenes=4)
+    annotations = mixed_set(folder / "toy", num_scenes=4)
     pretrain(pretrain_config(folder / "run", annotations, schedule={"epochs": 1}, steps={"ema_decay": 0.5}))
     return annotations, folder / "run"
 
@@ -223,13 +224,14 @@ def test_the_best_epoch_teaches_where_a_run_has_one(
     assert part_of({"task": tensors}, "network").keys() == teacher.network.state_dict().keys()
 
 
-def test_a_run_learns_saves_nothing_of_its_teacher_and_needs_it_to_continue(
+def test_a_run_gives_the_baselines_weights_and_needs_its_teacher_to_continue_bit_for_bit(
     first_step: tuple[Path, Path], tmp_path: Path, tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     annotations = first_step[0]
     run = shutil.copytree(first_step[1], tmp_path / "teacher")
     before = sha256_of(run / "last.pt")
-    recipe: dict[str, Any] = {"steps": {"ema_decay": 0.5}, "box_jitter": 0.3, "dkd_like": {"teacher": str(run)}}
+    recipe: dict[str, Any] = {"steps": {"ema_decay": 0.5, "accumulate": 2}, "batch_size": 4, "schedule": {"epochs": 3}}
+    recipe |= {"box_jitter": 0.3, "dkd_like": {"teacher": str(run), "pairs": 2.0}, "binet_like": {"predictions": 0.5}}
     weights = finetune(finetune_config(tmp_path / "whole", annotations, **recipe))
     baseline = SearchTask(tiny_config, COUNTS)
     assert read_config(weights) == tiny_config
@@ -238,12 +240,12 @@ def test_a_run_learns_saves_nothing_of_its_teacher_and_needs_it_to_continue(
     assert state["task"].keys() == baseline.state_dict().keys()
     assert state["mean"].keys() == {"n_averaged", *(f"module.{key}" for key in baseline.state_dict())}
     for row in metrics(tmp_path / "whole"):
-        parts = (*NAMES, "identity", "rpn_objectness", "rpn_box", "head_class", "head_box")
+        parts = (*NAMES, *PATCHES, "identity", "rpn_objectness", "rpn_box", "head_class", "head_box")
         assert row["loss"] == pytest.approx(sum(row[key] for key in parts), rel=1e-4)
     assert sha256_of(run / "last.pt") == before
     config = finetune_config(tmp_path / "parts", annotations, **recipe)
     with monkeypatch.context() as killed:
-        kill_after(killed, 3)
+        kill_after(killed, 2)
         with pytest.raises(KilledError):
             finetune(config)
     run.rename(tmp_path / "gone")
@@ -349,12 +351,12 @@ def test_a_rehearsal_and_an_estimate_take_both_branches_along(
     monkeypatch.setattr(Stepper, "step", watched)
     rehearsal = rehearse_finetune(config)
     assert rehearsal.parameters == rehearse_finetune(finetune_config(tmp_path / "run", annotations)).parameters
-    assert taken[0] >= {*NAMES, "binet_like_features"}
-    assert not {*NAMES, "binet_like_features"} & taken[-1]
+    assert taken[0] >= NAMES | PATCHES
+    assert not (NAMES | PATCHES) & taken[-1]
     taken.clear()
     # The set that is planned for has more people than the teacher: only the run itself compares them.
     assert estimate_finetune(config, SetSize((3,) * 9, 8, 2, 4, 96, 160)) > 0
-    assert all(losses >= {*NAMES, "binet_like_features"} for losses in taken)
+    assert all(losses >= NAMES | PATCHES for losses in taken)
     with pytest.raises(TrainingError, match="no such folder; give that of a run of step 1"):
         rehearse_finetune(finetune_config(tmp_path / "run", annotations, dkd_like={"teacher": "./nowhere"}))
     assert not (tmp_path / "run").exists()
@@ -379,7 +381,7 @@ def test_two_processes_equal_one_that_takes_both_halves(
     torch.set_num_threads(1)  # as there
     finetune(finetune_config(tmp_path / "one", annotations, **recipe, steps={"accumulate": 2}))
     for one, two in zip(metrics(tmp_path / "one"), metrics(tmp_path / "two"), strict=True):
-        for name in (*NAMES, "binet_like_features", "binet_like_predictions", "binet_like_identity", "loss"):
+        for name in (*NAMES, *PATCHES, "loss"):
             assert two[name] == pytest.approx(one[name], rel=1e-3), name
 
 
@@ -398,5 +400,4 @@ def test_a_step_with_both_branches_on_a_gpu_that_computes_nothing() -> None:
             steps={"clip_norm": 1.0, "ema_decay": 0.9},
         )
         losses = stepper.step([scenes(model, upright=1)], 0, 0.1)
-        branch = {"binet_like_features", "binet_like_predictions", "binet_like_identity"}
-        require_on_device(stepper, losses, SEARCH | NAMES | branch)
+        require_on_device(stepper, losses, SEARCH | NAMES | PATCHES)
