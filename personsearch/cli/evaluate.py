@@ -86,6 +86,29 @@ def evaluate(
     truth: Annotated[
         bool, typer.Option("--truth", help="Add a row with the annotated boxes in place of detections.")
     ] = False,
+    two_step: Annotated[
+        Path | None,
+        typer.Option(
+            "--two-step",
+            metavar="FOLDER",
+            help="Add rows of a two-step cascade: the same detections, cut out and embedded by the weights of step 1 "
+            "in this folder; with annotated boxes, parameters and time of both.",
+        ),
+    ] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Detections of another detector in place of the weights' own: COCO results, as JSON."
+        ),
+    ] = None,
+    boxes_images: Annotated[
+        Path | None,
+        typer.Option(
+            "--boxes-images",
+            metavar="FILE",
+            help="Annotation file that says which pictures the numbers in --boxes are. Default: the set's own.",
+        ),
+    ] = None,
     reid: Annotated[
         bool,
         typer.Option(
@@ -153,6 +176,9 @@ def evaluate(
         gallery_sizes=sizes or (usual_sizes(loaded) if with_report else ()),
         calibrate=calibration_folder is not None,
         open_set=with_report and bool(loaded.queries),
+        two_step=two_step,
+        boxes=boxes,
+        boxes_images=boxes_images or _own_annotations(boxes, dataset, split),
     )
     plan.check(loaded)
     if loaded.crops:
@@ -186,6 +212,17 @@ def evaluate(
         raise typer.Exit(1)
 
 
+def _own_annotations(boxes: Path | None, dataset: str, split: str) -> Path | None:
+    """Return the COCO-style file of the set, where boxes are of pictures that only it can name."""
+    from personsearch.measure.outside import numbers_pictures
+
+    if boxes is None or not numbers_pictures(boxes):
+        return None
+    path = Path(dataset)
+    own = path / f"{split}.json" if path.is_dir() else path
+    return own if own.is_file() else None
+
+
 def _print_accounting(dataset: Dataset) -> None:
     """Say what of the set's files is not in the figures as it stands there."""
     lines = dataset.accounting.lines()
@@ -213,6 +250,11 @@ def _print(evaluation: Evaluation) -> None:
             if one.label == first.label:
                 table.add_row(escape(one.name), *(_percent(value) for value in one.figures().values()))
         out.print(table)
+    if evaluation.outside is not None:
+        out.print(f"detections: {escape(evaluation.outside.text())}")
+    if evaluation.two_step is not None:
+        for line in evaluation.two_step.lines():
+            out.print(escape(line))
     for size in sorted({point.size for point in evaluation.sizes}):
         points = [point for point in evaluation.sizes if point.size == size]
         figures = ", ".join(f"{escape(point.name)} {_percent(point.mean_average_precision)}" for point in points)

@@ -37,6 +37,8 @@ Embed = Callable[[Path, Floats], Floats]
 #: Detections are kept from this score on, so that each preset can set its own threshold. Non-maximum suppression works
 #: from the highest score down, so weaker detections change nothing about stronger ones.
 LOWEST_SCORE = 0.05
+#: Names of the re-identifiers that learnt nothing.
+BASELINES = ("same network, untrained", "colour histogram")
 #: Pictures of a set of crops that are held in memory at a time.
 CROPS_AT_A_TIME = 256
 
@@ -123,8 +125,8 @@ def observe_baselines(
     """
     fresh = untrained(searcher)
     embedders: dict[str, tuple[str, Embed]] = {
-        "same network, untrained": (fresh.spec.fingerprint, fresh.embed_boxes),
-        "colour histogram": ("colours", lambda path, boxes: colour_histogram(load_image(path), boxes)),
+        BASELINES[0]: (fresh.spec.fingerprint, fresh.embed_boxes),
+        BASELINES[1]: ("colours", lambda path, boxes: colour_histogram(load_image(path), boxes)),
     }
     return {
         name: embed_again(
@@ -264,7 +266,7 @@ def _observations(
         boxes=boxes,
         embeddings=embeddings,
         seconds=time.perf_counter() - started,
-        computed_on=_computed_on(searcher),
+        computed_on=computed_on(searcher),
     )
 
 
@@ -314,7 +316,8 @@ def _picture_of(scene: Scene, *, whole: bool) -> NDArray[np.uint8] | Path:
     return picture
 
 
-def _computed_on(searcher: PersonSearcher) -> str:
+def computed_on(searcher: PersonSearcher) -> str:
+    """Return the device and number format of a searcher, e.g. ``cpu float32``."""
     return f"{searcher.device.type} {str(searcher.dtype).removeprefix('torch.')}"
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
+from typing import Any
 
 from personsearch.datasets.dataset import Dataset
 from personsearch.errors import ConfigError, DatasetError, MissingExtraError
@@ -13,6 +16,7 @@ from personsearch.evaluation.rerank import reranker_of
 from personsearch.evaluation.rules import rules_of
 from personsearch.measure.countable import require_people, require_searchable
 from personsearch.measure.cropped import reid_config
+from personsearch.measure.outside import Boxes, Opened, open_boxes, require_overlap, source_name
 
 #: Re-ranking methods that need scipy.
 NEED_SCIPY = ("context", "context-mean", "k-reciprocal")
@@ -37,6 +41,11 @@ class Plan:
         open_set: also search for people who are not in the gallery.
         two_step: also rows of a two-step cascade: the same detections cut out and embedded by the network in this
             weights folder of step 1; implies ``truth``, for both systems.
+        boxes: detections that take the place of the weights' own, for every row: a file of them (COCO's list of
+            results, or a COCO-style set); image_id -> boxes; or a function of a picture, (H, W, 3) uint8 RGB, that
+            returns them in any form of ``personsearch.given.people.Found``.
+        boxes_images: of a list of results that gives pictures numbers: the annotation file that they are of, or number
+            -> image_id.
     """
 
     presets: tuple[str, ...] = ("standard",)
@@ -49,6 +58,20 @@ class Plan:
     calibrate: bool = False
     open_set: bool = False
     two_step: str | os.PathLike[str] | None = None
+    boxes: Boxes | None = None
+    boxes_images: str | os.PathLike[str] | Mapping[Any, str] | None = None
+
+    @cached_property
+    def opened_boxes(self) -> Opened:
+        """The boxes, read if they are in a file.
+
+        Raises:
+            ConfigError: there are none.
+            ImageError: the file cannot be used.
+        """
+        if self.boxes is None:
+            raise ConfigError("the plan has no boxes of another detector")
+        return open_boxes(self.boxes, self.boxes_images)
 
     def check(self, dataset: Dataset) -> None:
         """Refuse a plan that a set, or a missing library, would stop after the network has run.
@@ -57,7 +80,9 @@ class Plan:
             ConfigError: there is no such preset or re-ranking method, or no preset at all; or the plan needs scenes and
                 the set is one of crops.
             DatasetError: the set has nobody or no queries where the plan needs them, every annotated box is left out,
-                a preset cannot search for a query, or there are too few images for a gallery size.
+                a preset cannot search for a query, there are too few images for a gallery size, or no box of another
+                detector is in a picture of the set.
+            ImageError: the file of boxes cannot be used.
             MissingExtraError: a library of the extra ``[evaluate]`` is not installed.
             WeightsNotFoundError: ``two_step`` is not the weights folder of step 1.
             WeightsMismatchError: its configuration is damaged.
@@ -86,6 +111,10 @@ class Plan:
             return
         if self.two_step is not None:
             reid_config(self.two_step)
+        if self.boxes is not None:
+            require_overlap(self.opened_boxes, dataset, source_name(self.boxes))
+        elif self.boxes_images is not None:
+            raise ConfigError("boxes_images (--boxes-images) says which pictures a file of boxes is of; give boxes (--boxes), too")
         searching = self.baselines or self.gallery_sizes or self.rerank or self.open_set or self.two_step is not None
         if not dataset.queries and searching:
             raise DatasetError(f"{dataset.name}: has no queries, so search cannot be measured; give a list of queries")
@@ -110,6 +139,7 @@ class Plan:
             "a calibration": self.calibrate,
             "an open-set test": self.open_set,
             "a two-step cascade": self.two_step is not None,
+            "boxes of a detector": self.boxes is not None,
         }
         if any(asked.values()):
             what = "; ".join(name for name, wanted in asked.items() if wanted)

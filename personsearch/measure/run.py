@@ -25,6 +25,7 @@ from personsearch.evaluation.rerank import Searched, reranker_of
 from personsearch.evaluation.rules import Rules, rules_of
 from personsearch.measure.countable import counted_text
 from personsearch.measure.observe import observe, observe_baselines
+from personsearch.measure.outside import Outside, observe_outside, source_name
 from personsearch.measure.plan import Plan
 from personsearch.measure.two_step import TwoStep, compare, load_embedder, lowest_score_of, observe_two_step
 from personsearch.plain import finite_or_none
@@ -54,6 +55,7 @@ class Evaluation:
         uncalibrated: why there is no calibration though it was asked for; "" = it was not, or there is one.
         open_set: what becomes of queries whose person is not in the gallery, if asked for.
         two_step: what the two-step cascade is and costs, if asked for; its figures are in the reports.
+        outside: whose the detections are, if they are not the weights' own.
         seconds: how long the protocols took, without the network.
         date: when, ISO 8601, UTC.
     """
@@ -69,6 +71,7 @@ class Evaluation:
     uncalibrated: str = ""
     open_set: OpenSetResult | None = None
     two_step: TwoStep | None = None
+    outside: Outside | None = None
     seconds: float
     date: str
 
@@ -84,6 +87,11 @@ class Evaluation:
         for one in self.reports:
             rows.setdefault(one.label, one)
         return tuple(rows.values())
+
+    @property
+    def own(self) -> Observations:
+        """What the searcher saw: the first row."""
+        return next(iter(self.observed.values()))
 
     def report_of(self, row: str) -> Report:
         """Return a row under the first preset.
@@ -132,7 +140,7 @@ class Evaluation:
         return {
             "date": self.date,
             "versions": versions(),
-            "weights": {"name": self.weights, "fingerprint": self.observed[self.weights].weights},
+            "weights": {"name": self.weights, "fingerprint": self.own.weights},
             "dataset": {
                 "name": self.dataset.name,
                 "digest": self.dataset.digest,
@@ -157,13 +165,14 @@ class Evaluation:
             "coco": dict(self.coco),
             "calibration": None if self.calibration is None else asdict(self.calibration),
             "open_set": [] if self.open_set is None else [asdict(point) for point in self.open_set.points],
+            "boxes": None if self.outside is None else self.outside.to_dict(),
             "two_step": None if self.two_step is None else self.two_step.to_dict(),
             "timing": self.timing(),
         }
 
     def timing(self) -> dict[str, Any]:
         """Return how long the network and the protocols took."""
-        own = self.observed[self.weights]
+        own = self.own
         return {
             "network_seconds": own.seconds,
             "scenes_per_second": len(self.dataset.scenes) / own.seconds if own.seconds else None,
@@ -205,14 +214,14 @@ def run_evaluation(
     plan = plan or Plan()
     plan.check(dataset)
     protocols = [] if dataset.crops else [rules_of(name) for name in plan.presets]
-    own = observe(searcher, dataset, cache_dir=cache_dir, progress=progress)
-    observed = {searcher.spec.name: own}
+    own, outside, name = _seen(searcher, dataset, plan, cache_dir, progress)
+    observed = {name: own}
     two_step = None
     if plan.two_step is not None:
         embedder = load_embedder(plan.two_step, searcher)
         lowest = lowest_score_of(protocols, dataset)
         row = observe_two_step(searcher, dataset, own, embedder, lowest, cache_dir=cache_dir, progress=progress)
-        two_step = compare(searcher, dataset, own, embedder, plan.two_step, lowest)
+        two_step = compare(searcher, dataset, own, embedder, plan.two_step, lowest, own_detector=outside is None)
         observed[two_step.row] = row
     if plan.baselines:
         observed |= observe_baselines(searcher, dataset, own, cache_dir=cache_dir, progress=progress)
@@ -230,6 +239,7 @@ def run_evaluation(
         uncalibrated=uncalibrated,
         open_set=open_set(own.detections, dataset, own.queries(dataset), protocols[0]) if plan.open_set else None,
         two_step=two_step,
+        outside=outside,
         seconds=time.perf_counter() - started,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -245,6 +255,18 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "torch": str(torch.__version__),
     }
+
+
+def _seen(
+    searcher: PersonSearcher, dataset: Dataset, plan: Plan, cache_dir: Path | None, progress: bool | None
+) -> tuple[Observations, Outside | None, str]:
+    """Return what the searcher saw, whose detections these are if not its own, and the name of its row."""
+    name = searcher.spec.name
+    if plan.boxes is None:
+        return observe(searcher, dataset, cache_dir=cache_dir, progress=progress), None, name
+    source = source_name(plan.boxes)
+    own, outside = observe_outside(searcher, dataset, plan.opened_boxes, source, cache_dir=cache_dir, progress=progress)
+    return own, outside, f"{name} on boxes of {source}"
 
 
 def _reports(

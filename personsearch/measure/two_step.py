@@ -54,8 +54,10 @@ class TwoStep:
     def lines(self) -> list[str]:
         """Return the comparison in sentences, without the figures of the rows."""
         height, width = self.crop_size
-        networks = f"{self.folder} ({self.name}, {self.backbone}) embeds crops of {height}x{width} pixels"
-        lines = [f"{self.row}: {networks}, cut from the original pictures: the detections and queries of the first row"]
+        lines = [
+            f"{self.row}: the first row's detections and queries, cut out of the original pictures, resized to "
+            f"{height}x{width} pixels and embedded by {self.folder} ({self.name}, {self.backbone})"
+        ]
         if self.backbone != self.one_step_backbone:
             lines.append(
                 f"the backbones differ, {self.one_step_backbone} in one step and {self.backbone} in two: more than the "

@@ -162,7 +162,7 @@ def details_of(evaluation: Evaluation, *, best: int, worst: int, scenes: int) ->
         scenes: how many scenes with the most faults.
     """
     dataset, main = evaluation.dataset, evaluation.main
-    own = evaluation.observed[evaluation.weights]
+    own = evaluation.own
     under_main = [one for one in evaluation.reports if one.rules == main.rules and one.name in evaluation.observed]
     hits = scene_hits(own, dataset.scenes, main.rules)
     return Details(

@@ -12,13 +12,15 @@ from typing import Any
 from personsearch.datasets.scene import Scene
 from personsearch.durable import write_durably
 from personsearch.errors import MissingExtraError
+from personsearch.evaluation.evaluate import Report
 from personsearch.evaluation.rules import PRESETS
 from personsearch.measure.countable import counted_text
+from personsearch.measure.observe import BASELINES
 from personsearch.measure.report import charts, pictures
 from personsearch.measure.report.charts import Series
 from personsearch.measure.report.contents import Details, SceneHits, ShownQuery, details_of
 from personsearch.measure.report.pictures import Frames
-from personsearch.measure.run import Evaluation
+from personsearch.measure.run import TRUTH, Evaluation
 from personsearch.pictures.drawing import MATCH, QUERY, RIGHT, WRONG
 from personsearch.plain import finite_or_none
 
@@ -101,8 +103,10 @@ def _page(evaluation: Evaluation, details: Details | None) -> str:
         figures={key: name for key, name in FIGURES.items() if main is not None and key in main.figures()},
         counted_text=counted_text,
         results=evaluation.to_dict(),
+        systems=_systems(evaluation),
         switches=_changed_switches(evaluation),
         rows=list(evaluation.observed),
+        baselines=[name for name in evaluation.observed if name in BASELINES],
         charts={} if details is None else _charts(evaluation, details),
         worst=[] if details is None else [_shown(one, scenes) for one in details.worst],
         best=[] if details is None else [_shown(one, scenes) for one in details.best],
@@ -176,6 +180,23 @@ def _charts(evaluation: Evaluation, details: Details) -> dict[str, str]:
             title="Similarity of pairs of the same person and of different people",
         )
     return drawn
+
+
+def _systems(evaluation: Evaluation) -> list[tuple[str, tuple[Report, Report], int, float]]:
+    """Return of one step and of two: name, rows with detections and with annotated boxes, parameters, seconds."""
+    two = evaluation.two_step
+    if two is None:
+        return []
+    counts = two.parameters
+    return [
+        ("one step", (evaluation.main, evaluation.report_of(TRUTH)), counts.one_step, two.pace.one_step),
+        (
+            "two steps",
+            (evaluation.report_of(two.row), evaluation.report_of(two.bound)),
+            counts.detection + counts.reid,
+            two.pace.two_step,
+        ),
+    ]
 
 
 def _changed_switches(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
