@@ -57,9 +57,10 @@ def truth_of(scene: Scene, rules: Rules) -> tuple[Floats, NDArray[np.int64]]:
     _, first = np.unique(identities, return_index=True)
     repeated = identities >= 0
     repeated[first] = False
-    noted = np.zeros(len(scene.boxes), dtype=bool)
-    noted[[row for row, identity in scene.repeated if row < len(noted) and identity in scene.identities]] = True
-    repeated |= noted[~scene.ignore] & (identities < 0)
+    if scene.repeated:
+        noted = np.zeros(len(scene.boxes), dtype=bool)
+        noted[[row for row, identity in scene.repeated if row < len(noted) and identity in scene.identities]] = True
+        repeated |= noted[~scene.ignore] & (identities < 0)
     if rules.repeated_identity == "delete":
         return boxes[~repeated], identities[~repeated]
     identities[repeated] = -1
