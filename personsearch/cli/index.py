@@ -106,7 +106,7 @@ def _print_report(report: IndexReport) -> None:
         )
     if report.without_row:
         seen = counted(report.without_row, "scene")
-        out.print(f"{seen} without a row in the file of detections: nobody is in them", soft_wrap=True)
+        out.print(f"{seen} without a row in the file of detections, so with nobody", soft_wrap=True)
     if report.labelled:
         out.print(f"{report.labelled} of those have another camera or time now")
     if report.passed_over:

@@ -7,6 +7,7 @@ import logging
 from personsearch.errors import ImageError
 from personsearch.given import BoxSource
 from personsearch.pictures.video import frames_prefix
+from personsearch.plain import counted
 from personsearch.sources import Sources
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,5 @@ def check_box_names(boxes: BoxSource, sources: Sources) -> None:
             f"{first!r} and so on; a picture's name is its path below the indexed folder, after the prefix if there is "
             "one, or as written where several are indexed"
         )
-    logger.warning(
-        "boxes are given for %d pictures that are not among what is indexed, the first is %r", len(unknown), unknown[0]
-    )
+    pictures = counted(len(unknown), "picture")
+    logger.warning("boxes are given for %s not among what is indexed, the first is %r", pictures, unknown[0])

@@ -15,6 +15,7 @@ from personsearch.given import BOXES, BoxSource
 from personsearch.indexing.same_content import compare_stored, digest_of, note_reading, stored_reading
 from personsearch.pictures.decode import ChannelOrder, download, is_url
 from personsearch.pictures.video import Damage, decoding
+from personsearch.plain import counted
 from personsearch.progress import Progress
 from personsearch.results import Detections, Floats, IndexReport
 from personsearch.runner import Ready, Runner, Settings
@@ -269,4 +270,5 @@ def log_report(report: IndexReport) -> None:
             report.unverified,
         )
     if report.without_row:
-        logger.info("%d scenes have no row in the file of detections: nobody is in them", report.without_row)
+        scenes = counted(report.without_row, "scene")
+        logger.info("%s without a row in the file of detections, so with nobody", scenes)

@@ -22,6 +22,10 @@ PEOPLE = [(0, 10, 10), (1, 60, 20), (2, 115, 8)]
         (("index", "P", "P/*.png"), "looks like a glob, not like a gallery"),
         (("index", "P", "new", "--sidecar", "/nowhere.csv"), "/nowhere.csv: cannot be read"),
         (("index", "P"), "give the images first and the gallery's folder last"),
+        (("index", "P", "new", "--boxes", "/nowhere.json"), "/nowhere.json: cannot be read"),
+        (("index", "P", "new", "--boxes", "Q"), "0.png: is not JSON"),
+        (("index", "P", "new", "--boxes", "Q", "--crops"), "give --crops or --boxes, not both"),
+        (("index", "P", "new", "--boxes-images", "Q"), "give that with --boxes"),
     ],
 )
 def test_input_is_checked_before_the_network_is_loaded(
@@ -111,3 +115,23 @@ def test_people_are_followed_through_videos(run: Run, weights: Path, tmp_path: P
     assert refused.code == 1
     assert "holds this video as tracks already; index it with --tracks" in refused.err.replace("\n", " ")
     assert run(*index, "--replace").code == 0
+
+
+def test_the_people_of_a_file_of_results(run: Run, weights: Path, photos: Path, tmp_path: Path) -> None:
+    results, annotations = tmp_path / "results.json", tmp_path / "annotations.json"
+    results.write_text(json.dumps([{"image_id": 7, "category_id": 1, "bbox": [10, 10, 20, 60], "score": 0.5}]))
+    index = ("index", photos, tmp_path / "g", "--weights", weights, "--boxes", results)
+    done = run(*index)
+    assert (done.code, done.out) == (2, "")
+    assert "row 0: image_id 7 is a number; give the annotation file" in done.err.replace("\n", " ")
+    images = [{"id": 7 + number, "file_name": f"{number}.png", "width": 160, "height": 96} for number in range(3)]
+    annotations.write_text(json.dumps({"images": images, "categories": [{"id": 1, "name": "person"}]}))
+    report = json.loads(run(*index, "--boxes-images", annotations, "--json").out)
+    assert (report["added"], report["people"], report["without_row"], report["complete"]) == (3, 1, 0, True)
+    results.write_text(json.dumps([{"image_id": "0.png", "bbox": [10, 10, 20, 60], "score": 0.5}]))
+    done = run("index", photos, tmp_path / "other", "--weights", weights, "--boxes", results)
+    assert "3 scenes added with 1 person, 0 there already" in done.out
+    assert "2 scenes without a row in the file of detections, so with nobody" in done.out
+    plain = run("index", photos, tmp_path / "other", "--weights", weights)
+    assert plain.code == 1
+    assert "the gallery holds this picture with boxes that were given already" in plain.err.replace("\n", " ")
