@@ -30,6 +30,13 @@ class _SourceConfig(StrictModel):
         "the published counts",
     )
     holdout_places: tuple[str, ...] = Field((), description="places to validate on, kept out of training")
+    holdout_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="where places are not known: share of the scenes to validate on, in whole groups of scenes that "
+        "show the same people",
+    )
     people: tuple[str, ...] = Field(
         (), description="categories that are people; default: those called person, or else the only one in use"
     )
@@ -76,7 +83,7 @@ class DataConfig(_SourceConfig):
             raise ValueError("name what to train on: annotations, or several sets as [[data.sets]]")
         if self.annotations is not None and self.sets:
             raise ValueError("annotations and sets exclude each other; make annotations the first of [[data.sets]]")
-        given = [key for key in _SourceConfig.model_fields if getattr(self, key) not in (None, ())]
+        given = [key for key, field in _SourceConfig.model_fields.items() if getattr(self, key) != field.default]
         if self.sets and given:
             raise ValueError(f"{given[0]} belongs to one set; move it into the [[data.sets]] that it is for")
         return self

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -39,10 +41,11 @@ class SplitScenes(NamedTuple):
 
 
 def split_scenes(data: DataConfig) -> SplitScenes:
-    """Read the sets of a recipe and split them by place.
+    """Read the sets of a recipe and split them by place, or by who is in their scenes.
 
     Raises:
-        DatasetError: a set cannot be used, a held-out place is not in it, or nothing is left to train on.
+        DatasetError: a set cannot be used, a held-out place is not in it, so many scenes share people that no group of
+            them can be held out, or nothing is left to train on.
     """
     sets = data.all_sets
     training: list[Scene] = []
@@ -53,6 +56,7 @@ def split_scenes(data: DataConfig) -> SplitScenes:
     num_identities = 0
     for number, one in enumerate(sets, start=1):
         scenes = _read_set(one, several=len(sets) > 1)
+        held = _held_out(scenes, one)
         if len(sets) > 1:
             logger.info("set %d: %s: %d scenes, weight %g", number, one.annotations, len(scenes), one.weight)
             classes = number_identities(scenes)
@@ -61,10 +65,10 @@ def split_scenes(data: DataConfig) -> SplitScenes:
             num_identities += len(classes)
         if one.skip_bad:
             may_skip.update(scene.image_id for scene in scenes)
-        kept = [scene for scene in scenes if scene.place not in one.holdout_places]
+        kept = [scene for scene, out in zip(scenes, held, strict=True) if not out]
         training += kept
         weights += [one.weight] * len(kept)
-        held_out += [scene for scene in scenes if scene.place in one.holdout_places]
+        held_out += [scene for scene, out in zip(scenes, held, strict=True) if out]
     if not training and not held_out:
         raise DatasetError(f"{data.name}: has no images to train on")
     if not training:
@@ -101,6 +105,62 @@ def _read_set(data: SetConfig, *, several: bool) -> list[Scene]:
             f"Write {example}{key}='[]' to hold out none"
         )
     return list(dataset.scenes)
+
+
+def _held_out(scenes: Sequence[Scene], data: SetConfig) -> list[bool]:
+    """Return which scenes to validate on: those of held-out places, and groups of the others up to the share."""
+    held = [scene.place in data.holdout_places for scene in scenes]
+    rows = [row for row, out in enumerate(held) if not out]
+    room = math.floor(data.holdout_share * len(rows))
+    if not data.holdout_share:
+        return held
+    groups = groups_of_scenes([scenes[row] for row in rows])
+    # By digest: neither the order of the annotations nor a random seed decides, so both steps hold out the same.
+    groups.sort(key=lambda group: hashlib.sha256(scenes[rows[group[0]]].image_id.encode()).digest())
+    taken = 0
+    for group in groups:
+        if taken + len(group) <= room:
+            taken += len(group)
+            for row in group:
+                held[rows[row]] = True
+    people = {int(label) for scene, out in zip(scenes, held, strict=True) if out for label in scene.identities}
+    if not people - {-1}:
+        largest = max(map(len, groups), default=0)
+        raise DatasetError(
+            f"{data.annotations}: holdout_share={data.holdout_share:g} holds out nobody with a label: scenes that show "
+            f"the same people stay together, and the largest group has {largest:,} of {len(rows):,}. Raise it, or hold "
+            "out places (holdout_places)"
+        )
+    logger.info("%s: %d of %d scenes held out, whose people are in no other", data.annotations, taken, len(rows))
+    return held
+
+
+def groups_of_scenes(scenes: Sequence[Scene]) -> list[list[int]]:
+    """Return the groups of scenes that share labelled people, directly or by way of other scenes.
+
+    Args:
+        scenes: N of them.
+
+    Returns:
+        Every row 0..N-1 once, rising in each group; a scene without a labelled person is a group of its own.
+    """
+    leader = list(range(len(scenes)))
+
+    def leader_of(row: int) -> int:
+        while leader[row] != row:
+            leader[row] = leader[leader[row]]
+            row = leader[row]
+        return row
+
+    first: dict[int, int] = {}
+    for row, scene in enumerate(scenes):
+        for label in scene.identities.tolist():
+            if label >= 0:
+                leader[leader_of(row)] = leader_of(first.setdefault(label, row))
+    groups: dict[int, list[int]] = {}
+    for row in range(len(scenes)):
+        groups.setdefault(leader_of(row), []).append(row)
+    return list(groups.values())
 
 
 def _in_set(scene: Scene, number: int, classes: dict[int, int], first: int) -> Scene:

@@ -111,7 +111,8 @@ def _set_up(config: PretrainConfig, scenes: SplitScenes, world: World) -> Traini
         logger.info(
             "validating on %d crops of %s, %d of them of people whom training never saw",
             len(kept),
-            ", ".join(dict.fromkeys(place for one in config.data.all_sets for place in one.holdout_places)),
+            ", ".join(dict.fromkeys(place for one in config.data.all_sets for place in one.holdout_places))
+            or f"{len(held_out)} scenes",
             unseen,
         )
         figures = functools.partial(reid_figures, crops=kept, known=set(classes), world=world)

@@ -55,6 +55,15 @@ def test_the_recipes_of_prw_have_the_honest_split_ready(tmp_path: Path) -> None:
         assert load(tmp_path / "mine.toml").data.holdout_places == ("s1m00",)
 
 
+def test_the_recipes_of_cuhk_sysu_have_an_honest_split_ready(tmp_path: Path) -> None:
+    for name, load in (("cuhk-sysu-pretrain", load_pretrain), ("cuhk-sysu-finetune", load_finetune)):
+        assert load(name).data.holdout_share == 0
+        line = "# holdout_share = 0.1"
+        assert text_of(name).count(line) == 1
+        (tmp_path / "mine.toml").write_text(text_of(name).replace(line, line.removeprefix("# ")))
+        assert load(tmp_path / "mine.toml").data.all_sets[0].holdout_share == 0.1
+
+
 def test_lines_of_recipes_can_be_read() -> None:
     assert all(len(line) <= 124 for name in recipe_names() for line in text_of(name).splitlines())
 
