@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -10,9 +11,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from personsearch import Gallery
+from personsearch.given import people_in
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -33,6 +37,7 @@ def test_all_are_here() -> None:
         "finetune_own",
         "service",
         "fiftyone_gallery",
+        "other_detector",
     }
 
 
@@ -96,6 +101,29 @@ def test_service(tmp_path: Path) -> None:
                 assert "nobody has detection_id 9999" in json.load(answer)["error"]
         finally:
             service.terminate()
+
+
+def test_other_detector(tmp_path: Path) -> None:
+    counted, *matches = run("other_detector.py", tmp_path, "own")
+    assert counted.startswith("12 scenes, ")
+    assert len(matches) == 5
+    assert all(" similarity " in line for line in matches)
+    with Gallery.open(tmp_path / "other-gallery", mode="r") as gallery:
+        assert all("boxes" in gallery.scene(name).extra for name in gallery.image_ids())
+
+
+def test_the_detector_of_other_detector_returns_people_alone() -> None:
+    from torchvision.models.detection import ssdlite320_mobilenet_v3_large
+
+    detector_of = runpy.run_path(str(EXAMPLES / "other_detector.py"))["detector_of"]
+    torch.manual_seed(0)
+    network = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=3, score_thresh=0.0).eval()
+    pixels = np.random.default_rng(0).integers(0, 256, (96, 160, 3), dtype=np.uint8)
+    found = detector_of(network, threshold=0.0)(pixels)
+    people = people_in(found, "a.jpg")
+    assert len(people) == len(found["boxes"]) > 0
+    assert set(found["labels"].tolist()) == {1}
+    assert len(people_in(detector_of(network, threshold=1.0)(pixels), "a.jpg")) == 0
 
 
 def test_fiftyone_gallery(tmp_path: Path) -> None:
