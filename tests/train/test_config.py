@@ -17,6 +17,7 @@ from tests.train.runs import finetune_config, pretrain_config
     [
         ("optimizer.learning_rate=1", "unknown key 'optimizer.learning_rate'"),
         ("optimiser.lr=1", "unknown key 'optimiser'; did you mean 'optimizer'"),
+        ("binet_like.feature=1", "unknown key 'binet_like.feature'; did you mean 'features'"),
         ("batch_size=many", "batch_size"),
         ("batch_size", "must read like optimizer.lr=0.001"),
         ("run.out.deeper=1", "is a value, not a table"),
