@@ -88,7 +88,7 @@ def open_boxes(boxes: Boxes, images: str | os.PathLike[str] | Mapping[Any, str] 
     if isinstance(boxes, (str, os.PathLike)):
         return read_detections(boxes, images=images)
     if images is not None:
-        raise ImageError("boxes_images says which pictures the numbers in a file are, and boxes is no file; leave it out")
+        raise ImageError("boxes_images says which pictures a file's numbers are, and boxes is no file; leave it out")
     return boxes
 
 

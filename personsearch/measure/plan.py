@@ -114,7 +114,9 @@ class Plan:
         if self.boxes is not None:
             require_overlap(self.opened_boxes, dataset, source_name(self.boxes))
         elif self.boxes_images is not None:
-            raise ConfigError("boxes_images (--boxes-images) says which pictures a file of boxes is of; give boxes (--boxes), too")
+            raise ConfigError(
+                "boxes_images (--boxes-images) says which pictures a file of boxes is of; give boxes (--boxes), too"
+            )
         searching = self.baselines or self.gallery_sizes or self.rerank or self.open_set or self.two_step is not None
         if not dataset.queries and searching:
             raise DatasetError(f"{dataset.name}: has no queries, so search cannot be measured; give a list of queries")

@@ -204,6 +204,7 @@ def run_evaluation(
         ConfigError: there is no such preset or re-ranking method.
         DatasetError: see :func:`~personsearch.measure.observe.observe` and :meth:`Plan.check`.
         MissingExtraError: a library of the extra ``[evaluate]`` is not installed.
+        ImageError: boxes of another detector cannot be used.
         WeightsError: ``plan.two_step`` cannot be loaded.
 
     Example:
@@ -214,11 +215,11 @@ def run_evaluation(
     plan = plan or Plan()
     plan.check(dataset)
     protocols = [] if dataset.crops else [rules_of(name) for name in plan.presets]
+    embedder = None if plan.two_step is None else load_embedder(plan.two_step, searcher)
     own, outside, name = _seen(searcher, dataset, plan, cache_dir, progress)
     observed = {name: own}
     two_step = None
-    if plan.two_step is not None:
-        embedder = load_embedder(plan.two_step, searcher)
+    if embedder is not None and plan.two_step is not None:
         lowest = lowest_score_of(protocols, dataset)
         row = observe_two_step(searcher, dataset, own, embedder, lowest, cache_dir=cache_dir, progress=progress)
         two_step = compare(searcher, dataset, own, embedder, plan.two_step, lowest, own_detector=outside is None)

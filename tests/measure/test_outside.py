@@ -155,5 +155,5 @@ def test_a_picture_of_another_size_is_refused(tiny_searcher: PersonSearcher, dat
 def test_names_of_pictures_are_for_files(data: Dataset) -> None:
     with pytest.raises(ImageError, match="boxes is no file"):
         Plan(boxes={}, boxes_images={1: "000.png"}).check(data)
-    with pytest.raises(ConfigError, match="give boxes .--boxes., too"):
+    with pytest.raises(ConfigError, match=r"give boxes .--boxes., too"):
         Plan(boxes_images={1: "000.png"}).check(data)

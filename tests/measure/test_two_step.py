@@ -7,7 +7,7 @@ import pytest
 
 from personsearch import PersonSearcher
 from personsearch.datasets import Dataset
-from personsearch.errors import ConfigError, DatasetError, WeightsNotFoundError
+from personsearch.errors import ConfigError, DatasetError, WeightsMismatchError, WeightsNotFoundError
 from personsearch.evaluation import PRESETS, evaluate_observations
 from personsearch.measure.cropped import CropEmbedder
 from personsearch.measure.observe import embed_again, observe
@@ -113,6 +113,12 @@ def test_what_a_cascade_cannot_do_is_refused_before_the_network_runs(
     searcher.observe = None  # type: ignore[assignment,method-assign]
     with pytest.raises(WeightsNotFoundError, match="no such folder"):
         run_evaluation(searcher, data, Plan(two_step=tmp_path / "nowhere"), progress=False)
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "config.json").write_bytes((reid / "config.json").read_bytes())
+    (damaged / "backbone.safetensors").write_bytes((reid / "backbone.safetensors").read_bytes()[:-10])
+    with pytest.raises(WeightsMismatchError, match=r"backbone\.safetensors: damaged"):
+        run_evaluation(searcher, data, Plan(two_step=damaged), progress=False)
     with pytest.raises(DatasetError, match="has no queries, so search cannot be measured"):
         Plan(two_step=reid).check(replace(data, queries=()))
     with pytest.raises(ConfigError, match=r"is a set of crops, .* leave out: a two-step cascade; boxes of a detector"):
