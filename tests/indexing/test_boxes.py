@@ -267,7 +267,7 @@ def test_a_run_that_was_killed_continues_and_asks_only_for_the_rest(
     for number in range(8):
         toy_scene(PEOPLE, seed=number).save(photos / f"{number}.png")
 
-    command = [sys.executable, "-c", CHILD, weights, photos, tmp_path / "g"]
+    command: list[str | Path] = [sys.executable, "-c", CHILD, weights, photos, tmp_path / "g"]
     with subprocess.Popen([*command, "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
         for _ in range(6):
