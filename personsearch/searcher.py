@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from personsearch.asking import boxes_of_list, boxes_of_one, detect_given
 from personsearch.boxes import checked_boxes
 from personsearch.calibration import Calibration
 from personsearch.device import choose_device
@@ -30,6 +29,7 @@ from personsearch.indexing.scenes import index_sources, log_report
 from personsearch.indexing.tracks import index_tracks
 from personsearch.listing import check_gallery
 from personsearch.models import PersonSearchNetwork
+from personsearch.other_detectors import boxes_of_list, boxes_of_one, detect_given
 from personsearch.pictures.decode import ChannelOrder, ImageInput, describe
 from personsearch.progress import Progress
 from personsearch.queries import QueryInput, find_person, pictures_of
