@@ -87,16 +87,7 @@ def estimate_finetune(config: FinetuneConfig, size: SetSize) -> float:
     reid_teacher = load_reid_teacher(config.dkd_like, config.model, None)
     identities = max(len(size.crops), 1) if reid_teacher is None else len(reid_teacher.classifier)
     counts = torch.full((identities,), 2)
-    task = SearchTask(
-        config.model,
-        counts,
-        config.identity_loss,
-        freeze_bn=config.freeze_bn,
-        teacher=load_teacher(config.distill, step_of_stl=config.step_of_stl),
-        box_jitter=config.box_jitter,
-        binet_like=config.binet_like,
-        reid_teacher=reid_teacher,
-    )
+    task = SearchTask.of_recipe(config, counts, reid_teacher)
     rule = config.model.input
     height, width = padded_size(*resized_size(size.height, size.width, rule.min_size, rule.max_size))
     left = torch.arange(PEOPLE_PER_SCENE) * (width / PEOPLE_PER_SCENE)

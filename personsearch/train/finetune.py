@@ -24,7 +24,6 @@ from personsearch.searcher import PersonSearcher
 from personsearch.train.checkpoint import LAST
 from personsearch.train.config import FinetuneConfig
 from personsearch.train.data import SplitScenes, number_identities
-from personsearch.train.distill import load_teacher
 from personsearch.train.distributed import World
 from personsearch.train.dkd_like import load_reid_teacher
 from personsearch.train.loader import EpochLoader
@@ -100,16 +99,8 @@ def _set_up(config: FinetuneConfig, scenes: SplitScenes, world: World) -> Traini
     labels = np.concatenate([scene.identities[scene.identities >= 0] for scene in training])
     counts = torch.from_numpy(np.bincount([classes[int(label)] for label in labels], minlength=len(classes)))
     data = record_of(training, held_out, classes, scenes.names)
-    task = SearchTask(
-        config.model,
-        counts,
-        config.identity_loss,
-        freeze_bn=config.freeze_bn,
-        teacher=load_teacher(config.distill, step_of_stl=config.step_of_stl),
-        box_jitter=config.box_jitter,
-        binet_like=config.binet_like,
-        reid_teacher=load_reid_teacher(config.dkd_like, config.model, data.people),
-    )
+    reid_teacher = load_reid_teacher(config.dkd_like, config.model, data.people)
+    task = SearchTask.of_recipe(config, counts, reid_teacher)
     start_from(task.network, config.init, checkpoint=Path(config.run.out) / LAST)
     task.to(world.device)
 
