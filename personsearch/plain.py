@@ -23,5 +23,5 @@ def finite_or_none(value: Any) -> Any:
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:
-    """Write a number with its noun: ``1 scene``, ``2 scenes``, ``0 people``."""
-    return f"{count} {one if count == 1 else several or one + 's'}"
+    """Write a number with its noun: ``1 scene``, ``2,000 scenes``, ``0 people``."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"

@@ -19,6 +19,7 @@ from personsearch.evaluation.observations import Observations
 from personsearch.given import BoxSource, DetectionsFile, Detector, Found, read_detections
 from personsearch.measure.observe import LOWEST_SCORE, computed_on, embed_again
 from personsearch.pictures.decode import image_size, load_image
+from personsearch.plain import counted
 from personsearch.progress import Progress
 from personsearch.results import Detections
 
@@ -54,10 +55,10 @@ class Outside:
 
     def text(self) -> str:
         """Return a line."""
-        passed_over = f"; {_counted(self.elsewhere, 'box', 'boxes')} of pictures that are not in the set passed over"
+        passed_over = f"; {counted(self.elsewhere, 'box', 'boxes')} of pictures that are not in the set passed over"
         return (
-            f"{self.source}, {_counted(self.boxes, 'box', 'boxes')} in "
-            f"{_counted(self.pictures, 'picture', 'pictures')} from score {self.lowest_score:g} on"
+            f"{self.source}, {counted(self.boxes, 'box', 'boxes')} in "
+            f"{counted(self.pictures, 'picture')} from score {self.lowest_score:g} on"
             f"{passed_over if self.elsewhere else ''}"
         )
 
@@ -196,7 +197,3 @@ def _outside(opened: Opened, detections: Mapping[str, Detections], source: str) 
         lowest_score=LOWEST_SCORE,
         elsewhere=elsewhere,
     )
-
-
-def _counted(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"

@@ -19,6 +19,7 @@ from personsearch.fast import FastNetwork
 from personsearch.measure.cropped import CropEmbedder
 from personsearch.models import ModelConfig, ReidNetwork, build
 from personsearch.pictures.decode import load_image
+from personsearch.plain import counted
 from personsearch.results import Detections, Floats
 
 if TYPE_CHECKING:
@@ -81,9 +82,8 @@ class Pace:
         without = "" if self.detector else ", without the detector's time"
         return (
             f"time for a picture: {1000 * self.one_step:.0f} ms in one step, {1000 * self.two_step:.0f} ms in two with "
-            f"cutting{without} (medians of {self.pictures:,} picture{'s' * (self.pictures != 1)} with "
-            f"{self.people:.1f} people on average, by turns, one at a time; {self.computed_on}, {self.threads} "
-            f"thread{'s' * (self.threads != 1)})"
+            f"cutting{without} (medians of {counted(self.pictures, 'picture')} with {self.people:.1f} people on "
+            f"average, by turns, one at a time; {self.computed_on}, {counted(self.threads, 'thread')})"
         )
 
 
