@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import Field
@@ -72,12 +72,33 @@ def _log_distributions(embeddings: Tensor, temperature: float) -> Tensor:
     return F.log_softmax(similarities / temperature, dim=1)
 
 
-class Teacher:
+class FrozenNetwork:
     """A trained network in evaluation mode.
 
     Deliberately no ``nn.Module``: a task that holds one neither trains nor saves it. A copy of the task, such as its
     moving average, shares it.
     """
+
+    def __init__(self, network: nn.Module, config: ModelConfig) -> None:
+        """Freeze a network, whose configuration this is."""
+        self.network = network.eval().requires_grad_(False)
+        self.config = config
+        self._normalisation = [torch.tensor(three).view(1, 3, 1, 1) for three in (config.input.mean, config.input.std)]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    @torch.no_grad()
+    def features_of(self, crops: Tensor) -> Tensor:
+        """Return what a ReidNetwork makes of crops (N, 3, h, w) RGB 0..1 of its own size: (N, D) behind the BNNeck."""
+        network = self.network.to(crops.device)
+        mean, std = self._normalisation = [three.to(crops.device) for three in self._normalisation]
+        _, necked = network((crops - mean) / std)
+        return necked  # type: ignore[no-any-return]
+
+
+class Teacher(FrozenNetwork):
+    """A network of the same step, of which the student learns who resembles whom."""
 
     def __init__(self, network: nn.Module, config: ModelConfig, settings: DistillConfig) -> None:
         """Freeze a network.
@@ -87,24 +108,15 @@ class Teacher:
             config: of that network.
             settings: from the recipe.
         """
-        self.network = network.eval().requires_grad_(False)
-        self.config = config
+        super().__init__(network, config)
         self.settings = settings
-        self._normalisation = [torch.tensor(three).view(1, 3, 1, 1) for three in (config.input.mean, config.input.std)]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Teacher:
-        return self
-
-    @torch.no_grad()
     def of_crops(self, crops: Tensor) -> Tensor:
         """Return embeddings (N, E) of crops (N, 3, h, w) RGB 0..1, which are resized to the teacher's own crop size."""
-        network = self.network.to(crops.device)
         height, width = self.config.crop_size
         if crops.shape[2:] != (height, width):
             crops = F.interpolate(crops, size=(height, width), mode="bilinear", align_corners=False)
-        mean, std = self._normalisation = [three.to(crops.device) for three in self._normalisation]
-        _, necked = network((crops - mean) / std)
-        return necked  # type: ignore[no-any-return]
+        return self.features_of(crops)
 
     @torch.no_grad()
     def of_people(self, groups: Sequence[SceneGroup], student: ModelConfig) -> Tensor:

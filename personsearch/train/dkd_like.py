@@ -23,6 +23,7 @@ from personsearch.models import ModelConfig, ReidNetwork, SceneGroup
 from personsearch.plain import counted
 from personsearch.train.binet_like import crops_of_people
 from personsearch.train.checkpoint import BEST, LAST, load_checkpoint, part_of
+from personsearch.train.distill import FrozenNetwork
 from personsearch.train.watch import RECIPE, WEIGHTS, read_recipe
 from personsearch.weights.files import BACKBONE_FILE, CONFIG_FILE, fill
 
@@ -91,12 +92,8 @@ def triplet_loss(student: Tensor, teacher: Tensor, identities: Tensor, tau: floa
         return F.cross_entropy((f @ g.T / tau).masked_fill(same, -torch.inf), numbers)
 
 
-class ReidTeacher:
-    """A network of step 1 with its identity classifier, in evaluation mode.
-
-    Deliberately no ``nn.Module``: a task that holds one neither trains nor saves it. A copy of the task, such as its
-    moving average, shares it.
-    """
+class ReidTeacher(FrozenNetwork):
+    """A network of step 1 with its identity classifier."""
 
     def __init__(self, network: ReidNetwork, classifier: Tensor, config: ModelConfig, settings: DkdLikeConfig) -> None:
         """Freeze a network.
@@ -107,14 +104,9 @@ class ReidTeacher:
             config: of that network.
             settings: from the recipe.
         """
-        self.network = network.eval().requires_grad_(False)
+        super().__init__(network, config)
         self.classifier = classifier
-        self.config = config
         self.settings = settings
-        self._normalisation = [torch.tensor(three).view(1, 3, 1, 1) for three in (config.input.mean, config.input.std)]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> ReidTeacher:
-        return self
 
     @torch.no_grad()
     def of_people(self, groups: Sequence[SceneGroup]) -> tuple[Tensor, Tensor]:
@@ -124,9 +116,8 @@ class ReidTeacher:
             groups: the scenes of a batch; crops of the teacher's own size are cut out of their canvases.
         """
         crops = crops_of_people(groups, self.config.crop_size, labelled=True)
-        network, self.classifier = self.network.to(crops.device), self.classifier.to(crops.device)
-        mean, std = self._normalisation = [three.to(crops.device) for three in self._normalisation]
-        _, necked = network((crops - mean) / std)
+        self.classifier = self.classifier.to(crops.device)
+        necked = self.features_of(crops)
         with torch.autocast(crops.device.type, enabled=False):
             features = necked.float()
             return features, features @ self.classifier.T
