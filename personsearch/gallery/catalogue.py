@@ -86,7 +86,7 @@ class Catalogue:
             return None
         passing = np.ones(len(self._ids), dtype=bool)
         if filters.cameras is not None:
-            codes = [self._camera_codes.get(name, -1) for name in _names(filters.cameras)]
+            codes = [self._camera_codes.get(name, -1) for name in names_of(filters.cameras)]
             passing &= np.isin(self._cameras.array, codes)
         # A scene without a time passes neither bound: comparisons with NaN are false.
         if filters.since is not None:
@@ -94,7 +94,7 @@ class Catalogue:
         if filters.until is not None:
             passing &= self._times.array <= filters.until
         if filters.exclude_images is not None:
-            excluded = [self._rows[name] for name in _names(filters.exclude_images) if name in self._rows]
+            excluded = [self._rows[name] for name in names_of(filters.exclude_images) if name in self._rows]
             passing[np.searchsorted(self._ids.array, excluded)] = False
         return np.asarray(passing[self._places()])
 
@@ -112,6 +112,6 @@ class Catalogue:
         return np.searchsorted(self._ids.array, self.scene_of.array)
 
 
-def _names(names: Sequence[str]) -> list[str]:
+def names_of(names: Sequence[str]) -> list[str]:
     """Return names as a list; a single string counts as one name."""
     return [names] if isinstance(names, str) else list(names)

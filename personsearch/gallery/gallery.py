@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from filelock import FileLock
 
 from personsearch.calibration import Calibration, stricter
-from personsearch.errors import ConfigError, GalleryCorruptError, GalleryError, GalleryMismatchError
+from personsearch.errors import ConfigError, GalleryError, GalleryMismatchError
 from personsearch.gallery import searching
 from personsearch.gallery.catalogue import Filters
 from personsearch.gallery.checks import (
@@ -26,34 +24,31 @@ from personsearch.gallery.checks import (
     scene_row,
     seconds,
 )
-from personsearch.gallery.faults import damaged
 from personsearch.gallery.index import KINDS, IndexKind
-from personsearch.gallery.opening import open_folder
-from personsearch.gallery.people.decisions import check_decisions, num_individuals
+from personsearch.gallery.people.decisions import num_individuals
 from personsearch.gallery.people.people import People
-from personsearch.gallery.rows import ImageRow, stored_detections, unit
 from personsearch.gallery.scenes import Scenes, stored_scene
-from personsearch.gallery.sightings import sightings
-from personsearch.gallery.store import Store
-from personsearch.gallery.track_rows import all_tracks, num_tracks
+from personsearch.gallery.stores.folder import FolderStore
+from personsearch.gallery.stores.opening import open_store
+from personsearch.gallery.stores.protocol import Incoming, SceneStore
+from personsearch.gallery.track_rows import num_tracks
 from personsearch.gallery.tracks import Tracks
-from personsearch.gallery.upkeep import Upkeep
-from personsearch.gallery.view import View
+from personsearch.people import NewScene
 from personsearch.results import Detections, Floats, GalleryInfo, Match, Sighting, Spec, StoredScene
-
-logger = logging.getLogger(__name__)
 
 
 class Gallery:
-    """The people of many scenes, in a folder. Open one with :meth:`open`, best in a ``with`` block.
+    """The people of many scenes. Open one with :meth:`open`, best in a ``with`` block.
 
-    SQLite is the truth: a scene survives a kill and a power cut as soon as :meth:`add` has returned. One process writes
-    (``mode="a"``); any number read (``mode="r"``) and see new scenes as they are committed. Threads may share one
-    object, and any of them may close it.
+    It is in a folder, where SQLite is the truth: a scene survives a kill and a power cut as soon as :meth:`add` has
+    returned. One process writes (``mode="a"``); any number read (``mode="r"``) and see new scenes as they are
+    committed. Or it is in an engine that many machines share, with the same verbs and promises and many writers
+    (docs/scale.md). Threads may share one object, and any of them may close it.
 
     Attributes:
-        path: the folder.
+        name: the folder, or the engine's address.
         embedding_size: length of an embedding.
+        scenes_at_once: how many scenes are worth one :meth:`add_batch`; 1 in a folder.
 
     Example:
         >>> with Gallery.open("people", searcher.spec, calibration=searcher.calibration) as gallery:
@@ -84,40 +79,73 @@ class Gallery:
         True
     """
 
-    def __init__(self, store: Store, lock: FileLock | None) -> None:
-        self.path = store.path
+    def __init__(self, store: SceneStore) -> None:
+        self.name = store.name
         self.embedding_size = store.embedding_size
+        self.scenes_at_once = store.scenes_at_once
         self._calibration: Calibration | None = None
         self._store = store
-        self._lock = lock  # None for a reader
         self._closed = False
         self._threads = threading.RLock()
-        self._upkeep = Upkeep(store)
-        self._view = View(store, self._upkeep)
-        self._tracks = Tracks(store, self._threads, writable=self._writable)
-        self._scenes = Scenes(store, self._threads)
-        self._people = People(
-            store,
-            self._threads,
-            calibration=lambda: self._calibration,
-            writable=self._writable,
-            erase=self._erase,
-        )
+        self._folder = store if isinstance(store, FolderStore) else None
+        if self._folder is not None:
+            database = self._folder.database
+            self._tracks = Tracks(database, self._threads, writable=self._writable)
+            self._scenes = Scenes(database, self._threads)
+            self._people = People(
+                database,
+                self._threads,
+                calibration=lambda: self._calibration,
+                writable=self._writable,
+                erase=self._erase,
+            )
+
+    @property
+    def path(self) -> Path:
+        """The gallery's folder.
+
+        Raises:
+            GalleryError: it is in no folder of this machine.
+        """
+        return self._in_folder("path").database.path
 
     @property
     def people(self) -> People:
-        """Who is whom here: grouping, names, and decisions by hand."""
+        """Who is whom here: grouping, names, and decisions by hand.
+
+        Raises:
+            GalleryError: the gallery is in no folder of this machine, and only there is this kept.
+        """
+        self._in_folder("people")
         return self._people
 
     @property
     def tracks(self) -> Tracks:
-        """The people who were followed through consecutive frames."""
+        """The people who were followed through consecutive frames.
+
+        Raises:
+            GalleryError: the gallery is in no folder of this machine, and only there is this kept.
+        """
+        self._in_folder("tracks")
         return self._tracks
 
     @property
     def scenes(self) -> Scenes:
-        """The scenes by time, page by page."""
+        """The scenes by time, page by page.
+
+        Raises:
+            GalleryError: the gallery is in no folder of this machine, and only there is this kept.
+        """
+        self._in_folder("scenes")
         return self._scenes
+
+    def _in_folder(self, what: str) -> FolderStore:
+        if self._folder is None:
+            raise GalleryError(
+                f"{self.name}: only a gallery in a folder has {what}; copy what you need of it into one: "
+                f"personsearch gallery copy {self.name} FOLDER"
+            )
+        return self._folder
 
     @property
     def spec(self) -> Spec:
@@ -135,7 +163,7 @@ class Gallery:
 
     @calibration.setter
     def calibration(self, calibration: Calibration | None) -> None:
-        check_calibration(str(self.path), calibration, self.spec.fingerprint)
+        check_calibration(self.name, calibration, self.spec.fingerprint)
         self._calibration = calibration
 
     @classmethod
@@ -151,18 +179,21 @@ class Gallery:
         """Open a gallery.
 
         Args:
-            path: its folder.
+            path: its folder; or the address of an engine that many machines share, a string such as
+                ``lance://s3://bucket/people`` or ``milvus://host:19530/people`` (docs/scale.md).
             spec: the weights whose embeddings will be added or searched for (``searcher.spec``); a new gallery needs
                 one. Without it, an existing gallery opens whatever its weights.
             mode: ``"a"`` to add and search, making the gallery if there is none; ``"r"`` to search only.
             calibration: of these weights (``searcher.calibration``); searches then fill each match's probability and
                 accept ``max_false_match_rate``.
-            wait: seconds to wait for another writer to finish (``mode="a"``). Programs that write to one gallery for
-                hours take turns by opening it for each piece of work.
+            wait: seconds to wait for another writer of a folder to finish (``mode="a"``). Programs that write to one
+                gallery for hours take turns by opening it for each piece of work. Engines have many writers.
 
         Raises:
             ValueError: the mode is neither, or ``wait`` is below 0.
-            GalleryError: there is no gallery and no spec to make one, or the folder cannot be written to.
+            GalleryError: there is no gallery and no spec to make one, or the folder cannot be written to, or the
+                engine cannot be reached.
+            MissingExtraError: the package that speaks with the engine is not installed.
             GalleryMismatchError: it holds embeddings of other weights, or the calibration belongs to others.
             GalleryLockedError: another process has it open for writing (``mode="a"``), and did for all of ``wait``.
             GalleryCorruptError: the database is damaged.
@@ -171,7 +202,7 @@ class Gallery:
             raise ValueError(f"mode must be 'a' or 'r', got {mode!r}")
         if not wait >= 0:
             raise ValueError(f"wait must be at least 0 seconds, got {wait}")
-        gallery = cls(*open_folder(Path(path), write=mode == "a", spec=spec, wait=wait))
+        gallery = cls(open_store(path, write=mode == "a", spec=spec, wait=wait))
         try:
             if spec is not None:
                 gallery.require(spec)
@@ -187,7 +218,7 @@ class Gallery:
         Raises:
             GalleryMismatchError: names both.
         """
-        check_spec(str(self.path), self.spec, spec)
+        check_spec(self.name, self.spec, spec)
 
     def close(self, *, cache: bool = True) -> None:
         """Close the gallery and let others write. The writer leaves a cache of the index, which makes opening quick.
@@ -200,29 +231,9 @@ class Gallery:
 
     def _close(self, *, save: bool) -> None:
         with self._threads:
-            if self._closed:
-                return
-            self._closed = True
-            try:
-                if self._lock is not None and save:
-                    self._save_cache()
-            finally:
-                self._store.close()
-                if self._lock is not None:
-                    self._lock.release()
-                    self._lock = None
-
-    def _save_cache(self) -> None:
-        try:
-            self._store.truncate_log()
-            if self._upkeep.is_due(self._store.state()):
-                self._write_cache()
-        except (OSError, GalleryError) as error:  # only time is lost; damage is reported when the database is used
-            logger.warning("%s: the index was not cached (%s); the next opening takes longer", self.path, error)
-
-    def _write_cache(self, kind: IndexKind | None = None) -> None:
-        index = self._view.refresh()
-        self._view.index = self._upkeep.save(index, self._view.catalogue.scene_of.array, kind)
+            if not self._closed:
+                self._closed = True
+                self._store.close(save=save)
 
     def __enter__(self) -> Gallery:
         return self
@@ -232,18 +243,18 @@ class Gallery:
 
     def __contains__(self, image_id: object) -> bool:
         with self._threads:
-            return isinstance(image_id, str) and self._store.digest(image_id) is not None
+            return isinstance(image_id, str) and image_id in self._store.stored([image_id])
 
     def __len__(self) -> int:
         """Return the number of people."""
         with self._threads:
-            return self._store.state().people
+            return self._store.counts()[1]
 
     @property
     def num_images(self) -> int:
         """Number of scenes, including those without people."""
         with self._threads:
-            return self._store.state().images
+            return self._store.counts()[0]
 
     def image_ids(self, prefix: str = "") -> list[str]:
         """Return the ids of all scenes in the order they were added; with a prefix, of those that begin with it."""
@@ -252,9 +263,46 @@ class Gallery:
 
     def scene(self, image_id: str) -> StoredScene | None:
         """Return what is stored of a scene; None where none has this id."""
+        return self.stored([image_id]).get(image_id)
+
+    def stored(self, image_ids: Iterable[str]) -> dict[str, StoredScene]:
+        """Return what is stored of many scenes by image_id, in one go; those that are not there are absent.
+
+        Example:
+            >>> gallery.add("a.jpg", detections, camera="door")
+            True
+            >>> [(name, scene.camera) for name, scene in gallery.stored(["a.jpg", "none.jpg"]).items()]
+            [('a.jpg', 'door')]
+        """
         with self._threads:
-            row = self._store.image(image_id)
-        return None if row is None else stored_scene(row)
+            return {name: stored_scene(row) for name, row in self._store.stored(list(image_ids)).items()}
+
+    def everything(self) -> Iterator[NewScene]:
+        """Yield all scenes with their people exactly as they are stored: embeddings (N, D) in half precision's steps.
+
+        In the order they were added, as far as the clocks of those agree who did. What others add or erase meanwhile
+        may or may not be among them.
+
+        Example:
+            >>> gallery.add("a.jpg", detections, time=5.0)
+            True
+            >>> [(scene.image_id, scene.time) for scene in gallery.everything()]
+            [('a.jpg', 5.0)]
+        """
+        scenes = self._store.everything()
+        while True:
+            with self._threads:
+                scene = next(scenes, None)
+            if scene is None:
+                return
+            row = stored_scene(scene.row)
+            yield NewScene(
+                image_id=row.image_id,
+                detections=scene.detections,
+                camera=row.camera,
+                time=row.time,
+                extra=row.extra,
+            )
 
     def add(
         self,
@@ -285,23 +333,64 @@ class Gallery:
             GalleryMismatchError: a scene of that id has other content.
             GalleryFullError: the disk is full; nothing of the scene is stored.
         """
+        scene = NewScene(image_id=image_id, detections=detections, camera=camera, time=time, extra=extra or {})
+        [stored] = self.add_batch([scene], replace=replace)
+        return stored
+
+    def add_batch(self, scenes: Sequence[NewScene], *, replace: bool = False) -> list[bool]:
+        """Store several scenes; when this returns, they are on the disk.
+
+        Engines that many machines share are much quicker with some hundreds at a time than one by one.
+
+        Args:
+            scenes: each with an image_id of its own.
+            replace: let them replace scenes of the same ids with other content.
+
+        Returns:
+            Of each scene, True if it was stored now, False if it was stored already with the same content.
+
+        Raises:
+            GalleryError: the gallery is open for reading only, or a scene cannot be stored; none is then.
+            GalleryMismatchError: a scene of one of the ids has other content. The other scenes are stored.
+            GalleryFullError: the disk is full; nothing of the scenes is stored.
+
+        Example:
+            >>> from personsearch.people import NewScene
+            >>> scenes = [NewScene(image_id=name, detections=detections, camera="door") for name in ("a.jpg", "b.jpg")]
+            >>> gallery.add_batch(scenes), gallery.add_batch(scenes)
+            ([True, True], [False, False])
+        """
         self._writable()
-        row = scene_row(image_id, detections, camera=camera, time=time, extra=extra, dim=self.embedding_size)
-        with self._threads, self._store.transaction():
-            stored = self._store.digest(image_id)
-            if stored == row.digest:
-                return False
-            if stored is not None:
-                if not replace:
+        incoming = [
+            Incoming(
+                scene_row(
+                    scene.image_id,
+                    scene.detections,
+                    camera=scene.camera,
+                    time=scene.time,
+                    extra=scene.extra,
+                    dim=self.embedding_size,
+                ),
+                scene.detections,
+            )
+            for scene in scenes
+        ]
+        names = [scene.image_id for scene in scenes]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise GalleryError(
+                f"image_id {twice!r} is given twice; scenes that are stored together need ids of their own"
+            )
+        with self._threads:
+            outcomes = self._store.put(incoming, replace=replace)
+            for scene, outcome in zip(incoming, outcomes, strict=True):
+                if outcome == "differs":
                     raise GalleryMismatchError(
-                        f"{self.path}: image {image_id!r} is stored with other content; "
+                        f"{self.name}: image {scene.row.image_id!r} is stored with other content; "
                         "give replace=True to replace it, or use another image_id. "
-                        f"{self._both(image_id, row, len(detections))}"
+                        f"{self._both(scene)}"
                     )
-                self._upkeep.drop_cache()
-                self._store.delete([image_id])
-            self._store.insert(row, detections.boxes, detections.scores, detections.embeddings)
-        return True
+        return [outcome == "stored" for outcome in outcomes]
 
     def sightings(self, detection_ids: Sequence[int]) -> list[Sighting]:
         """Return what is known of stored people: where each was seen, the track, and whom they are taken for.
@@ -315,9 +404,9 @@ class Gallery:
             >>> sighting.image_id == match.image_id, sighting.box == match.box
             (True, True)
         """
-        with self._threads, self._store.snapshot():
-            found = sightings(self._store, detection_ids)
-        check_there(str(self.path), detection_ids, found)
+        with self._threads:
+            found = self._store.sightings(detection_ids)
+        check_there(self.name, detection_ids, found)
         return [found[number] for number in detection_ids]
 
     def label(self, image_id: str, *, camera: str | None = None, time: float | None = None) -> bool:
@@ -338,24 +427,17 @@ class Gallery:
         self._writable()
         check_camera(image_id, camera)
         time = seconds(image_id, time)
-        with self._threads, self._store.transaction():
-            row = self._store.image(image_id)
-            if row is None:
-                raise GalleryError(f"{self.path}: no image {image_id!r} is stored here")
-            camera, time = row.camera if camera is None else camera, row.time if time is None else time
-            if (camera, time) == (row.camera, row.time):
-                return False
-            try:
-                detections = stored_detections(row, self._store.people_of(row), self.embedding_size)
-            except ValueError as error:
-                raise GalleryCorruptError(damaged(self.path, str(error))) from None
-            self._store.label(row.labelled(detections, camera, time))
-        return True
+        with self._threads:
+            changed = self._store.relabel(image_id, camera, time)
+        if changed is None:
+            raise GalleryError(f"{self.name}: no image {image_id!r} is stored here")
+        return changed
 
     def note(self, prefix: str, content: bytes) -> None:
         """Keep something about the scenes whose image_ids are a prefix and a number; it replaces what was kept before.
 
-        It is erased together with the first of these scenes that is erased or replaced.
+        It is erased together with the first of these scenes that is erased or replaced. It only spares work to whoever
+        indexes again: engines that many machines share keep none.
 
         Args:
             prefix: ends in anything but a digit, ``.`` or ``-``; what follows in the image_ids is made of these.
@@ -371,7 +453,7 @@ class Gallery:
         """
         self._writable()
         check_prefix(prefix)
-        with self._threads, self._store.transaction():
+        with self._threads:
             self._store.note(prefix, content)
 
     def noted(self, prefix: str) -> bytes | None:
@@ -402,28 +484,12 @@ class Gallery:
             image_ids = [image_ids]
         if image_ids is None and before is None:
             raise GalleryError("remove() needs image_ids or before; to erase everything, delete the folder")
-        named = None if image_ids is None else list(image_ids)
-
-        def erase() -> int:
-            count = 0 if named is None else self._store.delete(named)
-            return count if before is None else count + self._store.delete_before(before)
-
-        return self._erase(erase)
+        with self._threads:
+            return self._store.remove(list(image_ids or ()), before)
 
     def _erase(self, erase: Callable[[], int]) -> int:
-        """Erase in a transaction, so that afterwards it is in no file of the gallery; return how much that was."""
         with self._threads:
-            with self._store.transaction():
-                count = erase()
-                if count:
-                    self._upkeep.drop_cache()
-            if count and not self._store.truncate_log():
-                logger.warning(
-                    "%s: a reader is still searching; the erased rows stay in the write-ahead log until the gallery is "
-                    "closed after that search",
-                    self.path,
-                )
-        return count
+            return self._in_folder("people").erase(erase)
 
     def search(
         self,
@@ -510,9 +576,9 @@ class Gallery:
         )
         if camera_bias and max_false_match_rate is not None:
             raise ConfigError("a calibration does not hold with camera_bias; give min_similarity in place of the rate")
-        with self._threads, self._store.snapshot():
-            queries = searching.target(self._view, self._store, queries, wanted, combine, like)
-            [matches] = searching.find(self._view, self._store, [queries], wanted)
+        with self._threads, self._store.candidates(wanted) as candidates:
+            queries = searching.target(candidates, queries, wanted, combine, like)
+            [matches] = searching.find(candidates, [queries], wanted)
         return matches if self._calibration is None or camera_bias else self._calibration.fill(matches)
 
     def search_batch(
@@ -568,8 +634,8 @@ class Gallery:
             one_per_track=one_per_track,
             per_camera=per_camera,
         )
-        with self._threads, self._store.snapshot():
-            matches = searching.find(self._view, self._store, [one[None] for one in embeddings], wanted)
+        with self._threads, self._store.candidates(wanted) as candidates:
+            matches = searching.find(candidates, [one[None] for one in embeddings], wanted)
         calibration = self._calibration
         return matches if calibration is None else [calibration.fill(ranking) for ranking in matches]
 
@@ -580,11 +646,9 @@ class Gallery:
             GalleryError: nobody has this id.
         """
         with self._threads:
-            people = self._store.find_people([detection_id])
-        check_there(str(self.path), [detection_id], people)
-        person, _ = people[detection_id]
-        embedding: Floats = unit(self._store.vectors([person]))[0]
-        return embedding
+            found = self._store.embeddings([detection_id])
+        check_there(self.name, [detection_id], found)
+        return found[detection_id]
 
     def rebuild(self, index: IndexKind | None = None) -> str:
         """Rebuild the search index from the database; a reader loads it again.
@@ -605,21 +669,22 @@ class Gallery:
             if index not in KINDS:
                 raise GalleryError(f"index must be one of {', '.join(KINDS)}, got {index!r}")
         with self._threads:
-            if self._lock is None:
-                self._view = View(self._store, self._upkeep)
-            else:
-                self._view.start(self._upkeep.empty(self._store.state()))
-                self._write_cache(index)
-            return self._described()
+            return self._store.rebuild(index)
 
     def info(self) -> GalleryInfo:
         """Return what the gallery holds and how it is searched."""
         with self._threads:
-            index, state, (cameras, timed) = self._described(), self._store.state(), self._store.labels()
-            tracks, persons = num_tracks(self._store), num_individuals(self._store)
+            index, (images, people), (cameras, timed) = (
+                self._store.describe(),
+                self._store.counts(),
+                self._store.labels(),
+            )
+            tracks = persons = 0
+            if self._folder is not None:
+                tracks, persons = num_tracks(self._folder.database), num_individuals(self._folder.database)
         return GalleryInfo(
-            images=state.images,
-            people=state.people,
+            images=images,
+            people=people,
             weights=self.spec.name,
             revision=self.spec.revision,
             fingerprint=self.spec.fingerprint,
@@ -638,32 +703,19 @@ class Gallery:
         Returns:
             The problems; empty when all is well.
         """
-        with self._threads, self._store.snapshot():
-            try:
-                return self._problems()
-            except GalleryCorruptError as error:
-                return [str(error)]
+        with self._threads:
+            return self._store.check()
 
-    def _problems(self) -> list[str]:
-        problems = self._store.problems()
-        if not problems:
-            all_tracks(self._store)  # what is said of people is checked as it is read
-            check_decisions(self._store)
-        return problems or self._upkeep.problems(self._view.refresh())
-
-    def _both(self, image_id: str, given: ImageRow, people: int) -> str:
+    def _both(self, given: Incoming) -> str:
         """Say what is stored of a scene and what was given, for a message that the two differ."""
-        stored = self._store.image(image_id)
-        if stored is None:
+        name = given.row.image_id
+        stored, people = self._store.stored([name]).get(name), self._store.detections(name)
+        if stored is None or people is None:
             return ""
-        return f"Stored: {stored.describe(len(self._store.people_of(stored)))}; given: {given.describe(people)}"
-
-    def _described(self) -> str:
-        with self._store.snapshot():
-            return self._view.refresh().describe()
+        return f"Stored: {stored.describe(len(people))}; given: {given.row.describe(len(given.detections))}"
 
     def _writable(self) -> None:
         if self._closed:
-            raise GalleryError(f"{self.path}: the gallery is closed; open it again")
-        if self._lock is None:
-            raise GalleryError(f"{self.path}: the gallery is open for reading only; open it with mode='a'")
+            raise GalleryError(f"{self.name}: the gallery is closed; open it again")
+        if not self._store.writable:
+            raise GalleryError(f"{self.name}: the gallery is open for reading only; open it with mode='a'")

@@ -1,30 +1,24 @@
 """A search as people ask for it: by one embedding or several of one person, with what was confirmed and rejected.
 
-The index returns candidates. Their similarities are computed from the database's rows, and more candidates are asked
-for until nobody who was not returned could belong among the first k: so every result is that of comparing everybody,
-whatever the filters and options.
+The store returns candidates. Their similarities are computed from its rows, and more candidates are asked for until
+nobody who was not returned could belong among the first k: so, unless the store's index may miss somebody, every result
+is that of comparing everybody, whatever the filters and options.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from personsearch.errors import GalleryCorruptError, GalleryError
-from personsearch.gallery.cameras import Correction
+from personsearch.errors import GalleryError
 from personsearch.gallery.catalogue import Filters
 from personsearch.gallery.checks import check_there
-from personsearch.gallery.faults import damaged
-from personsearch.gallery.index import Index, Mask
-from personsearch.gallery.rows import ImageRow, PersonRow, unit
-from personsearch.gallery.sightings import sightings
-from personsearch.gallery.store import Store
-from personsearch.gallery.track_rows import find_tracks, tracks_of
-from personsearch.gallery.view import View
-from personsearch.results import Floats, Match
+from personsearch.gallery.index import Ids
+from personsearch.results import Floats, Match, Sighting
 
 Combine: TypeAlias = Literal["mean", "best"]
 
@@ -75,74 +69,95 @@ class Wanted:
         if self.query_camera is not None and not self.camera_bias:
             raise GalleryError("query_camera only serves to take camera bias out; give camera_bias too, such as 1")
 
-    def correction(self, view: View) -> Correction | None:
-        """Return the gallery without camera bias; None where that is not asked for."""
-        if not self.camera_bias:
-            return None
-        found = view.corrected(self.camera_bias)
-        found.require(self.query_camera)
-        return found
 
-    def excluded(self, store: Store) -> set[int]:
-        """Return the detection_ids to leave out."""
-        tracks = [*find_tracks(store, self.exclude_tracks).values()] if self.exclude_tracks else []
-        tracks += tracks_of(store, self.unlike).values() if self.unlike else []
-        return {*self.exclude_detections, *self.unlike, *(row for track in tracks for row in track.detection_ids)}
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Candidates as they are stored, N of them.
+
+    Attributes:
+        ids: detection_ids, rising.
+        vectors: (N, D) float64 embeddings, unit length, as they are to be compared.
+        scenes: something that is the same for people of the same scene.
+    """
+
+    ids: list[int]
+    vectors: NDArray[np.float64]
+    scenes: Sequence[object]
 
 
-def find(view: View, store: Store, groups: Sequence[Floats], wanted: Wanted) -> list[list[Match]]:
-    """Rank a gallery for each of several people; call inside ``store.snapshot()``.
+class Candidates(Protocol):
+    """Those among whom one search ranks; a store makes them of what is wanted.
+
+    Attributes:
+        name: of the gallery, for messages.
+        margin: how far a similarity that :meth:`nearest` returns may be from the true one at most.
+        parts: whom to rank, each part on its own: everybody who passes, or camera by camera.
+    """
+
+    name: str
+    margin: float
+
+    @property
+    def parts(self) -> Sequence[Any]:
+        """Return what :meth:`nearest` takes."""
+
+    def nearest(self, queries: Floats, count: int, part: Any) -> tuple[Ids, Floats]:
+        """Return each query's nearest neighbours as ids (Q, n) and similarities (Q, n), -1 where there are no more."""
+
+    def found(self, ids: Sequence[int]) -> Found:
+        """Return the candidates among these rising ids who are stored."""
+
+    def tracks(self, ids: Sequence[int]) -> Mapping[int, int]:
+        """Return the track_ids of the people who belong to a track."""
+
+    def sightings(self, ids: Collection[int]) -> Mapping[int, Sighting]:
+        """Return what is known of people who were found."""
+
+    def unbiased(self, queries: Floats, camera: str | None) -> Floats:
+        """Return what is searched for without the bias of its camera, if it is to be taken out."""
+
+
+def find(source: Candidates, groups: Sequence[Floats], wanted: Wanted) -> list[list[Match]]:
+    """Rank the candidates for each of several people.
 
     Args:
-        view: of the gallery.
-        store: of the gallery.
+        source: whom to rank.
         groups: for each person (G, D) float32 embeddings, unit length; a match's similarity is its highest to them.
         wanted: which matches.
 
     Raises:
         GalleryCorruptError: a row is damaged.
     """
-    index, correction = view.refresh(), wanted.correction(view)
-    allowed = view.allowed(wanted.filters, wanted.excluded(store))
-    parts = view.by_camera(allowed) if wanted.per_camera else [allowed]
+    parts = source.parts
     found: list[list[tuple[float, int]]] = [[] for _ in groups]
     for part in parts:
-        for ranking, more in zip(found, _nearest(index, store, groups, wanted, part, correction), strict=True):
+        for ranking, more in zip(found, _nearest(source, groups, wanted, part), strict=True):
             ranking += more
     # One part is in this order already.
     found = [sorted(ranking, key=lambda one: (-one[0], one[1])) for ranking in found]
-    seen = sightings(store, {number for ranking in found for _, number in ranking})
+    seen = source.sightings({number for ranking in found for _, number in ranking})
     return [[Match(similarity=similarity, **vars(seen[number])) for similarity, number in ranking] for ranking in found]
 
 
-def _nearest(
-    index: Index,
-    store: Store,
-    groups: Sequence[Floats],
-    wanted: Wanted,
-    allowed: Mask | None,
-    correction: Correction | None,
-) -> list[list[tuple[float, int]]]:
-    """Return the first k (similarity, detection_id) of each group among the people who are allowed."""
-    index = index if correction is None else correction.index
+def _nearest(source: Candidates, groups: Sequence[Floats], wanted: Wanted, part: Any) -> list[list[tuple[float, int]]]:
+    """Return the first k (similarity, detection_id) of each group among the people of a part."""
     results: list[list[tuple[float, int]]] = [[] for _ in groups]
     pending = list(range(len(groups)))
     count = wanted.k + SPARE
     while pending:
-        ids, similarities = index.search(np.concatenate([groups[number] for number in pending]), count, allowed)
-        people = store.find_people(np.unique(ids[ids >= 0]).tolist())
+        ids, similarities = source.nearest(np.concatenate([groups[number] for number in pending]), count, part)
+        people = source.found(np.unique(ids[ids >= 0]).tolist())
         ends = np.cumsum([len(groups[number]) for number in pending])
         unsettled = []
         for number, end in zip(pending, ends.tolist(), strict=True):
             rows = slice(end - len(groups[number]), end)
-            candidates = np.unique(ids[rows][ids[rows] >= 0]).tolist()
-            ranking = _ranked(store, groups[number], candidates, people, wanted, correction)
+            ranking = _ranked(source, groups[number], _among(people, ids[rows]), wanted)
             results[number] = ranking[: wanted.k]
-            full = (ids[rows] >= 0).sum(axis=1) >= count  # of the others the index has no more
+            full = (ids[rows] >= 0).sum(axis=1) >= count  # of the others there are no more
             if not full.any():
                 continue
             # Nobody who was not returned can be more similar than this.
-            reach = float(similarities[rows][full, -1].max()) + index.margin
+            reach = float(similarities[rows][full, -1].max()) + source.margin
             settled = len(ranking) >= wanted.k and ranking[wanted.k - 1][0] > reach
             if not settled and (wanted.min_similarity is None or reach >= wanted.min_similarity):
                 unsettled.append(number)
@@ -151,37 +166,29 @@ def _nearest(
     return results
 
 
-def _ranked(
-    store: Store,
-    queries: Floats,
-    ids: list[int],
-    stored: dict[int, tuple[PersonRow, ImageRow]],
-    wanted: Wanted,
-    correction: Correction | None,
-) -> list[tuple[float, int]]:
-    """Return the candidates that pass as (similarity, detection_id), the similarity from the database, in order."""
-    try:
-        people = [stored[one] for one in ids]
-    except KeyError as error:
-        raise GalleryCorruptError(damaged(store.path, f"person {error} is missing")) from None
+def _among(people: Found, ids: Ids) -> Found:
+    """Return those of the people who have one of these ids."""
+    rows = np.flatnonzero(np.isin(people.ids, ids)).tolist()
+    return Found([people.ids[row] for row in rows], people.vectors[rows], [people.scenes[row] for row in rows])
+
+
+def _ranked(source: Candidates, queries: Floats, people: Found, wanted: Wanted) -> list[tuple[float, int]]:
+    """Return the candidates that pass as (similarity, detection_id), in order."""
     # In double precision, so that the same person has the same similarity in any company.
-    vectors = unit(store.vectors([person for person, _ in people])).astype(np.float64)
-    if correction is not None:
-        vectors = correction.apply(vectors, [scene.camera for _, scene in people])
-    products = np.stack([vectors @ query for query in queries.astype(np.float64)])
+    products = np.stack([people.vectors @ query for query in queries.astype(np.float64)])
     similarities = products.max(axis=0).astype(np.float32)
-    tracks = tracks_of(store, ids) if wanted.one_per_track else {}
+    tracks = source.tracks(people.ids) if wanted.one_per_track else {}
     ranking: list[tuple[float, int]] = []
-    seen: set[tuple[str, int]] = set()
-    for row in np.lexsort((np.array(ids), -similarities)).tolist():
-        similarity, number = float(similarities[row]), ids[row]
+    seen: set[tuple[str, object]] = set()
+    for row in np.lexsort((np.array(people.ids), -similarities)).tolist():
+        similarity, number = float(similarities[row]), people.ids[row]
         if wanted.min_similarity is not None and similarity < wanted.min_similarity:
             break
-        taken = set()
+        taken: set[tuple[str, object]] = set()
         if wanted.one_per_image:
-            taken.add(("image", people[row][1].id))
+            taken.add(("image", people.scenes[row]))
         if number in tracks:
-            taken.add(("track", tracks[number].track_id))
+            taken.add(("track", tracks[number]))
         if taken & seen:
             continue
         seen |= taken
@@ -189,14 +196,11 @@ def _ranked(
     return ranking
 
 
-def target(
-    view: View, store: Store, queries: Floats, wanted: Wanted, combine: Combine, like: Collection[int]
-) -> Floats:
+def target(source: Candidates, queries: Floats, wanted: Wanted, combine: Combine, like: Collection[int]) -> Floats:
     """Return what is searched for in the end (G, D): after taking out camera bias, combining, and feedback.
 
     Args:
-        view: of the gallery.
-        store: of the gallery; call inside ``store.snapshot()``.
+        source: of the search.
         queries: (Q, D) float32, unit length, embeddings of one person.
         wanted: of the search; what is in ``unlike`` was rejected.
         combine: their mean, or all of them.
@@ -208,16 +212,14 @@ def target(
     """
     both = set(like) & set(wanted.unlike)
     if both:
-        raise GalleryError(f"{store.path}: detection {min(both)} is in like and in unlike; it can only be in one")
+        raise GalleryError(f"{source.name}: detection {min(both)} is in like and in unlike; it can only be in one")
     if combine not in ("mean", "best"):
         raise GalleryError(f"combine must be 'mean' or 'best', got {combine!r}")
-    correction = wanted.correction(view)
-    if correction is not None:
-        queries = correction.apply(queries, [wanted.query_camera] * len(queries)).astype(np.float32)
+    queries = source.unbiased(queries, wanted.query_camera)
     if combine == "mean" and len(queries) > 1:
         queries = _unit_length(queries.sum(axis=0))[None]
-    liked = _embeddings(store, "like", like, correction)
-    unliked = _embeddings(store, "unlike", wanted.unlike, correction)
+    liked = _embeddings(source, "like", like)
+    unliked = _embeddings(source, "unlike", wanted.unlike)
     return moved(queries, liked, unliked) if len(liked) or len(unliked) else queries
 
 
@@ -238,15 +240,12 @@ def moved(queries: Floats, liked: Floats, unliked: Floats, *, like: float = LIKE
     return np.stack([_unit_length(_unit_length(one) - away) for one in towards])
 
 
-def _embeddings(store: Store, name: str, detection_ids: Collection[int], correction: Correction | None) -> Floats:
-    """Return the embeddings (N, D) of stored people; each counts once."""
+def _embeddings(source: Candidates, name: str, detection_ids: Collection[int]) -> Floats:
+    """Return the embeddings (N, D) of stored people as they are compared; each counts once."""
     wanted = sorted(set(detection_ids))
-    people = store.find_people(wanted) if wanted else {}
-    check_there(f"{store.path}: {name}", wanted, people)
-    vectors = unit(store.vectors([people[number][0] for number in wanted]))
-    if correction is None:
-        return vectors
-    return correction.apply(vectors, [people[number][1].camera for number in wanted]).astype(np.float32)
+    found = source.found(wanted)
+    check_there(f"{source.name}: {name}", wanted, found.ids)
+    return found.vectors.astype(np.float32)
 
 
 def _unit_length(vector: Floats) -> Floats:

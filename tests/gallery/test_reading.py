@@ -143,7 +143,7 @@ def test_what_is_read_while_the_file_changes_is_not_answered(tmp_path: Path, mon
     monkeypatch.setattr("personsearch.gallery.store.connect_reader", without_locks)
     with Gallery.open(tmp_path / "g", mode="r") as reader:
         assert len(reader) == 3
-        store = reader._store
+        store = reader._folder.database
 
         def read_while_somebody_writes() -> None:
             with store.snapshot():

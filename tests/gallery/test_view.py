@@ -44,8 +44,8 @@ def search_inverted_lists(opened: Gallery) -> str:
     """Give the gallery inverted lists and let it probe them all; training would find no gain at this size."""
     from personsearch.gallery.ivf import IVFIndex
 
-    view = opened._view
-    with opened._store.snapshot():
+    view = opened._folder.view
+    with opened._folder.database.snapshot():
         exact = view.refresh()
         centroids = people(6, seed=77).embeddings
         ivf = IVFIndex(index_module.faiss_module(), centroids, half=False, nprobe=6)
