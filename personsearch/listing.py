@@ -14,6 +14,7 @@ from pathlib import Path
 
 from personsearch.errors import GalleryError, ImageError
 from personsearch.gallery.faults import DATABASE
+from personsearch.gallery.stores.opening import is_address
 from personsearch.pictures.decode import ImageInput, describe, is_url
 from personsearch.pictures.formats import media_kind
 from personsearch.pictures.sniffing import sniffed_kind
@@ -122,11 +123,14 @@ def check_inputs(images: str | Sequence[str]) -> None:
 def check_gallery(path: str | os.PathLike[str]) -> None:
     """Refuse a path that is no gallery to index into: a file, a glob, a folder of pictures, a place closed to writing.
 
-    A gallery forgotten on the command line would otherwise be made among the last folder's pictures.
+    A gallery forgotten on the command line would otherwise be made among the last folder's pictures. An engine's address
+    passes.
 
     Raises:
         GalleryError: says what it is and what to give.
     """
+    if is_address(path):
+        return
     folder = Path(path)
     try:
         _check_gallery(folder)

@@ -567,7 +567,7 @@ class PersonSearcher:
             images: a folder, glob, video (needs ``personsearch[video]``) or image; a list of them and of URLs; or a
                 mapping image_id -> any input. An image_id is the path below the one folder or glob; of a list, it is
                 the path as it is written there, so that equal names in two folders stay apart.
-            gallery: an open Gallery, or the folder of one, made if need be.
+            gallery: an open Gallery, or the folder or address of one (``lance://...``), made if need be.
             every: index one of this many frames of a video; 1 = all.
             prefix: put before every image_id, with a slash between them.
             crops: every picture is one person, cut out beforehand: nothing is detected, the whole picture is the box,
@@ -621,6 +621,8 @@ class PersonSearcher:
             check_box_names(given, sources)
         index = index_tracks if tracks else partial(index_sources, crops=crops)
         with self._opened(gallery, "a") as opened:
+            if tracks:
+                len(opened.tracks)  # where a gallery cannot have any, that is said before a video is read
             report = index(
                 self._runner,
                 sources,
@@ -666,7 +668,7 @@ class PersonSearcher:
         """Find a person in a gallery: from a picture or several, or somebody of the gallery itself.
 
         Args:
-            gallery: an open Gallery, or the folder of one.
+            gallery: an open Gallery, or the folder or address of one.
             image: the query's scene.
             box: the person, xyxy pixels; default the picture if it is one person, else the detection with the highest
                 score, see :meth:`find_query`.

@@ -83,12 +83,12 @@ def searcher_of(gallery: Gallery, weights: str | None, device: str | None) -> An
         searcher = searcher_for(pinned_name(spec), device, fast_decode=fast_decode)
     except (ConfigError, WeightsError) as error:
         raise type(error)(
-            f"{gallery.path}: was made with the weights {spec.name} ({spec.fingerprint[:12]}), which cannot be loaded "
+            f"{gallery.name}: was made with the weights {spec.name} ({spec.fingerprint[:12]}), which cannot be loaded "
             f"from here; say where they are with --weights. {error}"
         ) from None
     if searcher.spec.fingerprint != spec.fingerprint:
         raise GalleryMismatchError(
-            f"{gallery.path}: was made with weights called {spec.name} ({spec.fingerprint[:12]}), but those of this "
+            f"{gallery.name}: was made with weights called {spec.name} ({spec.fingerprint[:12]}), but those of this "
             f"name are others now ({searcher.spec.fingerprint[:12]}); say where the former are with --weights, or "
             "index into a new gallery"
         )

@@ -22,12 +22,13 @@ from personsearch.results import RescueReport
 app = typer.Typer(help="Look after a gallery.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(help="The gallery's folder.")]
+Where = Annotated[str, typer.Argument(help="The gallery's folder or address.")]
 
 app.command()(export)
 
 
 @app.command()
-def info(gallery: Folder, as_json: Json = False) -> None:
+def info(gallery: Where, as_json: Json = False) -> None:
     """Show what a gallery holds, and the weights it was made with."""
     with Gallery.open(gallery, mode="r") as opened:
         facts: dict[str, Any] = asdict(opened.info())
@@ -50,7 +51,7 @@ def info(gallery: Folder, as_json: Json = False) -> None:
 
 
 @app.command()
-def check(gallery: Folder, as_json: Json = False) -> None:
+def check(gallery: Where, as_json: Json = False) -> None:
     """Examine every row, the index and its cache; the exit status is 1 if something is wrong."""
     with Gallery.open(gallery, mode="r") as opened:
         problems = opened.check()
@@ -67,7 +68,7 @@ def check(gallery: Folder, as_json: Json = False) -> None:
 
 @app.command()
 def remove(
-    gallery: Folder,
+    gallery: Where,
     image_ids: Annotated[
         list[str] | None, typer.Argument(help="Scenes to erase; a video's own name stands for all its frames.")
     ] = None,
@@ -109,7 +110,7 @@ def _stored(gallery: Gallery, names: list[str]) -> tuple[list[str], list[str]]:
 
 @app.command()
 def rebuild(
-    gallery: Folder,
+    gallery: Where,
     index: Annotated[IndexKind | None, typer.Option(help="The kind of index from now on; default: as before.")] = None,
     as_json: Json = False,
 ) -> None:

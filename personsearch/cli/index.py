@@ -17,7 +17,8 @@ from personsearch.results import IndexReport
 
 def index(
     images: Annotated[
-        list[str], typer.Argument(help="Folders, globs, images, videos or URLs; the gallery's folder comes last.")
+        list[str],
+        typer.Argument(help="Folders, globs, images, videos or URLs; the gallery comes last, a folder or address."),
     ],
     every: Annotated[int, typer.Option(min=1, help="Index one of this many frames of a video; 1 = all.")] = 1,
     sidecar: Annotated[Path | None, typer.Option(help="csv file with the columns image_id,camera,time.")] = None,
@@ -71,7 +72,7 @@ def index(
     given = None if boxes is None else read_detections(boxes, images=boxes_images)
     report = searcher_for(weights, device, fast_decode=fast_decode).index(
         source,
-        Path(gallery),
+        gallery,
         every=every,
         prefix=prefix,
         crops=crops,

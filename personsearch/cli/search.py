@@ -77,7 +77,7 @@ def demo(
 
 
 def search(
-    gallery: Annotated[Path, typer.Argument(help="The gallery's folder.")],
+    gallery: Annotated[str, typer.Argument(help="The gallery's folder or address.")],
     image: Annotated[
         list[str] | None, typer.Argument(help="Image with the person to look for; several of the same person help.")
     ] = None,

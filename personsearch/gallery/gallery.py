@@ -107,7 +107,7 @@ class Gallery:
         Raises:
             GalleryError: it is in no folder of this machine.
         """
-        return self._in_folder("path").database.path
+        return self._in_folder("a path").database.path
 
     @property
     def people(self) -> People:
@@ -116,7 +116,7 @@ class Gallery:
         Raises:
             GalleryError: the gallery is in no folder of this machine, and only there is this kept.
         """
-        self._in_folder("people")
+        self._in_folder("people who were grouped")
         return self._people
 
     @property
@@ -136,7 +136,7 @@ class Gallery:
         Raises:
             GalleryError: the gallery is in no folder of this machine, and only there is this kept.
         """
-        self._in_folder("scenes")
+        self._in_folder("pages of scenes by time")
         return self._scenes
 
     def _in_folder(self, what: str) -> FolderStore:
@@ -489,7 +489,7 @@ class Gallery:
 
     def _erase(self, erase: Callable[[], int]) -> int:
         with self._threads:
-            return self._in_folder("people").erase(erase)
+            return self._in_folder("people who were grouped").erase(erase)
 
     def search(
         self,

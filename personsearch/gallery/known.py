@@ -69,5 +69,5 @@ def known(gallery: Gallery, *, track: int | None = None, person: int | None = No
             detection_ids=() if somebody is None else somebody.detection_ids,
         )
     if not like:
-        raise GalleryError(f"{gallery.path}: give a track, a person or detections to search for")
+        raise GalleryError(f"{gallery.name}: give a track, a person or detections to search for")
     return Known(embeddings=np.stack([gallery.embedding(one) for one in like]))

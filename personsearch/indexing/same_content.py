@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,7 @@ def compare_stored(
     entry: Entry,
     channel_order: ChannelOrder,
     *,
+    looked_up: Mapping[str, StoredScene] | None = None,
     tracks: bool = False,
     boxes: BoxSource | None = None,
 ) -> Comparison:
@@ -61,6 +62,7 @@ def compare_stored(
         gallery: that may hold it.
         entry: the input.
         channel_order: of arrays and tensors.
+        looked_up: what is stored of this and other stills, if it was looked up; None = look it up now.
         tracks: whether a video is to be stored as tracks; stored frame by frame, it differs, and the other way round.
         boxes: of the people, if they are given; stored with our detector's it differs, and the other way round, and so
             it does where other boxes are given now.
@@ -69,7 +71,10 @@ def compare_stored(
         ImageError: the input cannot be read.
     """
     names = gallery.image_ids(frames_prefix(entry.image_id)) if entry.is_video else [entry.image_id]
-    scene = gallery.scene(names[0]) if names else None
+    if looked_up is not None and not entry.is_video:
+        scene = looked_up.get(entry.image_id)
+    else:
+        scene = gallery.scene(names[0]) if names else None
     if scene is None:
         return Comparison(frozenset(), digest_of(entry.image, channel_order) if entry.is_video else None)
     stored = frozenset(names)

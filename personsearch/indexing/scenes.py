@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, TypeVar
 
 from personsearch.batching import read_ahead
@@ -13,11 +14,13 @@ from personsearch.errors import GalleryMismatchError, ImageError, MissingExtraEr
 from personsearch.gallery import Gallery
 from personsearch.given import BOXES, BoxSource
 from personsearch.indexing.same_content import compare_stored, digest_of, note_reading, stored_reading
+from personsearch.listing import Entry
+from personsearch.people import NewScene
 from personsearch.pictures.decode import ChannelOrder, download, is_url
 from personsearch.pictures.video import Damage, decoding
 from personsearch.plain import counted
 from personsearch.progress import Progress
-from personsearch.results import Detections, Floats, IndexReport
+from personsearch.results import Detections, Floats, IndexReport, StoredScene
 from personsearch.runner import Ready, Runner, Settings
 from personsearch.sources import Reading, Source, Sources
 
@@ -67,6 +70,7 @@ def index_sources(
     damaged: list[tuple[str, str]] = []
     added = skipped = labelled = unverified = people = 0
     seen: set[str] = set()
+    pending: list[NewScene] = []
     stills_only = not any(entry.is_video for entry in sources.entries)
     settings = Settings(batch_size=batch_size)
     with Progress(total=len(sources.entries) if stills_only else None, label="index", shown=progress) as bar:
@@ -75,14 +79,26 @@ def index_sources(
             failed.append((name, str(reason)))
             bar.advance()
 
+        def store() -> None:
+            """Store what is pending; from here on it is acknowledged."""
+            nonlocal added, people
+            for scene, error in stored_or_refused(gallery, pending, replace=replace):
+                if error is not None:
+                    refuse(scene.image_id, error)
+                    continue
+                added += 1
+                people += len(scene.detections)
+                bar.advance()
+            pending.clear()
+
         def new_scenes() -> Generator[tuple[Source, str | None], None, None]:
             """Yield the scenes that are not stored, with the digest of their file's content where it is known."""
             nonlocal skipped, labelled, unverified
-            for entry in sources.entries:
+            for entry, known in looked_up(gallery, sources.entries):
                 seen.add(entry.image_id)
                 try:
                     entry.require_name()
-                    comparison = compare_stored(gallery, entry, channel_order, boxes=boxes)
+                    comparison = compare_stored(gallery, entry, channel_order, looked_up=known, boxes=boxes)
                     if comparison.differs:
                         if not replace:
                             raise GalleryMismatchError(comparison.message)
@@ -137,21 +153,21 @@ def index_sources(
                 runner, readable(scenes), settings, crops=crops, boxes=boxes, refuse=lambda _, *why: refuse(*why)
             ):
                 source = item.source
-                try:
-                    gallery.add(
-                        source.image_id,
-                        detections,
+                if source.image_id in {scene.image_id for scene in pending}:
+                    store()  # the same name once more: the two are compared
+                pending.append(
+                    NewScene(
+                        image_id=source.image_id,
+                        detections=detections,
                         camera=source.camera,
                         time=source.time,
                         extra=item.extra,
-                        replace=replace,
                     )
-                except GalleryMismatchError as error:
-                    refuse(source.image_id, error)
-                    continue
-                added += 1
-                people += len(detections)
-                bar.advance()
+                )
+                if len(pending) >= gallery.scenes_at_once:
+                    store()
+            if pending:
+                store()
     return IndexReport(
         added=added,
         skipped=skipped,
@@ -164,6 +180,31 @@ def index_sources(
         unverified=unverified,
         without_row=0 if boxes is None else boxes.absent,
     )
+
+
+def looked_up(gallery: Gallery, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Mapping[str, StoredScene] | None]]:
+    """Yield inputs with what is stored, looked up for as many at a time as the gallery likes; None = not yet."""
+    entries = iter(entries)
+    if gallery.scenes_at_once == 1:
+        yield from ((entry, None) for entry in entries)
+        return
+    while chunk := list(islice(entries, gallery.scenes_at_once)):
+        known = gallery.stored(entry.image_id for entry in chunk if not entry.is_video)
+        yield from ((entry, known) for entry in chunk)
+
+
+def stored_or_refused(
+    gallery: Gallery, scenes: Sequence[NewScene], *, replace: bool = False
+) -> list[tuple[NewScene, GalleryMismatchError | None]]:
+    """Store scenes together, and return them with why one was refused, whose name is taken by other content."""
+    try:
+        gallery.add_batch(scenes, replace=replace)
+    except GalleryMismatchError as error:
+        if len(scenes) == 1:
+            return [(scenes[0], error)]
+        # One of them; each by itself says which.
+        return [one for scene in scenes for one in stored_or_refused(gallery, [scene], replace=replace)]
+    return [(scene, None) for scene in scenes]
 
 
 def pictures_ahead(batch_size: int, boxes: BoxSource | None) -> int:

@@ -2,7 +2,7 @@ import logging
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from PIL import Image
 
 from personsearch import Gallery, PersonSearcher
 from personsearch.errors import GalleryError, GalleryMismatchError
+from personsearch.people import NewScene
 from personsearch.pictures.video import Frame, Video
 from personsearch.results import Detections, StoredScene
 from tests.picture_server import Page, PictureServer
@@ -336,15 +337,15 @@ def test_a_clip_that_was_interrupted_is_decoded_again(
     tiny_searcher: PersonSearcher, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip = video(tmp_path / "clip.mp4", frames=6)
-    add = Gallery.add
+    add = Gallery.add_batch
 
-    def fails(gallery: Gallery, image_id: str, *given: Any, **named: Any) -> bool:
-        if image_id == "clip.mp4#t=0.500":  # the last: all were decoded
+    def fails(gallery: Gallery, scenes: Sequence[NewScene], **named: Any) -> list[bool]:
+        if scenes[0].image_id == "clip.mp4#t=0.500":  # the last: all were decoded
             raise GalleryMismatchError("refused")
-        return add(gallery, image_id, *given, **named)
+        return add(gallery, scenes, **named)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Gallery, "add", fails)
+        patched.setattr(Gallery, "add_batch", fails)
         assert tiny_searcher.index(clip, tmp_path / "g").added == 5
     report = tiny_searcher.index(clip, tmp_path / "g")
     assert (report.added, report.skipped, len(opened)) == (1, 5, 2)
@@ -355,15 +356,15 @@ def test_a_failure_leaves_no_thread_that_decodes(
     error: type[BaseException], tiny_searcher: PersonSearcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip = video(tmp_path / "clip.mp4", frames=60)
-    add, stored = Gallery.add, []
+    add, stored = Gallery.add_batch, []
 
-    def fails(gallery: Gallery, image_id: str, *given: Any, **named: Any) -> bool:
+    def fails(gallery: Gallery, scenes: Sequence[NewScene], **named: Any) -> list[bool]:
         if len(stored) == 3:
             raise error("at the fourth")
-        stored.append(image_id)
-        return add(gallery, image_id, *given, **named)
+        stored.append(scenes[0].image_id)
+        return add(gallery, scenes, **named)
 
-    monkeypatch.setattr(Gallery, "add", fails)
+    monkeypatch.setattr(Gallery, "add_batch", fails)
     with pytest.raises(error, match="at the fourth") as caught:  # it holds all that the call had begun
         tiny_searcher.index(clip, tmp_path / "g", batch_size=2)
     assert caught.tb is not None

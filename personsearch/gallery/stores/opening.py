@@ -24,7 +24,7 @@ def is_address(gallery: str | os.PathLike[str]) -> bool:
     """Whether a gallery is named by an engine's address, such as ``lance://people``, not by a folder.
 
     Raises:
-        GalleryError: no engine has such addresses.
+        GalleryError: no engine has such addresses, or it is not given as a string.
     """
     name = os.fspath(gallery)
     found = _ADDRESS.match(name)
@@ -36,7 +36,10 @@ def is_address(gallery: str | os.PathLike[str]) -> bool:
             )
         return True
     if not isinstance(gallery, str) and _SPOILT.match(name):
-        raise GalleryError(f"{name}: give the address of a gallery as a string; Path() takes a slash away")
+        raise GalleryError(
+            f"{name}: is the address of an engine, and here a gallery in a folder is needed; where an engine will do, "
+            "give its address as a string, as Path() takes a slash away"
+        )
     return False
 
 

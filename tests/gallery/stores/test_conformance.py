@@ -347,8 +347,14 @@ def test_what_only_folders_keep_is_said(place: Place) -> None:
             assert len(gallery.tracks) == 0
             assert gallery.path == place.files
             return
-        for part in ("people", "tracks", "scenes", "path"):
-            with pytest.raises(GalleryError, match=f"only a gallery in a folder has {part}"):
+        parts = {
+            "people": "people who were grouped",
+            "tracks": "tracks",
+            "scenes": "pages of scenes by time",
+            "path": "a path",
+        }
+        for part, words in parts.items():
+            with pytest.raises(GalleryError, match=f"only a gallery in a folder has {words}"):
                 getattr(gallery, part)
         query = toy.unit_rows(1, toy.DIM, seed=4)[0]
         for wrong, why in (({"camera_bias": 0.5}, "camera_bias"), ({"one_per_track": True}, "tracks")):
