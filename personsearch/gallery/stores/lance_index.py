@@ -1,0 +1,201 @@
+"""Nearest neighbours in Lance's table of people: comparing everybody, or by an index that skips most of them.
+
+The index is inverted lists over 8-bit copies of the embeddings (``IVF_SQ``), and what it finds is compared again with
+the embeddings as they are stored. People who came after the index are compared one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from personsearch.gallery.index import Ids, IndexKind, no_neighbours
+from personsearch.gallery.rows import unit
+from personsearch.gallery.stores.lance_rows import vectors
+from personsearch.gallery.stores.lance_table import Table
+from personsearch.results import Floats
+
+logger = logging.getLogger(__name__)
+
+#: From this many people on, ``auto`` is an index: comparing one query with so many takes about 60 ms on two cores, and
+#: in object storage all of the embeddings have to be fetched first.
+INDEX_FROM = 100_000
+#: So few people who meet a condition are compared one by one, which takes about 15 ms.
+FEW = 25_000
+#: So many people who are not in the index yet are put into it.
+FRESH = 50_000
+#: The lists are learnt anew when there are this many times as many people.
+OUTGROWN = 4
+#: recall@10 that the index must reach, compared with everybody for the gallery's own rows.
+RECALL = 0.98
+RECALL_QUERIES = 200
+#: The probed lists must hold this many times as many people as are wanted.
+PROBED_PER_WANTED = 10
+#: So many times as many people as are wanted are compared again by their embeddings as stored.
+REFINED = 4
+LEAST_LISTS = 4
+LEAST_PER_LIST = 39
+QUERIES_AT_ONCE = 64
+
+#: Where the facts about the index are recorded, and its name.
+RECORD = "personsearch.index"
+NAME = "embedding"
+#: From this many rows on, rows are found by their keys through an index of these too.
+KEYS_FROM = 1_000_000
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """What is recorded about the index.
+
+    Attributes:
+        kind: what the user asked for.
+        lists: how many lists the index has; 0 = there is none.
+        people: how many there were when the lists were learnt, or could not be.
+        probes: how many lists a search probes.
+        recall: recall@10 measured with them, 0..1.
+    """
+
+    kind: IndexKind = "auto"
+    lists: int = 0
+    people: int = 0
+    probes: int = 0
+    recall: float = 0.0
+
+    def describe(self) -> str:
+        """Describe the index in a few words."""
+        if not self.lists:
+            return "exact, Lance"
+        return f"IVF, Lance: {self.lists} lists, {self.probes} probed, recall@10 {self.recall:.3f}"
+
+
+def facts_of(table: Any) -> IndexFacts:
+    """Return what is recorded about the index of a version of the people."""
+    recorded = table.config().get(RECORD)
+    return IndexFacts(**json.loads(recorded)) if recorded else IndexFacts()
+
+
+def nearest(table: Any, queries: Floats, count: int, condition: str | None) -> tuple[Ids, Floats]:
+    """Return nearest neighbours among the people who meet a condition; see ``Engine.nearest``."""
+    facts = facts_of(table)
+    there = int(table.count_rows(condition)) if facts.lists or condition is None else int(table.count_rows())
+    count = min(count, there)
+    if not count or not len(queries):
+        return no_neighbours(len(queries))
+    probes = None
+    if facts.lists and (condition is None or there > FEW):
+        enough = math.ceil(PROBED_PER_WANTED * count * facts.lists / there)
+        probes = min(max(facts.probes, enough), facts.lists)
+    parts = [
+        _search(table, queries[start : start + QUERIES_AT_ONCE], count, condition, probes)
+        for start in range(0, len(queries), QUERIES_AT_ONCE)
+    ]
+    width = max(ids.shape[1] for ids, _ in parts)
+    ids = np.concatenate([_widened(part, width, -1) for part, _ in parts])
+    similarities = np.concatenate([_widened(part, width, -np.inf) for _, part in parts])
+    if probes is not None and (ids < 0).any():  # the index missed some who are there
+        short = np.flatnonzero((ids < 0).any(axis=1))
+        found = _search(table, queries[short], count, condition, None)
+        ids, similarities = _widened(ids, count, -1), _widened(similarities, count, -np.inf)
+        ids[short], similarities[short] = _widened(found[0], count, -1), _widened(found[1], count, -np.inf)
+    return ids, similarities
+
+
+def _search(table: Any, queries: Floats, count: int, condition: str | None, probes: int | None) -> tuple[Ids, Floats]:
+    """Return nearest neighbours, comparing everybody unless ``probes`` lists are given."""
+    how: dict[str, Any] = {"use_index": False}
+    if probes is not None:
+        how = {"minimum_nprobes": probes, "refine_factor": REFINED}
+    # Cosine, not dot: galleries bring embeddings to unit length, which half precision loses, before they compare.
+    wanted = {"column": "embedding", "q": queries, "k": count, "metric": "cosine", **how}
+    rows = table.scanner(columns=["id", "_distance"], filter=condition, nearest=wanted, prefilter=True).to_table()
+    number = rows.column("query_index").to_numpy()
+    near = 1 - rows.column("_distance").to_numpy()
+    order = np.lexsort((-near, number))
+    number, near, found = number[order], near[order], rows.column("id").to_numpy()[order]
+    place = np.arange(len(number)) - np.searchsorted(number, number)
+    width = int(place.max()) + 1 if len(place) else 0
+    ids = np.full((len(queries), width), -1, np.int64)
+    similarities = np.full((len(queries), width), -np.inf, np.float32)
+    ids[number, place], similarities[number, place] = found, near
+    return ids, similarities
+
+
+def _widened(array: np.ndarray[Any, Any], width: int, fill: float) -> np.ndarray[Any, Any]:
+    return np.pad(array, ((0, 0), (0, width - array.shape[1])), constant_values=fill)
+
+
+def rebuild(people: Table, kind: IndexKind | None) -> None:
+    """Make the index of the people anew, or drop it; see ``Engine.rebuild``."""
+    table = people.latest()
+    kind = kind or facts_of(table).kind
+    count = table.count_rows()
+    lists = min(round(4 * math.sqrt(count)), count // LEAST_PER_LIST)
+    if kind == "exact" or (kind == "auto" and count < INDEX_FROM):
+        _drop(people, IndexFacts(kind=kind))
+    elif lists < LEAST_LISTS:
+        logger.warning("%s stays with exact search: %d people are too few for an index", people.address, count)
+        _drop(people, IndexFacts(kind=kind, people=count))
+    else:
+        with people.building() as alone:
+            if not alone:
+                logger.warning("%s: somebody else is building the index", people.address)
+                return
+            _build(people, IndexFacts(kind=kind, lists=lists, people=count))
+
+
+def _drop(people: Table, facts: IndexFacts) -> None:
+    people.configure({RECORD: json.dumps(asdict(facts))})
+    if any(one.name == NAME for one in people.latest().describe_indices()):
+        people.write(lambda table: table.drop_index(NAME))
+
+
+def _build(people: Table, facts: IndexFacts) -> None:
+    people.write(
+        lambda table: table.create_index(
+            "embedding", "IVF_SQ", name=NAME, metric="cosine", replace=True, num_partitions=facts.lists
+        )
+    )
+    table = people.latest()
+    rng = np.random.default_rng(0)
+    rows = np.sort(rng.choice(table.count_rows(), min(RECALL_QUERIES, table.count_rows()), replace=False))
+    queries = unit(vectors(table.take(rows.tolist(), columns=["embedding"])))
+    _, exact = _search(table, queries, 11, None, None)
+    tenth = exact[:, -1:] - 1e-6  # the first is the query itself
+    probes = 1
+    while True:
+        _, similarities = _search(table, queries, 11, None, probes)
+        recall = float((_widened(similarities, 11, -np.inf)[:, 1:] >= tenth).mean())
+        if recall >= RECALL:
+            facts = replace(facts, probes=probes, recall=recall)
+            people.configure({RECORD: json.dumps(asdict(facts))})
+            return
+        if probes >= facts.lists:
+            logger.warning("%s stays with exact search: the index reaches recall@10 %.3f", people.address, recall)
+            _drop(people, IndexFacts(kind=facts.kind, people=facts.people))
+            return
+        probes = min(2 * probes, facts.lists)
+
+
+def tidy(people: Table) -> None:
+    """Put people into the index who came after it, and make it where it pays."""
+    table = people.latest()
+    facts, count = facts_of(table), table.count_rows()
+    outgrown = count >= OUTGROWN * max(facts.people, 1)
+    if outgrown and (facts.kind == "ivf" or (facts.kind == "auto" and count >= INDEX_FROM)):
+        rebuild(people, None)
+    elif facts.lists and _fresh(table) > FRESH:
+        with people.building() as alone:
+            if alone:
+                people.write(lambda table: table.optimize.optimize_indices(index_names=[NAME]))
+
+
+def _fresh(table: Any) -> int:
+    """Return how many people are not in the index."""
+    covered = {number for one in table.list_indices() if one["name"] == NAME for number in one["fragment_ids"]}
+    return sum(one.physical_rows for one in table.get_fragments() if one.fragment_id not in covered)
