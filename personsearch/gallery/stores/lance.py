@@ -182,16 +182,18 @@ def open_lance(address: str) -> LanceEngine:
     Raises:
         GalleryError: the address has no place in it, or has keys in it.
     """
-    place = address.removeprefix("lance://").rstrip("/")
+    place = address.removeprefix("lance://")
     found = re.match(r"([a-z][a-z0-9+.-]*)://([^/]*)(.*)", place)
     if found is not None and ("@" in found[2] or "?" in place):
         raise GalleryError(
             f"lance://{found[1]}://...: the address of a gallery must hold neither keys nor options; "
             "give them in the environment, such as AWS_ACCESS_KEY_ID (docs/scale.md)"
         )
-    if not place or (found is not None and not found[2]):
+    if not place.strip("/") or (found is not None and not found[2]):
         raise GalleryError(f"{address}: an address is lance:// and a folder, or lance://s3://bucket/prefix")
-    return LanceEngine(address, place if found else str(Path(place).absolute()), _options() if found else {})
+    if found is None:
+        return LanceEngine(address, str(Path(place).absolute()), {})
+    return LanceEngine(address, place.rstrip("/"), _options())
 
 
 def _options() -> dict[str, str]:
