@@ -114,6 +114,12 @@ class RunConfig(StrictModel):
     log_every: int = Field(20, ge=1, description="steps between rows of metrics.jsonl")
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints; every epoch also ends with one")
     validate_every: int = Field(1, ge=1, description="epochs between validations on the held-out places")
+    backup: str | None = Field(
+        None,
+        min_length=1,
+        description="where checkpoints and weights are copied to, and where a machine that has none takes the run up "
+        "from: s3://bucket/folder (needs personsearch[s3]), or anything else that fsspec opens",
+    )
     tensorboard: bool = Field(False, description="also write TensorBoard files (needs personsearch[train])")
 
 

@@ -92,7 +92,7 @@ def take_up(
     # The leading process decides: the others might look when it has already written its first checkpoint.
     exists = stepper.world.all_gather(path.exists())[0]
     if not exists:
-        if stepper.world.leads:
+        if stepper.world.leads_machine:  # each machine can be asked to resume
             folder.mkdir(parents=True, exist_ok=True)
             recipe = {"step": config.step_of_stl, "recipe": config.model_dump(mode="json")}
             write_durably(folder / RECIPE, f"{json.dumps(recipe, indent=2)}\n".encode())
@@ -127,19 +127,8 @@ def require_same_run(folder: Path, state: dict[str, Any], config: TrainConfig, d
     Raises:
         TrainingError: says what differs, and how to begin with the weights of the run.
     """
-    then = state.get("config", {})
-    changed = _differences(_with_defaults(then, config), what_is_learnt(config))
-    begin = f"init={weights_of(folder)} run.out={folder}-2"
-    if changed == ["schedule.epochs"] and state["position"]["epoch"] > then["schedule"]["epochs"]:
-        raise TrainingError(
-            f"{folder}: holds a finished run (epochs: {then['schedule']['epochs']}). To train on, begin another one "
-            f"with its weights: {begin}"
-        )
-    if changed:
-        raise TrainingError(
-            f"{folder}: holds a run of another recipe ({', '.join(changed)} differ); choose another run.out, or the "
-            f"same values to continue it. To begin with its weights: {begin}"
-        )
+    require_same_recipe(folder, state, config)
+    begin = _how_to_begin_with(folder, config)
     if "data" not in state:
         classifier = state.get("task", {}).get("classifier.weight", ())
         if len(classifier) != len(data.people):
@@ -158,6 +147,45 @@ def require_same_run(folder: Path, state: dict[str, Any], config: TrainConfig, d
             f"{folder}: was trained on other annotations: {changes}. Restore them to continue it; to train on the new "
             f"ones, begin with its weights: {begin}"
         )
+
+
+def require_same_recipe(folder: Path, state: dict[str, Any], config: TrainConfig) -> None:
+    """Refuse to continue a run with another recipe.
+
+    Args:
+        folder: of the run.
+        state: its checkpoint.
+        config: the recipe.
+
+    Raises:
+        TrainingError: says what differs, and how to begin with the weights of the run.
+    """
+    then = state.get("config", {})
+    changed = differences_to(then, config)
+    begin = _how_to_begin_with(folder, config)
+    out = "run.out" if config.run.backup is None else "run.out and run.backup"
+    if changed == ["schedule.epochs"] and state["position"]["epoch"] > then["schedule"]["epochs"]:
+        raise TrainingError(
+            f"{folder}: holds a finished run (epochs: {then['schedule']['epochs']}). To train on, begin another one "
+            f"with its weights: {begin}"
+        )
+    if changed:
+        raise TrainingError(
+            f"{folder}: holds a run of another recipe ({', '.join(changed)} differ); choose another {out}, or the "
+            f"same values to continue it. To begin with its weights: {begin}"
+        )
+
+
+def _how_to_begin_with(folder: Path, config: TrainConfig) -> str:
+    begin = f"init={weights_of(folder)} run.out={folder}-2"
+    if config.run.backup is None:
+        return begin
+    return f"{begin} run.backup={config.run.backup.rstrip('/')}-2"  # the same one would bring the old run back
+
+
+def differences_to(then: dict[str, Any], config: TrainConfig) -> list[str]:
+    """Return the keys of a recipe that differ from those of a run, as :func:`what_is_learnt` put them down then."""
+    return differences(_with_defaults(then, config), what_is_learnt(config))
 
 
 def weights_of(folder: Path) -> str:
@@ -189,8 +217,9 @@ def _with_defaults(learnt: dict[str, Any], config: TrainConfig) -> dict[str, Any
         return learnt
 
 
-def _differences(old: Any, new: Any, name: str = "") -> list[str]:
+def differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """Return the names, with dots, of what differs between two nested dicts."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted({*old, *new})
-        return [d for k in keys for d in _differences(old.get(k), new.get(k), f"{name}.{k}".lstrip("."))]
+        return [d for k in keys for d in differences(old.get(k), new.get(k), f"{name}.{k}".lstrip("."))]
     return [] if old == new else [name]

@@ -26,16 +26,23 @@ class World:
         rank: of this process, from 0.
         size: number of processes.
         device: of this process.
+        local_rank: of this process among those of its machine, from 0.
     """
 
     rank: int
     size: int
     device: torch.device
+    local_rank: int = 0
 
     @property
     def leads(self) -> bool:
         """Whether this is the process that writes files and logs."""
         return self.rank == 0
+
+    @property
+    def leads_machine(self) -> bool:
+        """Whether this is the process that keeps the files of its machine; the leading process is always one."""
+        return self.leads or self.local_rank == 0
 
     def share_of(self, items: Sequence[Item]) -> Sequence[Item]:
         """Return this process's share: every ``size``-th item, starting with number ``rank``."""
@@ -102,7 +109,7 @@ def join_world(device: str | None) -> Iterator[World]:
     if rank:
         package.setLevel(logging.ERROR)
     try:
-        yield World(rank, size, chosen)
+        yield World(rank, size, chosen, local)
     finally:
         package.setLevel(level)
         dist.destroy_process_group()

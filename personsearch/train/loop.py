@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from personsearch.calibration import CALIBRATION_FILE
 from personsearch.errors import TrainingError
 from personsearch.progress import Progress
 from personsearch.train.checkpoint import BEST, LAST, load_network, save_checkpoint
@@ -21,13 +22,15 @@ from personsearch.train.continuing import Position, take_up
 from personsearch.train.data import SplitScenes, split_scenes
 from personsearch.train.distributed import World, join_world
 from personsearch.train.loader import EpochLoader
+from personsearch.train.nodes import gather_run, in_each, open_backup, require_one_recipe, require_one_set, spread
+from personsearch.train.remote import Backup
 from personsearch.train.schedule import learning_rate_factor
 from personsearch.train.setup import Mining, TrainingSetup, Validation
 from personsearch.train.stepping import Stepper, Task
 from personsearch.train.transfer import require_init
 from personsearch.train.trouble import explained, require_folder
 from personsearch.train.watch import WEIGHTS, MetricsWriter, RunningMeans, selection_of
-from personsearch.weights.files import save_folder
+from personsearch.weights.files import CONFIG_FILE, save_folder
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +39,9 @@ Recipe = TypeVar("Recipe", bound=TrainConfig)
 SetUp = Callable[[Recipe, SplitScenes, World], TrainingSetup[Any]]
 
 
-def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
+def fit(
+    setup: TrainingSetup[Task], config: TrainConfig, world: World, backup: Backup | None = None
+) -> tuple[Path, int]:
     """Train a task and leave its best state in the run's folder.
 
     The first optimiser follows the schedule, the others keep their rate. A run whose folder has a checkpoint continues
@@ -47,9 +52,11 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
         setup: validation runs every ``run.validate_every`` epochs and after the last.
         config: the recipe.
         world: the processes of the run.
+        backup: in the leading process, where checkpoints are copied to; None = nowhere.
 
     Returns:
-        The checkpoint of the best validation; the last checkpoint if no validation counted anything.
+        The checkpoint of the best validation, or the last checkpoint if no validation counted anything; and the number
+        of steps. The leading process's machine has the files.
 
     Raises:
         TrainingError: a loss is not finite (names the batch), or the folder holds a run of another recipe or of other
@@ -63,6 +70,12 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
         logger.warning("steps.patience needs validations: no place is held out (data.holdout_places); all epochs run")
     stepper = Stepper(setup.task, setup.optimizers, config, world)
     at, left_out = take_up(folder, config, stepper, setup)
+
+    def save() -> None:
+        at.save(folder, config, stepper, setup, left_out)
+        if backup is not None:
+            backup.start(folder, at.step)
+
     with (
         MetricsWriter(folder, at.step, tensorboard=run.tensorboard, writes=world.leads) as metrics,
         Progress(
@@ -91,7 +104,7 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
                     progress.show(f"epoch {epoch}/{schedule.epochs}  loss {row.get('loss', math.nan):.3f}  {speed}")
                 progress.advance()
                 if saving:
-                    at.save(folder, config, stepper, setup, left_out)
+                    save()
             if validation is not None and (epoch % run.validate_every == 0 or epoch == schedule.epochs):
                 figures = _validate(stepper.kept, validation)
                 metrics.write({"step": at.step, "epoch": epoch, "validation": figures})
@@ -108,17 +121,17 @@ def fit(setup: TrainingSetup[Task], config: TrainConfig, world: World) -> Path:
             at.epoch, at.offset = epoch + 1, 0
             if mining is not None and at.epoch <= schedule.epochs:
                 mining.found = _mine(stepper, mining, at.epoch)
-            at.save(folder, config, stepper, setup, left_out)
+            save()
         if at.out_of_patience(config):
             logger.info("stopped early: %d validations without a new best", config.steps.patience)
     if left_out.why:
         logger.warning("%s", left_out.summary())
     world.barrier()
     if (folder / BEST).exists():
-        return folder / BEST
+        return folder / BEST, at.step
     if validation is not None:
         logger.warning("no validation counted anything: the weights are those of the last epoch")
-    return folder / LAST
+    return folder / LAST, at.step
 
 
 def run_recipe(config: Recipe, set_up: SetUp[Recipe], file: str) -> Path:
@@ -133,28 +146,51 @@ def run_recipe(config: Recipe, set_up: SetUp[Recipe], file: str) -> Path:
         The weights folder.
 
     Raises:
-        ConfigError: the batch does not divide among the processes, or this machine lacks the device.
+        ConfigError: the batch does not divide among the processes, this machine lacks the device, or the machines of
+            the run have different recipes.
+        MissingExtraError: what ``run.backup`` needs is not installed.
         WeightsNotFoundError: ``init`` is not where its name says.
-        TrainingError: the folder cannot be written, memory is full, or training has diverged.
+        DatasetError: the machines of the run have different annotations.
+        TrainingError: the folder cannot be written, memory is full, training has diverged, or the weights could not be
+            copied to ``run.backup``.
     """
     out = Path(config.run.out)
     with explained(config), join_world(config.run.device) as world:
+        require_one_recipe(config, world)
         config.check_shares(world.size)
         require_folder(out)
-        require_init(config.init, config.model.backbone, checkpoint=out / LAST)
-        checkpoint = fit(set_up(config, split_scenes(config.data), world), config, world)
-        target = out / WEIGHTS
-        if world.leads:
-            tensors = load_network(checkpoint)
-            for key, tensor in tensors.items():
-                if not bool(tensor.isfinite().all()):
-                    raise TrainingError(
-                        f"{checkpoint}: training has diverged, {key} is not finite, so there are no weights; begin "
-                        "again with a lower optimizer.lr and another run.out"
-                    )
-            save_folder(target, config.model, tensors, file=file)
-        world.barrier()
-        return target
+        opened = open_backup(config, world)
+        with opened or nullcontext() as backup:
+            gather_run(config, world, backup)
+            require_init(config.init, config.model.backbone, checkpoint=out / LAST)
+            setup = set_up(config, split_scenes(config.data), world)
+            require_one_set(setup.data, world)
+            checkpoint, steps = fit(setup, config, world, backup)
+            weights = (file, CALIBRATION_FILE, CONFIG_FILE)
+
+            def write() -> None:
+                if world.leads:
+                    _save_weights(checkpoint, config, file)
+
+            def copy() -> None:
+                if backup is not None:
+                    backup.finish(out, steps, weights)
+
+            in_each(world, write)
+            spread(out / WEIGHTS, weights, world)
+            in_each(world, copy)
+        return out / WEIGHTS
+
+
+def _save_weights(checkpoint: Path, config: TrainConfig, file: str) -> None:
+    tensors = load_network(checkpoint)
+    for key, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise TrainingError(
+                f"{checkpoint}: training has diverged, {key} is not finite, so there are no weights; begin "
+                "again with a lower optimizer.lr and another run.out"
+            )
+    save_folder(Path(config.run.out) / WEIGHTS, config.model, tensors, file=file)
 
 
 def _expected_steps(at: Position, loader: EpochLoader[Any], epochs: int) -> int:

@@ -17,6 +17,7 @@ from personsearch.train.continuing import require_same_run
 from personsearch.train.data import SplitScenes, split_scenes
 from personsearch.train.distributed import World, join_world
 from personsearch.train.loop import Recipe, SetUp
+from personsearch.train.nodes import open_backup
 from personsearch.train.reading import find_unusable, require_most
 from personsearch.train.schedule import learning_rate_factor
 from personsearch.train.setup import TrainingSetup
@@ -72,6 +73,7 @@ def rehearse_recipe(
 
     Raises:
         ConfigError: the batch does not divide among the processes, or this machine lacks the device.
+        MissingExtraError: what ``run.backup`` needs is not installed; whether it can be written is not tried.
         WeightsNotFoundError: ``init`` is not where its name says.
         DatasetError: pictures cannot be used and may not be left out; names all of them.
         TrainingError: the set is smaller than one batch, or the folder cannot be written or holds another run.
@@ -79,6 +81,7 @@ def rehearse_recipe(
     with explained(config), join_world(config.run.device) as world:
         config.check_shares(world.size)
         require_folder(Path(config.run.out))
+        open_backup(config, world)
         require_init(config.init, config.model.backbone, checkpoint=Path(config.run.out) / LAST)
         scenes = split_scenes(config.data)
         left_out = _read_all(scenes, world, progress)
