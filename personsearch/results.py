@@ -301,8 +301,9 @@ class GalleryInfo:
         cameras: camera -> how many scenes it took; scenes of unknown cameras are not among them.
         timed: how many scenes have a time; ``since`` and ``until`` leave out the others.
         fast_decode: whether its JPEGs were decoded at a part of their size.
-        tracks: how many tracks some of the people are views of.
-        persons: how many human beings its people have been grouped into; 0 = they have not been grouped.
+        tracks: how many tracks some of the people are views of; 0 in an engine, which keeps none.
+        persons: how many human beings its people have been grouped into; 0 = they have not been grouped, or are in an
+            engine, which does not keep it.
     """
 
     images: int

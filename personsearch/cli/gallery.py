@@ -11,10 +11,12 @@ import typer
 from rich.markup import escape
 
 from personsearch.cli.common import Json, err, out, print_json, searcher_for, table_of
+from personsearch.cli.gallery_copy import copy
 from personsearch.cli.gallery_export import export
 from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery import Gallery, rescue
 from personsearch.gallery.index import IndexKind
+from personsearch.gallery.stores.opening import is_address
 from personsearch.pictures.video import frames_prefix
 from personsearch.plain import counted
 from personsearch.results import RescueReport
@@ -25,6 +27,7 @@ Folder = Annotated[Path, typer.Argument(help="The gallery's folder.")]
 Where = Annotated[str, typer.Argument(help="The gallery's folder or address.")]
 
 app.command()(export)
+app.command()(copy)
 
 
 @app.command()
@@ -39,7 +42,9 @@ def info(gallery: Where, as_json: Json = False) -> None:
     facts["fast_decode"] = "yes" if facts["fast_decode"] else "no"
     facts["cameras"] = ", ".join(f"{camera} ({count})" for camera, count in facts["cameras"].items()) or "none known"
     timed, persons, tracks = (facts.pop(key) for key in ("timed", "persons", "tracks"))
-    if facts["people"] and not persons:
+    if is_address(gallery):
+        tracks = persons = None  # only kept in folders
+    elif facts["people"] and not persons:
         persons = f"not known yet; 'personsearch people {gallery}' groups them"
     images, people = facts.pop("images"), facts.pop("people")
     facts = {"images": images, "people in them": people, "tracks": tracks, "different people": persons, **facts}

@@ -36,9 +36,10 @@ def is_address(gallery: str | os.PathLike[str]) -> bool:
             )
         return True
     if not isinstance(gallery, str) and _SPOILT.match(name):
+        address = name.replace(":/", "://", 1)
         raise GalleryError(
-            f"{name}: is the address of an engine, and here a gallery in a folder is needed; where an engine will do, "
-            "give its address as a string, as Path() takes a slash away"
+            f"{address}: this needs a gallery in a folder; make one of it ('personsearch gallery copy {address} "
+            "FOLDER'). In Python, give an address as a string: Path() takes a slash away"
         )
     return False
 
