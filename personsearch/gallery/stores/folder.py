@@ -82,6 +82,11 @@ class FolderStore:
         found = (self.database.image(image_id) for image_id in image_ids)
         return {row.image_id: row for row in found if row is not None}
 
+    def scenes(self, image_ids: Collection[str]) -> dict[str, Incoming]:
+        """See SceneStore."""
+        with self.database.snapshot():
+            return {name: Incoming(row, self._detections(row)) for name, row in self.stored(image_ids).items()}
+
     def detections(self, image_id: str) -> Detections | None:
         """See SceneStore."""
         row = self.database.image(image_id)

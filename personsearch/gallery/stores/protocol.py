@@ -67,6 +67,9 @@ class SceneStore(Protocol):
     def stored(self, image_ids: Collection[str]) -> dict[str, ImageRow]:
         """Return the scenes among these ids."""
 
+    def scenes(self, image_ids: Collection[str]) -> dict[str, Incoming]:
+        """Return the scenes among these ids with their people as they are stored."""
+
     def detections(self, image_id: str) -> Detections | None:
         """Return the people of a scene as they are stored; None where there is no such scene."""
 

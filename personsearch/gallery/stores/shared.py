@@ -135,6 +135,11 @@ class SharedStore:
             if _belongs(one, scenes.get(one.image_id))
         }
 
+    def scenes(self, image_ids: Collection[str]) -> dict[str, Incoming]:
+        """See SceneStore."""
+        scenes = self._scenes(image_ids)
+        return {name: Incoming(scenes[name].row(), found) for name, found in self._detections(scenes).items()}
+
     def detections(self, image_id: str) -> Detections | None:
         """See SceneStore."""
         scene = self._scenes([image_id]).get(image_id)
