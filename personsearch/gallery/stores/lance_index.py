@@ -197,5 +197,6 @@ def tidy(people: Table) -> None:
 
 def _fresh(table: Any) -> int:
     """Return how many people are not in the index."""
-    covered = {number for one in table.list_indices() if one["name"] == NAME for number in one["fragment_ids"]}
+    segments = [segment for one in table.describe_indices() if one.name == NAME for segment in one.segments]
+    covered = {number for segment in segments for number in segment.fragment_ids}
     return sum(one.physical_rows for one in table.get_fragments() if one.fragment_id not in covered)

@@ -5,7 +5,8 @@ writers at once one must look at what the other did: Lance lets it pass, or call
 again from the newest version. Files are deleted by :meth:`Table.purge`, also those that no version names: what killed
 writers left may hold somebody who was erased since. A file that is being written looks the same, so a purge first
 announces itself, which lets nobody begin to write, and then commits something that conflicts with all writes that have
-begun. Building an index conflicts with nothing, so builders announce themselves too.
+begun. Lance finds conflicts by the versions since a write began, and none in those that were deleted, so they are kept
+from there on. Building an index conflicts with nothing, so builders announce themselves too.
 """
 
 from __future__ import annotations
@@ -83,17 +84,20 @@ class Table:
 
     def find(self) -> Any | None:
         """Return the newest version of the table; None where there is no table."""
-        try:
-            if self._opened is None:
-                self._opened = lance.dataset(self.uri, storage_options=self.options or None)
-            else:
-                self._opened.checkout_latest()
-        except FAULTS as error:
-            if is_gone(error):
+        for number in range(READS):
+            try:
+                if self._opened is None:
+                    self._opened = lance.dataset(self.uri, storage_options=self.options or None)
+                else:
+                    self._opened.checkout_latest()
+            except FAULTS as error:
+                if not is_gone(error):
+                    raise self.fault(error) from error
                 self._opened = None
-                return None
-            raise self.fault(error) from error
-        return self._opened
+                time.sleep(0.01 * number)  # it looks the same where a purge has just deleted the version
+            else:
+                return self._opened
+        return None
 
     def create(self, schema: pa.Schema) -> None:
         """Make an empty table, unless there is one already."""
@@ -197,10 +201,10 @@ class Table:
 
     def purge(self) -> None:
         """Delete the files that hold deleted rows, whatever others do meanwhile."""
-        while self._rewrite_deleted():
-            pass
-        # Most of it; without delete_unverified, files that no version names are left alone.
-        self.read(lambda table: _clean_up(table, timedelta(0)))
+        clean = self._rewrite_deleted()
+        # Versions from here on stay: a writer learns from them what became of those that it has read.
+        self._stop_writers()
+        self.read(lambda table: _forget(table, clean))
         mine = f"{PURGING}{uuid.uuid4()}"
         self.configure({mine: ""})
         try:
@@ -208,21 +212,21 @@ class Table:
                 logger.warning("%s: an index is being built; what killed writers left stays until then", self.address)
             else:
                 self._stop_writers()
-                self.read(lambda table: _clean_up(table, timedelta(0), unverified=True))
+                self.read(lambda table: _forget(table, clean, unverified=True))
         finally:
             self.configure({mine: None})
-        self.read(lambda table: _clean_up(table, timedelta(0)))
 
-    def _rewrite_deleted(self) -> bool:
-        """Write the files anew that hold deleted rows; return whether there were any."""
-        if not any(fragment.metadata.deletion_file for fragment in self.latest().get_fragments()):
-            return False
-        self.write(
-            lambda table: table.optimize.compact_files(
-                materialize_deletions_threshold=0.0, target_rows_per_fragment=ROWS_PER_FILE
+    def _rewrite_deleted(self) -> int:
+        """Write the files anew that hold deleted rows; return the number of a version that has none."""
+        while True:
+            table = self.latest()
+            if not any(one.metadata.deletion_file for one in table.get_fragments()):
+                return int(table.version)
+            self.write(
+                lambda table: table.optimize.compact_files(
+                    materialize_deletions_threshold=0.0, target_rows_per_fragment=ROWS_PER_FILE
+                )
             )
-        )
-        return True
 
     def _stop_writers(self) -> None:
         """Commit a change of nothing that conflicts with every write that has begun."""
@@ -250,7 +254,7 @@ class Table:
         try:
             table.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FILE)
             self._settle(last)
-            _clean_up(self.latest(), KEEP)
+            self.latest().cleanup_old_versions(KEEP, error_if_tagged_old_versions=False)
         except FAULTS as error:
             if not (is_conflict(error) or is_gone(error)):
                 raise self.fault(error) from error
@@ -303,8 +307,11 @@ def is_gone(error: Exception) -> bool:
     )
 
 
-def _clean_up(table: Any, older_than: timedelta, *, unverified: bool = False) -> None:
-    table.cleanup_old_versions(older_than, delete_unverified=unverified, error_if_tagged_old_versions=False)
+def _forget(table: Any, before: int, *, unverified: bool = False) -> None:
+    """Delete versions before this one and files that only they name; with ``unverified`` those that none names, too."""
+    versions = [one["version"] for one in table.version_refs() if one["version"] < before]
+    which: dict[str, Any] = {"versions": versions} if versions else {"older_than": timedelta(days=36_500)}
+    table.cleanup_old_versions(**which, delete_unverified=unverified, error_if_tagged_old_versions=False)
 
 
 def _last_fragment(table: Any) -> int:
