@@ -286,8 +286,8 @@ class Gallery:
         Example:
             >>> gallery.add("a.jpg", detections, time=5.0)
             True
-            >>> [(scene.image_id, scene.time) for scene in gallery.everything()]
-            [('a.jpg', 5.0)]
+            >>> ("a.jpg", 5.0) in [(scene.image_id, scene.time) for scene in gallery.everything()]
+            True
         """
         scenes = self._store.everything()
         while True:
