@@ -709,10 +709,12 @@ class Gallery:
     def _both(self, given: Incoming) -> str:
         """Say what is stored of a scene and what was given, for a message that the two differ."""
         name = given.row.image_id
-        stored, people = self._store.stored([name]).get(name), self._store.detections(name)
-        if stored is None or people is None:
+        stored = self._store.scenes([name]).get(name)
+        if stored is None:
             return ""
-        return f"Stored: {stored.describe(len(people))}; given: {given.row.describe(len(given.detections))}"
+        return (
+            f"Stored: {stored.row.describe(len(stored.detections))}; given: {given.row.describe(len(given.detections))}"
+        )
 
     def _writable(self) -> None:
         if self._closed:

@@ -87,11 +87,6 @@ class FolderStore:
         with self.database.snapshot():
             return {name: Incoming(row, self._detections(row)) for name, row in self.stored(image_ids).items()}
 
-    def detections(self, image_id: str) -> Detections | None:
-        """See SceneStore."""
-        row = self.database.image(image_id)
-        return None if row is None else self._detections(row)
-
     def _detections(self, row: ImageRow) -> Detections:
         try:
             return stored_detections(row, self.database.people_of(row), self.embedding_size)

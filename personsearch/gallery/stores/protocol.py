@@ -70,9 +70,6 @@ class SceneStore(Protocol):
     def scenes(self, image_ids: Collection[str]) -> dict[str, Incoming]:
         """Return the scenes among these ids with their people as they are stored."""
 
-    def detections(self, image_id: str) -> Detections | None:
-        """Return the people of a scene as they are stored; None where there is no such scene."""
-
     def relabel(self, image_id: str, camera: str | None, time: float | None) -> bool | None:
         """Give a scene another camera or time, None leaves it; return whether that changed it, None = no such scene."""
 

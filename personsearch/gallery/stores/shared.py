@@ -140,11 +140,6 @@ class SharedStore:
         scenes = self._scenes(image_ids)
         return {name: Incoming(scenes[name].row(), found) for name, found in self._detections(scenes).items()}
 
-    def detections(self, image_id: str) -> Detections | None:
-        """See SceneStore."""
-        scene = self._scenes([image_id]).get(image_id)
-        return None if scene is None else self._detections({image_id: scene})[image_id]
-
     def _detections(self, scenes: Mapping[str, SceneRecord]) -> dict[str, Detections]:
         """Return the people of scenes by image_id.
 
