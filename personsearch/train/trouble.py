@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 from personsearch.errors import TrainingError
 from personsearch.train.config import TrainConfig
@@ -36,7 +37,7 @@ def explained(config: TrainConfig) -> Iterator[None]:
     """Turn what the machine refuses in the course of a run into a sentence.
 
     Raises:
-        TrainingError: memory is full, or a file cannot be written.
+        TrainingError: memory is full, a file cannot be written, or another process of the run is gone.
     """
     smaller = f"lower {config.batch_units[0]}, raise steps.accumulate, or lower model.input.max_size"
     try:
@@ -46,8 +47,18 @@ def explained(config: TrainConfig) -> Iterator[None]:
     except MemoryError:
         raise TrainingError(f"memory is full; {smaller}, or lower run.num_workers") from None
     except RuntimeError as error:
+        if _is_of_a_lost_process(error):
+            raise TrainingError(
+                f"another process of the run has ended or cannot be reached ({str(error).splitlines()[0]}). See what "
+                "it said last, on its own machine; the same command on all machines continues the run"
+            ) from None
         if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
             raise
         raise TrainingError(f"memory is full; {smaller}, or lower run.num_workers") from None
     except OSError as error:
         raise TrainingError(f"the run in {config.run.out} stopped: {error}; the same command continues it") from None
+
+
+def _is_of_a_lost_process(error: RuntimeError) -> bool:
+    # gloo's have no type of their own
+    return isinstance(error, dist.DistError) or "third_party/gloo" in str(error)
