@@ -109,7 +109,15 @@ def contents(run: Path) -> dict[str, str]:
 
 def test_machines_agree_and_get_the_files_of_the_one_that_is_furthest(tmp_path: Path) -> None:
     machines = [tmp_path / "a", tmp_path / "b"]
-    cases = ("neither", "first is further", "second is further", "first has another run", "other recipe", "other set")
+    cases = (
+        "neither",
+        "first is further",
+        "second is further",
+        "first has another run",
+        "other recipe",
+        "other set",
+        "one disk",
+    )
     for rank, machine in enumerate(machines):
         for case in cases:
             batch_size = 2 + 2 * rank if case == "other recipe" else 2
@@ -122,7 +130,9 @@ def test_machines_agree_and_get_the_files_of_the_one_that_is_furthest(tmp_path: 
     a_run(machines[1] / cases[2] / "run", same, 4, best=True)
     a_run(machines[0] / cases[3] / "run", finetune_config(tmp_path, Path("train.json"), box_jitter=0.2), 2)
     a_run(machines[1] / cases[3] / "run", same, 4)
-    before = contents(machines[0] / cases[3] / "run")
+    a_run(machines[0] / cases[6] / "run", same, 4)
+    (machines[1] / cases[6] / "run").symlink_to(machines[0] / cases[6] / "run")
+    before = [contents(machines[0] / cases[number] / "run") for number in (3, 6)]
     port = str(free_port())
     started = [
         subprocess.Popen(
@@ -152,7 +162,7 @@ def test_machines_agree_and_get_the_files_of_the_one_that_is_furthest(tmp_path: 
     assert "batch_size differ); start the same command" in said[0][4]
     assert said[0][5].startswith("DatasetError: the machines of the run have different annotations: those of process 1")
     assert "1 scene is different (b.jpg). Copy the same set to every machine" in said[0][5]
-    assert said[0][6:] == ["of process 0", "of process 1", [0, 10]]
+    assert said[0][6:] == ["", "of process 0", "of process 1", [0, 10]]
     assert not (machines[0] / cases[0] / "run").exists()
     for case, step, names in ((cases[1], 6, {LAST, METRICS, RECIPE}), (cases[2], 4, {LAST, METRICS, RECIPE, BEST})):
         first, second = (contents(machine / case / "run") for machine in machines)
@@ -161,7 +171,7 @@ def test_machines_agree_and_get_the_files_of_the_one_that_is_furthest(tmp_path: 
         state = load_checkpoint(machines[0] / case / "run" / LAST)
         assert state["position"]["step"] == step
         assert torch.equal(state["task"]["x"], torch.arange(5_000_000) + step)
-    assert contents(machines[0] / cases[3] / "run") == before
+    assert [contents(machines[0] / cases[number] / "run") for number in (3, 6)] == before
 
 
 @pytest.mark.parametrize(
@@ -282,7 +292,8 @@ def test_a_machine_that_vanishes_and_comes_back_finds_the_others_waiting(tmp_pat
     stays = launch(machines[0], port, restarts=3)
     wait_for(port)  # the machine where they meet is the one that stays
     goes = launch(machines[1], port, restarts=3, kill_at=3)
-    assert goes.wait(timeout=300) == -signal.SIGKILL
+    goes.communicate(timeout=300)
+    assert goes.returncode == -signal.SIGKILL
     back = launch(machines[1], port, restarts=3)
     said = [one.communicate(timeout=400)[0] for one in (stays, back)]
     assert (stays.returncode, back.returncode) == (0, 0), said
