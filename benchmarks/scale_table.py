@@ -28,13 +28,19 @@ def table(runs: Sequence[Facts]) -> str:
     lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
     lines += ["| " + " | ".join(_cells(run, clients)) + " |" for run in runs]
     indexes = [f"- {_name(run)}: {run['stages']['search']['index']}" for run in runs if "search" in run["stages"]]
+    parts = [f"- {_name(run)}: {_parts(run['stages']['disk'])}" for run in runs if "disk" in run["stages"]]
     skipped = [f"- {_name(run)}: not run: {run['not_run']}" for run in runs if "not_run" in run]
-    machines = {stage["machine"].split(", load")[0] for run in runs for stage in run["stages"].values()}
-    return "\n".join([*lines, "", *indexes, *skipped, "", *sorted(machines)])
+    machines = {stage["machine"].split("; load")[0] for run in runs for stage in run["stages"].values()}
+    return "\n".join([*lines, "", *indexes, *parts, *skipped, "", *sorted(machines)])
 
 
 def _name(run: Facts) -> str:
     return f"{run['store']}, {run['people']:,} x {run['dim']}"
+
+
+def _parts(disk: Facts) -> str:
+    largest = sorted(disk["parts"].items(), key=lambda part: -int(part[1]))
+    return ", ".join(f"{name} {size / 1e6:,.0f} MB" for name, size in largest if size > 0.01 * disk["bytes"])
 
 
 def _cells(run: Facts, clients: Sequence[int]) -> list[str]:
