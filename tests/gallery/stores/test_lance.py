@@ -159,6 +159,7 @@ def test_nearest_is_what_numpy_finds(engine: LanceEngine, where: Where) -> None:
     assert set(engine.cameras(where)) == {one.camera for one in passing}
 
 
+@pytest.mark.slow
 def test_those_left_out_may_be_many(engine: LanceEngine) -> None:
     everybody = with_people(engine, 40)
     (query,) = queries = toy.unit_rows(1, toy.DIM, seed=5)
@@ -279,6 +280,7 @@ def test_keys_in_an_address_are_refused_and_not_shown(address: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.slow  # Lance asks again for 4 s
 def test_what_cannot_be_reached_is_an_error_of_the_gallery(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(GalleryError, match=r"^lance://.*file: .* Check the address"):

@@ -105,6 +105,7 @@ def purge_and_tidy(address: str, until: object) -> None:
         engine.purge()
 
 
+@pytest.mark.slow
 def test_purges_optimizers_and_writers_at_once_lose_nothing(tmp_path: Path, address: str) -> None:
     opened(address)
     stop = SPAWN.Event()
