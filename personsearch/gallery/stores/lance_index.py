@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: From this many people on, ``auto`` is an index: comparing one query with so many takes about 60 ms on two cores, and
 #: in object storage all of the embeddings have to be fetched first.
 INDEX_FROM = 100_000
-#: So few people who meet a condition are compared one by one, which takes about 15 ms.
+#: So few people who meet a condition are compared one by one: a quarter of those.
 FEW = 25_000
 #: So many people who are not in the index yet are put into it.
 FRESH = 50_000
@@ -45,8 +45,6 @@ QUERIES_AT_ONCE = 64
 #: Where the facts about the index are recorded, and its name.
 RECORD = "personsearch.index"
 NAME = "embedding"
-#: From this many rows on, rows are found by their keys through an index of these too.
-KEYS_FROM = 1_000_000
 
 
 @dataclass(frozen=True)

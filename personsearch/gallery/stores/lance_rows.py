@@ -35,8 +35,6 @@ SCENES = pa.schema(
     ]
 )
 _BOX = ("x1", "y1", "x2", "y2")
-#: Records whose key is of no use to a table: nothing can be stored under it.
-_UNSTORABLE = "\ud800"
 
 
 def people_schema(meta: Mapping[str, str], embedding_size: int) -> pa.Schema:

@@ -49,8 +49,8 @@ BUILDING = "personsearch.building."
 
 #: Rows per file. A file that holds somebody who is erased is written anew, so a file is not all of the gallery.
 ROWS_PER_FILE = 100_000
-#: Smaller files than that are put together once there are this many: each costs every read about 0.1 ms here, and
-#: a request where the gallery is in object storage.
+#: Smaller files than that are put together once there are this many (a choice, not measured): each is one more file to
+#: open in every read, and in object storage a request, and putting them together writes their rows again.
 SMALL_FILES = 32
 #: Files of old versions stay for this long, for those who are reading them.
 KEEP = timedelta(hours=1)
