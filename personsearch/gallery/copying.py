@@ -143,7 +143,7 @@ def copy_stores(
         refused=tuple(counts.refused),
         num_differences=counts.num_differences,
         differences=tuple(counts.differences),
-        only_there=destination.counts()[0] - counts.found,
+        only_there=max(destination.counts()[0] - counts.found, 0),  # others may erase meanwhile
         carried=carried,
         left_behind={what: count - carried.get(what, 0) for what, count in rest.items() if carried.get(what) != count},
     )
