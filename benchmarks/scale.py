@@ -50,6 +50,7 @@ from personsearch.durable import write_durably
 
 HERE = Path(__file__).parent
 Facts = dict[str, Any]
+STAGES = {"fill", "index", "first", "search", "disk"}
 STORES = ("folder", "lance", "milvus")
 PACKAGES = ("numpy", "faiss-cpu", "pylance", "pymilvus", "milvus")
 #: Training rows of one list of FAISS's inverted lists, see ``ivf.py``.
@@ -91,11 +92,16 @@ def run(options: argparse.Namespace) -> None:
     name = f"{options.store}-{crowd.people}x{crowd.dim}"
     options.keep.mkdir(parents=True, exist_ok=True)
     file, place = options.keep / f"run-{name}.json", options.keep / name
+    progress = options.keep / f"fill-{name}.json"
     known: Facts = json.loads(file.read_text()) if file.exists() else {}
+    whole = known.get("stages", {}).keys() >= STAGES
+    if not whole and not place.exists():  # somebody deleted the store: from the beginning
+        known = {}
+        progress.unlink(missing_ok=True)
     known |= {"store": options.store, "people": crowd.people, "dim": crowd.dim}
     known.setdefault("stages", {})
     why = too_large(options.store, crowd, options.keep)
-    if why and not options.even_if_too_large and "search" not in known["stages"]:
+    if why and not options.even_if_too_large and not whole:
         known["not_run"] = why
         write_durably(file, json.dumps(known, indent=1).encode())
         raise SystemExit(f"not run: {why}")
@@ -113,7 +119,7 @@ def run(options: argparse.Namespace) -> None:
         np.savez(exact.with_suffix(".part.npz"), ids=ids)
         exact.with_suffix(".part.npz").rename(exact)
         print(f"{name} exact: {time.perf_counter() - begin:.0f} s", flush=True)
-    if all(stage in known["stages"] for stage in ("fill", "index", "first", "search", "disk")):
+    if whole:
         print(f"{name}: measured already, see {file}")
         return
     with _served(options, place) as (address, server):
@@ -125,7 +131,6 @@ def run(options: argparse.Namespace) -> None:
             return facts
 
         if "fill" not in known["stages"]:
-            progress = options.keep / f"fill-{name}.json"
             done("fill", stage("fill", progress, scenes_per_write=options.scenes_per_write))
         if "index" not in known["stages"]:
             done("index", stage("index", exact, index=options.index))

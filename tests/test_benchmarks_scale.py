@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_a_store_is_filled_and_measured_and_a_run_continues(store: str, tmp_path
     assert done.returncode == 0, done.stderr
     assert " search: " in done.stdout
     assert " fill: " not in done.stdout
+    shutil.rmtree(place.parent)
     assert "measured already" in run(*command).stdout
     told = run("table", tmp_path).stdout.splitlines()
     assert told[2].startswith(f"| {store} | 800 x 32 | ")
