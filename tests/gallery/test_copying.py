@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -24,9 +25,12 @@ from personsearch.gallery.stores.shared import SharedStore
 from tests.gallery import toy
 from tests.gallery.people.test_people import ALIKE, filled, follow
 from tests.gallery.stores.memory import MemoryEngine
+from tests.gallery.stores.milvus_server import milvus_server
 from tests.gallery.test_rescue_rest import damage
 
+__all__ = ["milvus_server"]
 ROOT = Path(__file__).parents[2]
+_number = itertools.count()
 SPEC = toy.spec(revision="a" * 40, fast_decode=True)
 #: Scenes of a toy gallery, and the people in them.
 SCENES = 40
@@ -48,12 +52,14 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
-@pytest.fixture(params=["folder", "lance"])
+@pytest.fixture(params=["folder", "lance", pytest.param("milvus", marks=pytest.mark.slow)])
 def destination(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the address of a gallery that is not there yet."""
     folder = tmp_path / "destination"
     if request.param == "folder":
         return str(folder)
+    if request.param == "milvus":
+        return f"milvus://{request.getfixturevalue('milvus_server')}/copy{next(_number)}"
     pytest.importorskip("lance")
     return f"lance://{folder}"
 
@@ -191,10 +197,14 @@ def fatal(write):
         return done
     return wrapped
 
+engine = None
 if sys.argv[2].startswith("lance://"):
-    from personsearch.gallery.stores.lance import LanceEngine
-    LanceEngine.scenes_at_once = 7
-    LanceEngine.put_scenes = fatal(LanceEngine.put_scenes)
+    from personsearch.gallery.stores.lance import LanceEngine as engine
+elif sys.argv[2].startswith("milvus://"):
+    from personsearch.gallery.stores.milvus import MilvusEngine as engine
+if engine is not None:
+    engine.scenes_at_once = 7
+    engine.put_scenes = fatal(engine.put_scenes)
 else:
     FolderStore.put = fatal(FolderStore.put)
 copy(sys.argv[1], sys.argv[2], progress=False)
