@@ -80,23 +80,26 @@ class Tables:
         """Make the collections; those of another writer who did so meanwhile stay, with what that one recorded."""
         unit = self.partitions.unit
         facts = {"meta": dict(sorted(meta.items())), "embedding_size": embedding_size, "partition": unit}
-        try:
-            self._make("scenes", json.dumps(facts))
-        except GalleryError:
-            if self.facts() is None:
-                raise
+        self._make("scenes", json.dumps(facts))
         self.mend()
 
     def _make(self, table: Table, description: str = "") -> None:
-        """Make a collection; nothing where it is there already, an error where that is a different one."""
-        self.link.ask(
-            "make a collection",
-            self.link.client.create_collection,
-            self.names[table],
-            schema=rows.schema(self.link.pymilvus, table, self.embedding_size, description),
-            num_shards=1,  # one channel, so that what is written at once is written together
-            consistency_level="Strong",
-        )
+        """Make a collection; one that is there already stays, whatever it is."""
+        client, name = self.link.client, self.names[table]
+        if self.link.ask("look for the gallery", client.has_collection, name):
+            return
+        try:
+            self.link.ask(
+                "make a collection",
+                client.create_collection,
+                name,
+                schema=rows.schema(self.link.pymilvus, table, self.embedding_size, description),
+                num_shards=1,  # one channel, so that what is written at once is written together
+                consistency_level="Strong",
+            )
+        except GalleryError:
+            if not self.link.ask("look for the gallery", client.has_collection, name):  # else another writer made it
+                raise
 
     def mend(self) -> None:
         """Make what is missing of the collections, and load them."""
@@ -171,12 +174,15 @@ class Tables:
         """Yield rows that meet a condition by rising key, some at a time, from some partitions or all."""
         key = "image_id" if table == "scenes" else "id"
         size = self.at_once if "embedding" in fields else 4096 if "extra" in fields else MOST
-        options = {} if places is None else {"partition_names": list(places)}
+        options: dict[str, Any] = {} if places is None else {"partition_names": list(places)}
+        if not self.link.version.startswith("2.3."):
+            # These return any rows, unless they are asked for the smallest keys, and more than the limit then: so many
+            # of each segment. 2.3 returns the smallest keys, and never more.
+            options["reduce_stop_for_best"], size = "True", max(1, size // 16)
         after = f"{key} >= ''" if table == "scenes" else f"{key} >= 0"
         while True:
             whole = f"({condition}) and {after}" if condition else after
-            # By default the server returns any rows, the quickest.
-            page = self.query(table, whole, [key, *fields], limit=size, reduce_stop_for_best="True", **options)
+            page = self.query(table, whole, [key, *fields], limit=size, **options)
             if not page:
                 return
             yield page

@@ -14,6 +14,7 @@ from personsearch.gallery.stores.shared import SharedStore
 from personsearch.results import Spec
 from tests.gallery import toy
 from tests.gallery.stores.memory import MemoryEngine
+from tests.gallery.stores.milvus_server import milvus_server  # noqa: F401 - a fixture
 
 KINDS = ("folder", "memory", "lance", "milvus")
 _number = itertools.count()

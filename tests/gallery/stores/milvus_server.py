@@ -25,11 +25,17 @@ SETTINGS = (
     "proxy.timeTickInterval=20",  # ms that a strong read waits for
     "queryCoord.checkInterval=100",  # ms between looks at what is to be loaded
     "queryCoord.distPullInterval=100",
+    "dataCoord.segment.assignmentExpiration=200",  # ms that a flush waits for writers
     "dataCoord.gc.interval=2",  # s between looks for files that are out of use
     "dataCoord.gc.dropTolerance=1",  # s for which such files stay
     "dataCoord.gc.missingTolerance=60",
     "log.level=warn",
 )
+#: More of them, of which the package's configuration knows nothing: below which line of it they go.
+_MORE = {
+    "queryCoord:": "  checkSegmentInterval: 100\n  checkChannelInterval: 100\n  leaderViewUpdateInterval: 100\n",
+    "  enableCompaction: true # Enable data segment compaction\n  compaction:": "    check:\n      interval: 1\n",
+}
 #: Seconds for it to start; it takes 8 on two quiet cores.
 STARTED = 90
 
@@ -143,9 +149,11 @@ def _template(folder: Path, package: Path) -> Path:
         f"initial-cluster: default={peers}\nlisten-client-urls: {clients}\nadvertise-client-urls: {clients}\n"
     )
     text = (package / "data" / "config.yaml.template").read_text(encoding="utf-8")
-    assert "\netcd:\n" in text
+    for line, more in {**_MORE, "etcd:": f"  config:\n    path: {etcd}\n"}.items():
+        assert f"\n{line}\n" in text, line
+        text = text.replace(f"\n{line}\n", f"\n{line}\n{more}", 1)
     template = folder / "milvus.template"
-    template.write_text(text.replace("\netcd:\n", f"\netcd:\n  config:\n    path: {etcd}\n"), encoding="utf-8")
+    template.write_text(text, encoding="utf-8")
     return template
 
 
