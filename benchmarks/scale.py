@@ -175,8 +175,8 @@ def needs(store: str, crowd: Crowd) -> tuple[float, float]:
         return memory, people * (1.35 * half + 80 + 2 * (half + 30))  # SQLite, and the cache, old and new
     if store == "lance":
         return people * (crowd.dim + 60) + 2e9, people * (3 * half + 2 * crowd.dim + 300)
-    # Milvus keeps embeddings in single precision, in memory, and for a while twice when it merges its files.
-    return 1.3 * people * (full + 100) + 1e9, people * 3.5 * (full + 100) + 1e9
+    # Milvus keeps embeddings in single precision, in memory, and for a while twice when it makes its index.
+    return 2 * people * (full + 100) + 1e9, people * 3.5 * (full + 100) + 1e9
 
 
 def _child(stage: str, address: str, crowd: Crowd, record: Path, more: Facts) -> Facts:
