@@ -121,12 +121,12 @@ def measure(path: Path, count: int, dim: int, report: Callable[[str, str], None]
     with Gallery.open(path) as gallery:
         for name in ("numpy", "exact", "ivf"):
             if name == "numpy":
-                with gallery._store.snapshot():
-                    flat = gallery._view.refresh()
+                with gallery._store.database.snapshot():
+                    flat = gallery._store.view.refresh()
                     plain = NumpyIndex(dim)
                     for ids, part in flat.stored():
                         plain.add(ids, part)
-                    gallery._view.index = plain
+                    gallery._store.view.index = plain
             elif faiss_module() is None:
                 continue
             else:
