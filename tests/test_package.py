@@ -96,6 +96,7 @@ ALLOWED = {
     "synth": {"datasets", "pictures"},
     "demo": {"boxes", "datasets", "gallery", "pictures", "searcher"},
     "live": {"batching", "boxes", "gallery", "indexing", "pictures", "runner", "searcher", "tracking", "weights"},
+    "scale": {"batching", "gallery", "indexing", "listing", "models", "pictures", "runner", "sources", "weights"},
     "serve": {"boxes", "demo", "gallery", "pictures", "searcher", "weights"},
     "exchange": {"boxes", "datasets", "gallery", "pictures"},
     "cli": {
@@ -112,6 +113,7 @@ ALLOWED = {
         "measure",
         "models",
         "pictures",
+        "scale",
         "searcher",
         "serve",
         "sidecar",

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from PIL import Image
 
@@ -19,6 +20,19 @@ from personsearch.pictures.decode import ChannelOrder, ImageInput, load_image
 from personsearch.pictures.video import decoding, frame_id, frames_prefix
 from personsearch.results import StoredScene
 from personsearch.sources import Reading
+
+
+class Holding(Protocol):
+    """A gallery; or what one holds of an input, for those who cannot ask it."""
+
+    def image_ids(self, prefix: str = "") -> list[str]:
+        """As ``Gallery.image_ids``."""
+
+    def scene(self, image_id: str) -> StoredScene | None:
+        """As ``Gallery.scene``."""
+
+    def noted(self, prefix: str) -> bytes | None:
+        """As ``Gallery.noted``."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ class Comparison:
 
 
 def compare_stored(
-    gallery: Gallery,
+    gallery: Holding,
     entry: Entry,
     channel_order: ChannelOrder,
     *,
@@ -59,7 +73,7 @@ def compare_stored(
     stored as views of tracks.
 
     Args:
-        gallery: that may hold it.
+        gallery: that may hold it, or what one holds of this input.
         entry: the input.
         channel_order: of arrays and tensors.
         looked_up: what is stored of this and other stills, if it was looked up; None = look it up now.
@@ -89,7 +103,7 @@ def compare_stored(
     return Comparison(stored, digest, unknown=known is None)
 
 
-def stored_reading(gallery: Gallery, entry: Entry, comparison: Comparison, every: int) -> Reading | None:
+def stored_reading(gallery: Holding, entry: Entry, comparison: Comparison, every: int) -> Reading | None:
     """Return what reading a video gave before, if that is how every frame of it that is wanted is known to be stored.
 
     That is the case if a reading to the end of this very content (its sha256), by the same libraries, with this
@@ -148,7 +162,7 @@ def _message_of_kind(entry: Entry, *, tracks: bool) -> str:
 
 
 def _message_of_boxes(
-    gallery: Gallery, entry: Entry, scene: StoredScene, names: Sequence[str], boxes: BoxSource | None
+    gallery: Holding, entry: Entry, scene: StoredScene, names: Sequence[str], boxes: BoxSource | None
 ) -> str:
     """Say that what is stored has other boxes than those that are given now; "" = it has the same, as far as known.
 
@@ -176,7 +190,7 @@ def _message_of_boxes(
     return ""
 
 
-def _message(gallery: Gallery, entry: Entry, scene: StoredScene) -> str:
+def _message(gallery: Holding, entry: Entry, scene: StoredScene) -> str:
     given = entry.printable if entry.file is None else str(entry.file)
     path = scene.extra.get("path")
     height, width = scene.image_size
