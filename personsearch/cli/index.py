@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -41,6 +41,19 @@ def index(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images that go through the network together.")] = 8,
     fast_decode: FastDecode = False,
+    on: Annotated[
+        Literal["here", "ray"],
+        typer.Option(help="Where pictures are looked at: in this process, or by the workers of a Ray cluster."),
+    ] = "here",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="On Ray: processes that look at pictures; default: as many as fit.")
+    ] = None,
+    writers: Annotated[
+        int | None, typer.Option(min=1, help="On Ray: processes that store, in an engine; default: this one.")
+    ] = None,
+    by_name: Annotated[
+        bool, typer.Option("--by-name", help="On Ray: take pictures of names that are stored for the same, unread.")
+    ] = False,
     weights: Weights = None,
     device: Device = None,
     as_json: Json = False,
@@ -65,31 +78,64 @@ def index(
         raise ConfigError("a crop is its person's box: give --crops or --boxes, not both")
     if boxes_images is not None and boxes is None:
         raise ConfigError("--boxes-images says which pictures a file of results is of: give that with --boxes")
+    _check_place(
+        on,
+        {"--tracks": tracks, "--boxes": boxes is not None},
+        {"--workers": workers, "--writers": writers, "--by-name": by_name},
+    )
     check_gallery(gallery)
     source = sources[0] if len(sources) == 1 else sources
     labels = read_sidecar(sidecar) if sidecar else None
-    check_inputs(source)
-    given = None if boxes is None else read_detections(boxes, images=boxes_images)
-    report = searcher_for(weights, device, fast_decode=fast_decode).index(
-        source,
-        gallery,
-        every=every,
-        prefix=prefix,
-        crops=crops,
-        tracks=tracks,
-        replace=replace,
-        batch_size=batch_size,
-        cameras=labels.cameras if labels else None,
-        times=labels.times if labels else None,
-        progress=False if as_json else None,
-        boxes=given,
-    )
+    shared: dict[str, Any] = {
+        "every": every,
+        "prefix": prefix,
+        "crops": crops,
+        "replace": replace,
+        "batch_size": batch_size,
+        "cameras": labels.cameras if labels else None,
+        "times": labels.times if labels else None,
+        "progress": False if as_json else None,
+    }
+    if on == "ray":
+        from personsearch.scale import index as index_on_ray
+        from personsearch.weights.registry import DEFAULT
+
+        report = index_on_ray(
+            source,
+            gallery,
+            weights=weights or DEFAULT,
+            device=device,
+            fast_decode=fast_decode,
+            workers=workers,
+            writers=writers or 0,
+            compare=not by_name,
+            **shared,
+        )
+    else:
+        check_inputs(source)
+        given = None if boxes is None else read_detections(boxes, images=boxes_images)
+        searcher = searcher_for(weights, device, fast_decode=fast_decode)
+        report = searcher.index(source, gallery, tracks=tracks, boxes=given, **shared)
     if as_json:
         print_json({**asdict(report), "complete": report.complete, "gallery": gallery})
     else:
         _print_report(report)
     if not report.complete:
         raise typer.Exit(1)
+
+
+def _check_place(on: str, only_here: dict[str, object], only_ray: dict[str, object]) -> None:
+    """Refuse options that do not go with where pictures are looked at.
+
+    Raises:
+        ConfigError: names them.
+    """
+    for name, given in only_here.items():
+        if on == "ray" and given:
+            raise ConfigError(f"{name} does not work with --on ray; index without one of the two")
+    for name, given in only_ray.items():
+        if on != "ray" and given:
+            raise ConfigError(f"{name} is for --on ray; give both")
 
 
 def _print_report(report: IndexReport) -> None:

@@ -33,8 +33,9 @@ from personsearch.scale.inputs import (
     tasks_of,
 )
 from personsearch.scale.ledger import Ledger
+from personsearch.scale.looking import Job
 from personsearch.scale.weights import Packed
-from personsearch.scale.worker import Job, Worker
+from personsearch.scale.worker import Worker
 from personsearch.scale.writing import Storing, Writer
 from personsearch.sources import Sources
 from personsearch.weights.registry import DEFAULT, load_weights
@@ -171,22 +172,12 @@ def index(
             batch_size=batch_size,
             fast_decode=fast_decode,
             compare=compare,
-            gallery=engine if dataset is not None else None,
         )
-        crew = _Crew(ray, share, job, Packed.of(loaded.network), Writers(writers, engine or "", spec))
+        crew = _Crew(ray, share, job, Packed.of(loaded.network), spec, engine, writers)
         account = _Account(sources, opened)
         report = _run(crew, account, dataset, progress)
     log_report(report)
     return report
-
-
-@dataclass(frozen=True)
-class Writers:
-    """Processes that store: how many (0 = this one does), where, and embeddings of which weights."""
-
-    count: int
-    address: str
-    spec: Spec
 
 
 @dataclass(frozen=True)
@@ -198,22 +189,29 @@ class _Crew:
         share: what workers get.
         job: what they do.
         weights: with what.
-        writers: who store.
+        spec: of the weights.
+        engine: address of the gallery, if it is no folder.
+        writers: how many processes store; 0 = this one does.
     """
 
     ray: Any
     share: Share
     job: Job
     weights: Packed
-    writers: Writers
+    spec: Spec
+    engine: str | None
+    writers: int
 
-    def tables(self, rows: Any, size: int, known: Mapping[str, Held] | None = None) -> Iterator[Any]:
+    def tables(
+        self, rows: Any, size: int, *, engine: str | None = None, known: Mapping[str, Held] | None = None
+    ) -> Iterator[Any]:
         """Yield tables of answers about the rows of a Ray Dataset, as they come.
 
         Args:
             rows: tasks, or inputs.
             size: rows that make a task.
-            known: what a folder holds, where the rows do not say it.
+            engine: that workers ask what it holds, where the rows do not say it.
+            known: what a folder holds, likewise.
         """
         from ray.data import ActorPoolStrategy
 
@@ -225,20 +223,20 @@ class _Crew:
         # By default, workers that die are started again, and their tasks are done again, without end.
         answers = rows.map_batches(
             Worker,
-            fn_constructor_args=([ray.put(self.weights)], self.job, ledger, held),
+            fn_constructor_args=([ray.put(self.weights)], self.job, ledger, engine, held),
             batch_size=size,
             batch_format="pyarrow",
             compute=pool,
             num_cpus=self.share.cpus,
             num_gpus=self.share.gpus,
         )
-        if self.writers.count:
+        if self.writers:
             answers = answers.map_batches(
                 Writer,
-                fn_constructor_args=(self.writers.address, self.writers.spec),
+                fn_constructor_args=(self.engine, self.spec),
                 batch_size=SCENES_AT_ONCE,
                 batch_format="pyarrow",
-                compute=ActorPoolStrategy(min_size=self.writers.count, max_size=self.writers.count),
+                compute=ActorPoolStrategy(min_size=self.writers, max_size=self.writers),
                 num_cpus=0,  # they wait for the engine, and workers may have taken all cores
             )
         with settings(answers.context):
@@ -336,7 +334,8 @@ def _run(crew: _Crew, account: _Account, dataset: Dataset | None, progress: bool
             check_columns(dataset.columns() or ())
             # Each task has the same rows when it is done again.
             rows = dataset.repartition(target_num_rows_per_block=TASK_SIZE)
-            tables = crew.tables(rows, TASK_SIZE, _all_held(gallery) if job.gallery is None else None)
+            known = None if crew.engine else _all_held(gallery)
+            tables = crew.tables(rows, TASK_SIZE, engine=crew.engine, known=known)
         storing = Storing(gallery, replace=job.replace)
         with closing(tables) if isinstance(tables, Generator) else nullcontext():
             while True:
