@@ -34,7 +34,7 @@ SETTINGS = (
 #: More of them, of which the package's configuration knows nothing: below which line of it they go.
 _MORE = {
     "queryCoord:": "  checkSegmentInterval: 100\n  checkChannelInterval: 100\n  leaderViewUpdateInterval: 100\n",
-    "  enableCompaction: true # Enable data segment compaction\n  compaction:": "    check:\n      interval: 1\n",
+    "  enableCompaction: true # Enable data segment compaction\n  compaction:": "    check:\n      interval: 0.2\n",
 }
 #: Seconds for it to start; it takes 8 on two quiet cores.
 STARTED = 90
