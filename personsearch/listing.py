@@ -123,8 +123,8 @@ def check_inputs(images: str | Sequence[str]) -> None:
 def check_gallery(path: str | os.PathLike[str]) -> None:
     """Refuse a path that is no gallery to index into: a file, a glob, a folder of pictures, a place closed to writing.
 
-    A gallery forgotten on the command line would otherwise be made among the last folder's pictures. An engine's address
-    passes.
+    A gallery forgotten on the command line would otherwise be made among the last folder's pictures. The address of an
+    engine passes.
 
     Raises:
         GalleryError: says what it is and what to give.

@@ -146,6 +146,7 @@ def settings(context: Any) -> Iterator[None]:
         # A task's answers are one block: they come as a whole or, after a failure, once more as a whole.
         "target_max_block_size": None,
         "max_errored_blocks": 0,
+        "raise_original_map_exception": True,  # for explained()
         "max_consecutive_actor_init_deaths": DEATHS_AT_START,
         "execution_no_progress_timeout_s": -1,  # a long video is no standstill
         "enable_progress_bars": False,  # there is one of our own

@@ -300,13 +300,25 @@ class _Account:
             added=self._added,
             skipped=self._skipped,
             people=self._people,
-            failed=tuple(self._failed),
-            damaged=tuple(self._damaged),
+            failed=self._in_order(self._failed),
+            damaged=self._in_order(self._damaged),
             unmatched=tuple(sorted(given - self._seen)),
             passed_over=dict(self.sources.listing.passed_over),
             labelled=self._labelled,
             unverified=self._unverified,
         )
+
+    def _in_order(self, named: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Return what workers said, as it came, in the order of the inputs."""
+        if len(named) > 1:
+            place = {entry.printable: number for number, entry in enumerate(self.sources.entries)}
+
+            def of_input(one: tuple[str, str]) -> int:
+                name = one[0]
+                return place.get(name, place.get(name.rpartition(frames_prefix(""))[0], -1))
+
+            named = sorted(named, key=of_input)
+        return tuple(named)
 
 
 def _run(crew: _Crew, account: _Account, dataset: Dataset | None, progress: bool | None) -> IndexReport:

@@ -74,12 +74,16 @@ def test_ray_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_of_a_dataset_are_the_callers_again() -> None:
     names = ("max_errored_blocks", "max_consecutive_actor_init_deaths", "execution_no_progress_timeout_s")
     names += ("target_max_block_size", "enable_progress_bars", "print_on_execution_start")
+    names += ("raise_original_map_exception",)
     context = SimpleNamespace(**dict.fromkeys(names, "as it was"))
-    inside = settings(context)
-    inside.__enter__()
-    assert context.max_errored_blocks == 0
+
+    def fail() -> None:
+        with settings(context):
+            assert context.max_errored_blocks == 0
+            raise KeyError
+
     with pytest.raises(KeyError):
-        inside.__exit__(KeyError, KeyError(), None)
+        fail()
     assert vars(context) == dict.fromkeys(names, "as it was")
 
 

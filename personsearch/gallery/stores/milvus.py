@@ -196,9 +196,11 @@ class MilvusEngine:
     def purge(self) -> None:
         """See Engine: have the server write its files anew without what was deleted.
 
-        It keeps the old files for ``dataCoord.gc.dropTolerance`` (3 hours) and looks for such each
-        ``dataCoord.gc.interval`` (1 hour); its log of messages is kept for ``rocksmq.retentionTimeInMinutes`` (3 days),
-        or as long as the cluster's Pulsar or Kafka keeps theirs. Where they must go sooner, set these lower.
+        It does away with the old files when they are older than ``dataCoord.gc.dropTolerance`` (3 hours), and looks for
+        such each ``dataCoord.gc.interval`` (1 hour); with both at seconds they are gone within a minute. What is not in
+        a client's power is the server's log of messages: Pulsar and Kafka keep it for as long as they are told, and the
+        standalone server's RocksMQ for ``rocksmq.retentionTimeInMinutes`` (3 days) at least, as it only deletes whole
+        pages (``rocksmq.rocksmqPageSize``) and leaves the rest to RocksDB. Nobody can read it through Milvus.
         """
         client, ask = self._link.client, self._tables.ask
         names = [self._tables.names[table] for table in TABLES]

@@ -121,6 +121,7 @@ def _serve(folder: str, port: str, *settings: str) -> None:
     package = Path(milvus.__file__).parent
     configuration = milvus.MilvusServerConfig(template=str(_template(Path(folder), package)))
     configuration.glog_conf_file = str(package / "data" / "glog.conf")
+    configuration.try_bind_port = _bound  # its own refuses a port that a killed server had
     server = milvus.MilvusServer(configuration, wait_for_started=False)
     server.set_base_dir(folder)
     for setting in settings:
@@ -138,6 +139,12 @@ def _serve(folder: str, port: str, *settings: str) -> None:
     print(server.server_proc.pid, flush=True)
     sys.stdin.read()  # ends when the other side is gone, however it went
     os.killpg(0, signal.SIGKILL)
+
+
+def _bound(port: int) -> socket.socket | None:
+    with contextlib.suppress(OSError):
+        return socket.create_server(("127.0.0.1", port))
+    return None
 
 
 def _template(folder: Path, package: Path) -> Path:
