@@ -280,8 +280,8 @@ class Gallery:
     def everything(self) -> Iterator[NewScene]:
         """Yield all scenes with their people exactly as they are stored: embeddings (N, D) in half precision's steps.
 
-        In the order they were added, as far as the clocks of those agree who did. What others add or erase meanwhile
-        may or may not be among them.
+        Of a folder in the order they were added, of an engine in any order. What others add or erase meanwhile may or
+        may not be among them.
 
         Example:
             >>> gallery.add("a.jpg", detections, time=5.0)

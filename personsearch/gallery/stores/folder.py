@@ -129,7 +129,7 @@ class FolderStore:
         return count
 
     def everything(self) -> Iterator[Incoming]:
-        """See SceneStore."""
+        """See SceneStore; in the order they were added."""
         last = 0
         while True:
             with self.database.snapshot():  # a short one each, so that others may read in between

@@ -77,7 +77,7 @@ class SceneStore(Protocol):
         """Erase scenes of these ids, and those with a time below ``before``; return how many there were."""
 
     def everything(self) -> Iterator[Incoming]:
-        """Yield all scenes with their people as they are stored, in the order they were added."""
+        """Yield all scenes with their people as they are stored, in any order."""
 
     def image_ids(self, prefix: str) -> list[str]:
         """Return the ids of all scenes that begin so, in the order they were added."""

@@ -196,7 +196,7 @@ class SharedStore:
         return count
 
     def everything(self) -> Iterator[Incoming]:
-        """See SceneStore; in any order."""
+        """See SceneStore."""
         for part in self._engine.every_scene():
             for chunk in _chunks(part, CHUNK // 10):
                 scenes = {one.image_id: self._intact(one) for one in chunk if one.digest != ERASED}
