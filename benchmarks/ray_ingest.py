@@ -22,7 +22,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -49,6 +49,8 @@ from personsearch.weights.registry import DEFAULT
 GPU_FRAMES = 361.0
 #: The most that a process is planned to be busy.
 BUSY = 0.7
+#: Scenes stored to measure storing: batches of engines are full.
+WRITTEN = 1024
 #: Pictures of a task here: answers come often enough for a slope.
 TASK_SIZE = 8
 WORKERS = (1, 2, 10, 100, 1000)
@@ -195,20 +197,22 @@ def measure(searcher: PersonSearcher, paths: Sequence[Path], kind: str, folder: 
     ]
     table = table_of([new(scene) for scene in scenes])
     short = table_of([Answer("stored", scene.image_id, people=len(scene.detections)) for scene in scenes])
-    galleries = iter(range(turns))
-
-    def write() -> None:
-        with Gallery.open(place(kind, folder / f"steps-{next(galleries)}"), searcher.spec) as gallery:
-            size = max(gallery.scenes_at_once, 1)
-            for begin in range(0, count, size):
-                store(gallery, scenes[begin : begin + size], replace=False)
+    many = [replace(scenes[number % count], image_id=f"{number}.jpg") for number in range(WRITTEN)]
+    writes = []
+    for turn in range(turns):
+        with Gallery.open(place(kind, folder / f"steps-{turn}"), searcher.spec) as gallery:
+            size = gallery.scenes_at_once
+            begun = time.perf_counter()
+            for begin in range(0, len(many), size):
+                store(gallery, many[begin : begin + size], replace=False)
+            writes.append(1000 * (time.perf_counter() - begun) / len(many))
 
     return Costs(
         decode=per_item(lambda: [(runner.ready(path, "RGB"), digest_of(path, "RGB")) for path in paths], count, turns),
         network=per_item(lambda: list(runner.detect(ready, Settings())), count, turns),
         unpack=per_item(lambda: list(answers_in(table)), count, turns),
         account=per_item(lambda: list(answers_in(short)), count, turns),
-        write=per_item(write, count, turns),
+        write=statistics.median(writes),
         picture_bytes=statistics.mean(path.stat().st_size for path in paths),
         answer_bytes=table.nbytes / count,
         people=statistics.mean(len(people) for people in found),

@@ -19,6 +19,8 @@ QUIET = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # to the terminal; what ends a run is an exception here
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # workers without a GPU see what this process sees; else Ray warns of it
 }
+#: What Ray adds to the message of an exception in a worker.
+_RAY_SAYS = "Failed to apply UDF transform"
 #: Workers that die one after another while they start, before the run ends.
 DEATHS_AT_START = 3
 
@@ -55,7 +57,7 @@ def connected(ray: Any) -> Iterator[None]:
     except (ConnectionError, ValueError, RuntimeError) as error:
         where = os.environ.get("RAY_ADDRESS")
         raise ConfigError(
-            f"Ray cannot be {f'reached at {where} (RAY_ADDRESS)' if where else 'started'}: {_first_line(error)}"
+            f"Ray cannot be {f'reached at {where} (RAY_ADDRESS)' if where else 'started'}: {_last_line(error)}"
         ) from None
     try:
         yield
@@ -169,17 +171,16 @@ def settings(context: Any) -> Iterator[None]:
 
 
 def explained(error: Exception, gallery: str) -> PersonSearchError:
-    """Return what made Ray give up as an error of ours; one of ours from a worker comes back as it was."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, PersonSearchError):
-            return cause
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    return PersonSearchError(
-        f"Ray gave up: {_first_line(error)}. What {gallery} has acknowledged stays; the same command continues"
-    )
+    """Return what made Ray give up as an error of ours; one of ours from a worker says what it said there."""
+    cause: BaseException | None = getattr(error, "cause", None) or error
+    text = str(cause).partition(_RAY_SAYS)[0].rstrip()
+    if isinstance(cause, PersonSearchError):
+        return type(cause)(text)
+    said = f"{type(cause).__name__}: {_last_line(text)}".removesuffix(": ")
+    return PersonSearchError(f"Ray gave up: {said}. What {gallery} has acknowledged stays; the same command continues")
 
 
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
+def _last_line(text: object) -> str:
+    """Return the last line that says something: of a traceback, what went wrong."""
+    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""

@@ -193,15 +193,17 @@ def tasks_of(inputs: Iterable[Input], size: int) -> Iterator[bytes]:
         yield pickle.dumps(stills)
 
 
-def inputs_in(table: Any) -> list[Input]:
-    """Return the inputs of a table: tasks of :func:`tasks_of`, or rows of a caller's Ray Dataset.
+def inputs_in(table: Any) -> list[Input | Answer]:
+    """Return the inputs of a table, and answers about rows that are none.
+
+    The table has tasks of :func:`tasks_of`, or rows of a caller's Ray Dataset.
 
     Args:
         table: pyarrow.Table with the column ``task``; or with ``image_id`` and ``bytes``, or ``path`` (and
             ``image_id``, by default the path), and where known ``camera`` and ``time`` in seconds.
 
     Raises:
-        ImageError: it has none of these, or a row lacks its value.
+        ImageError: it has none of these columns.
     """
     columns = set(table.column_names)
     if TASK in columns:
@@ -225,11 +227,11 @@ def check_columns(columns: Iterable[str]) -> None:
         )
 
 
-def _of_row(row: dict[str, Any]) -> Input:
+def _of_row(row: dict[str, Any]) -> Input | Answer:
     path, data = row.get("path"), row.get("bytes")
     name = path if row.get("image_id") is None else str(row["image_id"])
     if name is None or (path is None and data is None):
-        raise ImageError(f"a row of the Dataset has no picture or no name: {str(row)[:200]}")
+        return Answer("refused", str(name or "?"), f"a row of the Dataset has no picture or no name: {str(row)[:200]}")
     camera, time = row.get("camera"), row.get("time")
     if isinstance(time, np.generic):
         time = time.item()

@@ -44,16 +44,18 @@ class Worker:
 
     def __call__(self, table: Any) -> Any:
         """Return the answers about the table's inputs."""
-        inputs = self._looked_up(inputs_in(table))
+        rows = inputs_in(table)
+        unusable = [row for row in rows if isinstance(row, Answer)]
+        inputs = self._looked_up([row for row in rows if isinstance(row, Input)])
         if not inputs:
-            return table_of([])
+            return table_of(unusable)
         task = f"{inputs[0].image_id} and {len(inputs) - 1} more"
         if self._ray.get(self._ledger.begin.remote(task)):
             answers = [answer for one in inputs for answer in self._careful(task, one)]
         else:
             answers = self._looking.look(inputs)
         self._ledger.end.remote(task)
-        return table_of(answers)
+        return table_of([*unusable, *answers])
 
     def _careful(self, task: str, one: Input) -> list[Answer]:
         if self._ray.get(self._ledger.take.remote(task, one.image_id)):

@@ -73,7 +73,12 @@ def test_ray_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_settings_of_a_dataset_are_the_callers_again() -> None:
     names = ("max_errored_blocks", "max_consecutive_actor_init_deaths", "execution_no_progress_timeout_s")
-    names += ("target_max_block_size", "enable_progress_bars", "print_on_execution_start")
+    names += (
+        "raise_original_map_exception",
+        "target_max_block_size",
+        "enable_progress_bars",
+        "print_on_execution_start",
+    )
     names += ("raise_original_map_exception",)
     context = SimpleNamespace(**dict.fromkeys(names, "as it was"))
 
@@ -87,13 +92,15 @@ def test_settings_of_a_dataset_are_the_callers_again() -> None:
     assert vars(context) == dict.fromkeys(names, "as it was")
 
 
-def test_an_error_of_ours_comes_back_as_it_was() -> None:
-    full = GalleryFullError("disk full")
+def test_an_error_of_ours_says_what_it_said_in_the_worker() -> None:
     told = RuntimeError("a task failed")
-    told.cause = full  # type: ignore[attr-defined] # as Ray has it
-    outer = RuntimeError("outer")
-    outer.__cause__ = told
-    assert explained(outer, "g") is full
+    ray_says = "\nFailed to apply UDF transform after 1/1 attempts.\nTo change retry attempts, ..."
+    told.cause = GalleryFullError(f"g: the disk is full{ray_says}")  # type: ignore[attr-defined] # as Ray has it
+    assert repr(explained(told, "g")) == repr(GalleryFullError("g: the disk is full"))
+    told.cause = KeyError(f"x{ray_says}")  # type: ignore[attr-defined]
+    assert str(explained(told, "g")).startswith("Ray gave up: KeyError: 'x")
     other = explained(RuntimeError("many\nlines\n  the last\n"), "lance://people")
     assert type(other) is PersonSearchError
-    assert str(other) == "Ray gave up: the last. What lance://people has acknowledged stays; the same command continues"
+    assert str(other) == (
+        "Ray gave up: RuntimeError: the last. What lance://people has acknowledged stays; the same command continues"
+    )

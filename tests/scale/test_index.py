@@ -84,7 +84,9 @@ def test_a_worker_is_killed_and_nothing_is_lost_or_stored_twice(
     pictures = album(tmp_path / "photos", 16)
     (tmp_path / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff no picture")
     clip = video(tmp_path / "photos" / "clip.mp4")
-    inputs = {**pictures, "bad.jpg": tmp_path / "photos" / "bad.jpg", "clip.mp4": clip}
+    (tmp_path / "photos" / "bad.mp4").write_bytes(b"no video")
+    bad = {name: tmp_path / "photos" / name for name in ("bad.jpg", "bad.mp4")}
+    inputs = {**pictures, **bad, "clip.mp4": clip}
     labels = {
         "cameras": {"03.png": "door", "clip.mp4": "yard", "none.png": "roof"},
         "times": {"03.png": 7.5, "clip.mp4": 100.0},
@@ -94,9 +96,8 @@ def test_a_worker_is_killed_and_nothing_is_lost_or_stored_twice(
     assert len(trap.pids) == 1
     assert trap.sprung
     assert (report.added, report.people, report.skipped) == (18, 90, 0)  # 16 pictures and 2 frames, 5 people each
-    [(name, reason)] = report.failed
-    assert name == "bad.jpg"
-    assert "bad.jpg: cannot be read as an image" in reason
+    assert [name for name, _ in report.failed] == ["bad.jpg", "bad.mp4"]
+    assert "bad.jpg: cannot be read as an image" in report.failed[0][1]
     assert report.unmatched == ("none.png",)
     alone = searcher.index(inputs, tmp_path / "alone", batch_size=1, every=10, **labels)
     assert alone == report
@@ -132,29 +133,15 @@ def test_from_a_bucket_to_an_engine_with_writers_by_the_command(
     with Gallery.open(gallery, mode="r") as opened:
         assert opened.scene("a/00.png").extra["url"] == f"s3://{BUCKET}/site/a/00.png"
         assert opened.scene("clip.mp4#t=0.000").extra.keys() == {"sha256", "url"}
-    only = (
-        "index",
-        f"s3://{BUCKET}/site/a/*.png",
-        gallery,
-        "--prefix",
-        "a",
-        "--on",
-        "ray",
-        "--weights",
-        weights,
-        "--json",
-    )
+    only = ("index", f"s3://{BUCKET}/site/a/*.png", gallery, "--prefix", "a", *arguments[3:])
     again = json.loads(run(*only, "--by-name").out)
     assert (again["added"], again["skipped"], again["failed"]) == (0, 12, [])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", [False, True])
-def test_a_dataset_of_bytes_and_paths(engine: bool, weights: Path, searcher: PersonSearcher, tmp_path: Path) -> None:
+def test_a_dataset_of_bytes_and_paths(engine: bool, weights: Path, tmp_path: Path) -> None:
     pictures = album(tmp_path / "photos", 6)
-    searcher.index(
-        dict(list(pictures.items())[:2]), tmp_path / "alone", cameras={"01.png": "door"}, times={"01.png": 3.0}
-    )
     table = [
         {"image_id": name, "bytes": path.read_bytes(), "camera": "door", "time": float(number), "other": 1}
         for number, (name, path) in enumerate(pictures.items())
@@ -170,11 +157,12 @@ def test_a_dataset_of_bytes_and_paths(engine: bool, weights: Path, searcher: Per
     with Gallery.open(gallery, mode="r") as opened:
         scene = opened.scene("02.png")
         assert (scene.camera, scene.time) == ("door", 2.0)
-    paths = ray.data.from_items([{"path": str(path), "image_id": name} for name, path in pictures.items()])
-    assert index(paths, gallery, weights=weights).skipped == 6
-    broken = ray.data.from_items([{"path": None, "image_id": "a"}])
-    with pytest.raises(ImageError, match="a row of the Dataset has no picture or no name"):
-        index(broken, gallery, weights=weights)
+    paths = ray.data.from_items(
+        [{"path": str(path), "image_id": name} for name, path in pictures.items()] + [{"path": None, "image_id": "a"}]
+    )
+    report = index(paths, gallery, weights=weights)
+    assert (report.skipped, [name for name, _ in report.failed]) == (6, ["a"])
+    assert "a row of the Dataset has no picture or no name" in report.failed[0][1]
     with pytest.raises(ImageError, match="has the columns id; it needs 'path', or"):
         index(ray.data.range(3), tmp_path / "none", weights=weights)
     with pytest.raises(ConfigError, match="a Dataset has columns"):

@@ -112,22 +112,26 @@ def test_inputs_say_what_is_known_of_them(tmp_path: Path) -> None:
     assert (by_name[0].kind, by_name[0].image_id, by_name[0].camera) == ("there", "00.png", "door")
     assert by_name[1:] == found[1:]
     tasks = list(tasks_of([one for one in found if isinstance(one, Input)], 2))
-    inputs = [[one.image_id for one in inputs_in(pa.table({"task": [task]}))] for task in tasks]
+    inputs = [[str(one.image_id) for one in inputs_in(pa.table({"task": [task]}))] for task in tasks]
     assert inputs == [["00.png", "01.png"], ["clip.mp4"], ["02.png"]]
 
 
 def test_rows_of_a_dataset_are_inputs(tmp_path: Path) -> None:
     table = pa.table(
         {
-            "image_id": ["a", None, "c"],
-            "path": [None, "s3://bucket/b.mp4", "c.png"],
-            "bytes": [b"picture", None, None],
-            "camera": ["door", None, None],
-            "time": [None, 5.0, None],
-            "other": [1, 2, 3],
+            "image_id": ["a", None, "c", "d"],
+            "path": [None, "s3://bucket/b.mp4", "c.png", None],
+            "bytes": [b"picture", None, None, None],
+            "camera": ["door", None, None, None],
+            "time": [None, 5.0, None, None],
+            "other": [1, 2, 3, 4],
         }
     )
-    assert inputs_in(table) == [
+    *inputs, none = inputs_in(table)
+    assert isinstance(none, Answer)
+    assert (none.kind, none.image_id) == ("refused", "d")
+    assert "has no picture or no name" in none.text
+    assert inputs == [
         Input("a", b"picture", False, {"a": "door"}, {}),
         Input("s3://bucket/b.mp4", "s3://bucket/b.mp4", True, {}, {"s3://bucket/b.mp4": 5.0}),
         Input("c", str(Path("c.png").absolute()), False),
