@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -100,17 +102,18 @@ def index(
         from personsearch.scale import index as index_on_ray
         from personsearch.weights.registry import DEFAULT
 
-        report = index_on_ray(
-            source,
-            gallery,
-            weights=weights or DEFAULT,
-            device=device,
-            fast_decode=fast_decode,
-            workers=workers,
-            writers=writers or 0,
-            compare=not by_name,
-            **shared,
-        )
+        with redirect_stdout(sys.stderr):  # Ray prints that a worker died
+            report = index_on_ray(
+                source,
+                gallery,
+                weights=weights or DEFAULT,
+                device=device,
+                fast_decode=fast_decode,
+                workers=workers,
+                writers=writers or 0,
+                compare=not by_name,
+                **shared,
+            )
     else:
         check_inputs(source)
         given = None if boxes is None else read_detections(boxes, images=boxes_images)

@@ -12,7 +12,7 @@ import pytest
 
 from personsearch.errors import ConfigError, GalleryFullError, MissingExtraError, PersonSearchError
 from personsearch.scale import cluster, ledger
-from personsearch.scale.cluster import Share, explained, require_ray, settings, share_of
+from personsearch.scale.cluster import Share, connected, explained, require_ray, settings, share_of
 
 NOTHING: dict[str, Any] = {"device": None, "workers": None, "cpus": None, "gpus": None, "reserved": 0}
 
@@ -69,6 +69,16 @@ def test_ray_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'personsearch\[ray\]'"):
         require_ray()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
+def test_a_cluster_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "nonsense")
+    with (
+        pytest.raises(ConfigError, match=r"Ray cannot be reached at nonsense \(RAY_ADDRESS\)"),
+        connected(require_ray()),
+    ):
+        pass
 
 
 def test_settings_of_a_dataset_are_the_callers_again() -> None:

@@ -79,36 +79,41 @@ def searcher(weights: Path) -> PersonSearcher:
 
 
 def test_a_worker_is_killed_and_nothing_is_lost_or_stored_twice(
-    weights: Path, searcher: PersonSearcher, tmp_path: Path
+    run: Run, weights: Path, searcher: PersonSearcher, tmp_path: Path
 ) -> None:
     pictures = album(tmp_path / "photos", 16)
     (tmp_path / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    clip = video(tmp_path / "photos" / "clip.mp4")
     (tmp_path / "photos" / "bad.mp4").write_bytes(b"no video")
-    bad = {name: tmp_path / "photos" / name for name in ("bad.jpg", "bad.mp4")}
-    inputs = {**pictures, **bad, "clip.mp4": clip}
-    labels = {
-        "cameras": {"03.png": "door", "clip.mp4": "yard", "none.png": "roof"},
-        "times": {"03.png": 7.5, "clip.mp4": 100.0},
-    }
+    clip = video(tmp_path / "photos" / "clip.mp4")
+    inputs = [*pictures.values(), clip, clip.with_name("bad.jpg"), clip.with_name("bad.mp4")]
+    cameras = {str(pictures["03.png"]): "door", str(clip): "yard", "none.png": "roof"}
+    times = {str(pictures["03.png"]): 7.5, str(clip): 100.0}
+    sidecar = tmp_path / "side.csv"
+    lines = [f"{name},{camera},{times.get(name, '')}" for name, camera in cameras.items()]
+    sidecar.write_text("\n".join(["image_id,camera,time", *lines]))
     trap = Trap(pictures["07.png"], let_go_and_kill)
-    report = index(inputs, tmp_path / "ray", weights=weights, workers=2, batch_size=1, every=10, **labels)
+    options = ("--workers", 2, "--batch-size", 1, "--every", 10, "--sidecar", sidecar, "--weights", weights, "--json")
+    done = run("index", *inputs, tmp_path / "ray", "--on", "ray", *options)
+    assert done.code == 1, done.err  # something was refused
     assert len(trap.pids) == 1
     assert trap.sprung
-    assert (report.added, report.people, report.skipped) == (18, 90, 0)  # 16 pictures and 2 frames, 5 people each
-    assert [name for name, _ in report.failed] == ["bad.jpg", "bad.mp4"]
-    assert "bad.jpg: cannot be read as an image" in report.failed[0][1]
-    assert report.unmatched == ("none.png",)
-    alone = searcher.index(inputs, tmp_path / "alone", batch_size=1, every=10, **labels)
-    assert alone == report
+    report = json.loads(done.out)
+    assert (report["added"], report["people"], report["skipped"]) == (18, 90, 0)  # 16 pictures, 2 frames; 5 people each
+    assert [Path(name).name for name, _ in report["failed"]] == ["bad.jpg", "bad.mp4"]
+    assert "bad.jpg: cannot be read as an image" in report["failed"][0][1]
+    assert report["unmatched"] == ["none.png"]
+    alone = searcher.index(inputs, tmp_path / "alone", batch_size=1, every=10, cameras=cameras, times=times)
+    assert (alone.added, alone.people, alone.unmatched) == (18, 90, ("none.png",))
+    assert sorted(map(list, alone.failed)) == sorted(report["failed"])
     stored = rows(tmp_path / "ray")
-    assert stored == rows(tmp_path / "alone")
     assert len(stored) == 18
+    assert stored == rows(tmp_path / "alone")
     # Either continues what the other began.
-    again = searcher.index(inputs, tmp_path / "ray", every=10, **labels)
-    assert (again.added, again.skipped, again.failed) == (0, 18, report.failed)
+    again = searcher.index(inputs, tmp_path / "ray", every=10, cameras=cameras, times=times)
+    assert (again.added, again.skipped, len(again.failed)) == (0, 18, 2)
 
 
+@pytest.mark.slow
 def test_from_a_bucket_to_an_engine_with_writers_by_the_command(
     run: Run, s3: Any, weights: Path, searcher: PersonSearcher, tmp_path: Path
 ) -> None:
