@@ -57,7 +57,7 @@ def test_the_benchmark_runs(tmp_path: Path, tiny_config: ModelConfig) -> None:
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].endswith("160x96, gallery: lance, 5.0 people a scene")
+    assert "160x96, gallery: lance, " in lines[0]
     steps = {line.split(" | ")[0][2:]: float(line.split(" | ")[1]) for line in lines[4:9]}
     assert list(steps) == [
         "read, decode, resize",

@@ -341,7 +341,10 @@ def _run(crew: _Crew, account: _Account, dataset: Dataset | None, progress: bool
                 else:
                     take([one])
             size = min(TASK_SIZE, max(job.batch_size, len(inputs) // (crew.share.workers * TASKS_PER_WORKER)))
-            tables = crew.tables(_dataset_of(tasks_of(inputs, size)), 1) if inputs else iter(())
+            tasks = list(tasks_of(inputs, size))
+            # Ray warns of workers for whom there is nothing to do.
+            crew = replace_fields(crew, share=replace_fields(crew.share, workers=min(crew.share.workers, len(tasks))))
+            tables = crew.tables(_dataset_of(tasks), 1) if tasks else iter(())
         else:
             check_columns(dataset.columns() or ())
             # Each task has the same rows when it is done again.

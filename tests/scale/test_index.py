@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from personsearch.models import ModelConfig, build
 from personsearch.scale import index
 from personsearch.weights.files import save_folder
 from tests.scale.help import Trap, album, kill, let_go_and_kill, rows, wait
-from tests.support import Run, video
+from tests.support import Run, toy_scene, video
 
 # Ray reads settings of its own that it has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
@@ -234,3 +235,16 @@ def test_other_weights_are_refused(weights: Path, tiny_config: ModelConfig, tmp_
     PersonSearcher.from_pretrained(other, device="cpu").index(pictures, tmp_path / "g")
     with pytest.raises(GalleryMismatchError, match="weights"):
         index(pictures, tmp_path / "g", weights=weights)
+
+
+@pytest.mark.slow
+def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for number in range(2):
+        toy_scene([(0, 10, 10), (1, 60, 20)], seed=number).save(tmp_path / "photos" / f"{number}.jpg")
+    [test] = doctest.DocTestFinder(recurse=False).find(index, "example", globs={})
+    runner = doctest.DocTestRunner()
+    runner.run(test)
+    assert test.examples
+    assert runner.summarize(verbose=False).failed == 0, "see the output above"
