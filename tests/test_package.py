@@ -18,6 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 #: Rooms that every room may import from.
 OPEN = {
     "errors",
+    "object_storage",
     "config",
     "durable",
     "process",
@@ -33,7 +34,7 @@ OPEN = {
 ALLOWED = {
     "boxes": set(),
     "pictures": set(),
-    "gallery": set(),
+    "gallery": {"batching"},
     "models": set(),
     "canvas": set(),
     "device": set(),

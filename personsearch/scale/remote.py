@@ -11,6 +11,7 @@ from typing import Any
 
 from personsearch.errors import ImageError, MissingExtraError
 from personsearch.listing import Entry, describe_counts
+from personsearch.object_storage import file_system
 from personsearch.pictures.formats import media_kind
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
@@ -93,17 +94,12 @@ def fetch_to(address: str, file: str | os.PathLike[str]) -> None:
 
 def _opened(address: str) -> tuple[Any, str]:
     """Return fsspec's file system for an address, which keeps no listings, and the address as it calls it."""
-    import fsspec  # type: ignore[import-untyped] # torch brings it
-
-    scheme = address.partition("://")[0]
     try:
-        fs, path = fsspec.core.url_to_fs(address, use_listings_cache=False)
-    except ImportError as error:
-        wanted = "pip install 'personsearch[s3]'" if scheme in ("s3", "s3a") else f"fsspec says: {error}"
-        raise MissingExtraError(f"{address}: the package for {scheme}:// is not installed: {wanted}") from None
+        return file_system(address, name=address, options={"use_listings_cache": False})
+    except MissingExtraError:
+        raise
     except Exception as error:
         raise ImageError(f"{address}: not an address that fsspec opens ({_reason(error)})") from None
-    return fs, str(path).rstrip("/")
 
 
 def _reason(error: Exception) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 
 from personsearch.durable import replace_durably, sha256_of
 from personsearch.errors import ConfigError, MissingExtraError, TrainingError
+from personsearch.object_storage import file_system
 from personsearch.train.checkpoint import BEST, LAST
 from personsearch.train.config import TrainConfig
 from personsearch.train.continuing import differences_to, what_is_learnt
@@ -322,21 +323,17 @@ class Backup:
 
 def _open(url: str) -> tuple[Any, str]:
     """Return fsspec's file system for an address, and the address as it calls it."""
-    import fsspec  # type: ignore[import-untyped] # torch brings it
-
-    scheme = url.partition("://")[0] if "://" in url else "file"
+    on_disk = "://" not in url or url.startswith(("file://", "local://"))
     try:
         # Folders are made as files are written; in a bucket there are none.
-        fs, root = fsspec.core.url_to_fs(url, **({"auto_mkdir": True} if scheme in ("file", "local") else {}))
-    except ImportError as error:
-        wanted = "pip install 'personsearch[s3]'" if scheme in ("s3", "s3a") else f"fsspec says: {error}"
-        raise MissingExtraError(f"run.backup={url}: the package for {scheme}:// is not installed: {wanted}") from None
+        return file_system(url, name=f"run.backup={url}", options={"auto_mkdir": True} if on_disk else {})
+    except MissingExtraError:
+        raise
     except Exception as error:  # every store has exceptions of its own
         raise ConfigError(
             f"run.backup={url}: not an address that fsspec opens ({_reason(error)}); write for example "
             "s3://bucket/folder, or a folder"
         ) from None
-    return fs, str(root).rstrip("/")
 
 
 def _hold(folder: Path) -> Path:
