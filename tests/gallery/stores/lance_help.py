@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -77,6 +78,19 @@ def write_batches(address: str, batches: Sequence[Sequence[str]], acknowledged: 
             put(engine, names)
             file.write(f"{number}\n")
             file.flush()
+
+
+def check_writers_of_the_same(address: str, work: Sequence[Sequence[str]], folder: Path, processes: int) -> None:
+    """Have processes store the same batches at the same time, and check that each scene is there once."""
+    opened(address)
+    start = SPAWN.Barrier(processes)
+    writers = [
+        SPAWN.Process(target=write_batches, args=(address, work, folder / f"acknowledged{one}", start))
+        for one in range(processes)
+    ]
+    with running(*writers):
+        finish(*writers)
+    check_toy_scenes(open_lance(address), list(itertools.chain(*work)))
 
 
 def create(address: str, fingerprint: str, size: int, start: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,12 @@ from personsearch.gallery.stores.engine import Where
 from personsearch.gallery.stores.lance import open_lance
 from tests.gallery import toy
 from tests.gallery.stores.lance_help import (
-    SPAWN,
     check_toy_scenes,
-    finish,
+    check_writers_of_the_same,
     opened,
     put,
-    running,
     stored,
     vector,
-    write_batches,
 )
 
 BUCKET = "galleries"
@@ -95,15 +91,7 @@ def test_a_gallery_in_a_bucket_is_written_searched_and_erased(bucket: Any) -> No
 def test_writers_in_a_bucket_leave_each_scene_once(bucket: Any, tmp_path: Path) -> None:
     address = f"lance://s3://{BUCKET}/gallery"
     work = [[f"s{number}-{one}" for one in range(6)] for number in range(4)]
-    opened(address)
-    start = SPAWN.Barrier(2)
-    writers = [
-        SPAWN.Process(target=write_batches, args=(address, work, tmp_path / f"acknowledged{one}", start))
-        for one in range(2)
-    ]
-    with running(*writers):
-        finish(*writers)
-    check_toy_scenes(open_lance(address), list(itertools.chain(*work)))
+    check_writers_of_the_same(address, work, tmp_path, 2)
 
 
 @pytest.mark.slow  # Lance asks again for 15 s

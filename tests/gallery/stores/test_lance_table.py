@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -27,6 +26,7 @@ from tests.gallery import toy
 from tests.gallery.stores.lance_help import (
     SPAWN,
     check_toy_scenes,
+    check_writers_of_the_same,
     contents,
     finish,
     opened,
@@ -65,16 +65,7 @@ def insert(names: list[str]) -> Callable[[object], object]:
 
 
 def test_writers_of_the_same_scenes_leave_each_of_them_once(tmp_path: Path, address: str) -> None:
-    work = batches(8)
-    opened(address)
-    start = SPAWN.Barrier(3)
-    writers = [
-        SPAWN.Process(target=write_batches, args=(address, work, tmp_path / f"acknowledged{one}", start))
-        for one in range(3)
-    ]
-    with running(*writers):
-        finish(*writers)
-    check_toy_scenes(open_lance(address), list(itertools.chain(*work)))
+    check_writers_of_the_same(address, batches(8), tmp_path, 3)
 
 
 def test_a_killed_writer_loses_nothing_acknowledged(tmp_path: Path, address: str) -> None:
