@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import Any, TypeVar
@@ -18,6 +19,18 @@ MAX_BATCHES_HELD = 4
 MAX_WORKERS = 32
 #: Cores for each decoding thread where the network computes on the cores, too: it takes far longer than decoding.
 CORES_PER_WORKER = 8
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield the items in lists of so many; the last may be shorter.
+
+    Example:
+        >>> list(chunks("abcde", 2))
+        [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    items = iter(items)
+    while chunk := list(islice(items, size)):
+        yield chunk
 
 
 def workers_for(device_type: str, cores: int) -> int:

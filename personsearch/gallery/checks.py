@@ -13,25 +13,19 @@ from personsearch.calibration import Calibration
 from personsearch.errors import GalleryError, GalleryMismatchError
 from personsearch.gallery.rows import ImageRow, storable
 from personsearch.gallery.store import NUMBER
+from personsearch.people import NewScene
 from personsearch.results import Detections, Floats, Spec, is_unit
 
 
-def scene_row(
-    image_id: str,
-    detections: Detections,
-    *,
-    camera: str | None,
-    time: float | None,
-    extra: Mapping[str, Any] | None,
-    dim: int,
-) -> ImageRow:
+def scene_row(scene: NewScene, dim: int) -> ImageRow:
     """Return the row of a scene yet to be stored; see ``Gallery.add`` and :func:`check_scene`.
 
     Raises:
         GalleryError: names the scene and what cannot be stored.
     """
-    check_scene(image_id, detections, camera, dim)
-    return ImageRow.new(image_id, detections, camera, seconds(image_id, time), json_text(image_id, extra))
+    name, detections, camera = scene.image_id, scene.detections, scene.camera
+    check_scene(name, detections, camera, dim)
+    return ImageRow.new(name, detections, camera, seconds(name, scene.time), json_text(name, scene.extra))
 
 
 def check_scene(image_id: str, detections: Detections, camera: str | None, dim: int) -> None:

@@ -7,11 +7,11 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from personsearch.batching import chunks
 from personsearch.errors import GalleryError
 from personsearch.gallery.checks import check_spec
 from personsearch.gallery.copying_rest import carry_rest, counts_of_rest
@@ -116,13 +116,13 @@ def copy_stores(
     counts = _Counts()
     if not verify_only:
         with Progress(source.counts()[0], label="copying scenes", shown=progress) as bar:
-            for scenes in _batches(source, max(destination.scenes_at_once, AT_ONCE)):
+            for scenes in chunks(source.everything(), max(destination.scenes_at_once, AT_ONCE)):
                 counts.put(scenes, destination)
                 bar.advance(len(scenes))
     ids: dict[int, int] = {}
     rest = counts_of_rest(source.database) if isinstance(source, FolderStore) else {}
     with Progress(source.counts()[0], label="comparing scenes", shown=progress) as bar:
-        for scenes in _batches(source, AT_ONCE):
+        for scenes in chunks(source.everything(), AT_ONCE):
             same = counts.compare(scenes, destination)
             if rest and isinstance(source, FolderStore) and isinstance(destination, FolderStore):
                 ids.update(_numbers(source, destination, same))
@@ -267,12 +267,6 @@ def _numbers(source: FolderStore, destination: FolderStore, image_ids: Collectio
     """Return the detection_ids of scenes that are the same in both, as pairs."""
     mine, theirs = source.database.people_in(list(image_ids)), destination.database.people_in(list(image_ids))
     return [pair for name, rows in mine.items() for pair in zip(rows, theirs.get(name, []), strict=False)]
-
-
-def _batches(store: SceneStore, size: int) -> Iterator[list[Incoming]]:
-    scenes = store.everything()
-    while batch := list(islice(scenes, size)):
-        yield batch
 
 
 def _place(gallery: str | os.PathLike[str]) -> str:

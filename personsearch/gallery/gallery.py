@@ -361,20 +361,7 @@ class Gallery:
             ([True, True], [False, False])
         """
         self._writable()
-        incoming = [
-            Incoming(
-                scene_row(
-                    scene.image_id,
-                    scene.detections,
-                    camera=scene.camera,
-                    time=scene.time,
-                    extra=scene.extra,
-                    dim=self.embedding_size,
-                ),
-                scene.detections,
-            )
-            for scene in scenes
-        ]
+        incoming = [Incoming(scene_row(scene, self.embedding_size), scene.detections) for scene in scenes]
         names = [scene.image_id for scene in scenes]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)

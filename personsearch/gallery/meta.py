@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Mapping
 
+from personsearch.errors import GalleryMismatchError
 from personsearch.results import Spec
 
 #: Of galleries that hold what all versions of the library compute.
@@ -28,6 +29,19 @@ def meta_of(spec: Spec) -> dict[str, str]:
         meta["revision"] = spec.revision
         meta["revision_checksum"] = _revision_checksum(meta)
     return meta
+
+
+def check_format(name: str, meta: Mapping[str, str]) -> None:
+    """Refuse a gallery of a format that this version does not read.
+
+    Raises:
+        GalleryMismatchError: names the gallery, its format and those that are read.
+    """
+    if meta.get("format") not in FORMATS:
+        raise GalleryMismatchError(
+            f"{name}: a gallery of format {meta.get('format')!r}, and this version reads "
+            f"{' and '.join(map(repr, FORMATS))}; index the images into a new gallery"
+        )
 
 
 def spec_of(meta: Mapping[str, str]) -> Spec:

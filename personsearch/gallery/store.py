@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from personsearch.errors import GalleryCorruptError, GalleryError, GalleryLockedError, GalleryMismatchError
+from personsearch.errors import GalleryCorruptError, GalleryError, GalleryLockedError
 from personsearch.gallery.faults import DATABASE, UNREADABLE, damaged, gallery_error, locked
-from personsearch.gallery.meta import FORMATS, meta_of, spec_of
+from personsearch.gallery.meta import check_format, meta_of, spec_of
 from personsearch.gallery.reading import Stamp, connect_reader, stamp_of
 from personsearch.gallery.rows import (
     EMBEDDING,
@@ -127,11 +127,7 @@ class Store:
             if create is not None:
                 self._create(create)
             self.meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
-        if self.meta.get("format") not in FORMATS:
-            raise GalleryMismatchError(
-                f"{self.path}: a gallery of format {self.meta.get('format')!r}, and this version reads "
-                f"{' and '.join(map(repr, FORMATS))}; index the images into a new gallery"
-            )
+        check_format(str(self.path), self.meta)
         try:
             self.spec = spec_of(self.meta)
         except ValueError as error:

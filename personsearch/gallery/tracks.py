@@ -84,17 +84,7 @@ class Tracks:
             GalleryFullError: the disk is full; nothing of the tracks is stored.
         """
         self._writable()
-        rows = [
-            scene_row(
-                scene.image_id,
-                scene.detections,
-                camera=scene.camera,
-                time=scene.time,
-                extra=scene.extra,
-                dim=self._store.embedding_size,
-            )
-            for scene in scenes
-        ]
+        rows = [scene_row(scene, self._store.embedding_size) for scene in scenes]
         check_tracks(tracks, {scene.image_id: len(scene.detections) for scene in scenes})
         if note is not None:
             check_prefix(note[0])

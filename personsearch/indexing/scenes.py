@@ -6,10 +6,9 @@ import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any, TypeVar
 
-from personsearch.batching import read_ahead
+from personsearch.batching import chunks, read_ahead
 from personsearch.errors import GalleryMismatchError, ImageError, MissingExtraError
 from personsearch.gallery import Gallery
 from personsearch.given import BOXES, BoxSource
@@ -184,11 +183,10 @@ def index_sources(
 
 def looked_up(gallery: Gallery, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Mapping[str, StoredScene] | None]]:
     """Yield inputs with what is stored, looked up for as many at a time as the gallery likes; None = not yet."""
-    entries = iter(entries)
     if gallery.scenes_at_once == 1:
         yield from ((entry, None) for entry in entries)
         return
-    while chunk := list(islice(entries, gallery.scenes_at_once)):
+    for chunk in chunks(entries, gallery.scenes_at_once):
         known = gallery.stored(entry.image_id for entry in chunk if not entry.is_video)
         yield from ((entry, known) for entry in chunk)
 

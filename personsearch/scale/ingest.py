@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from personsearch.batching import chunks
 from personsearch.errors import ConfigError
 from personsearch.gallery import Gallery
 from personsearch.gallery.stores.opening import is_address
@@ -27,7 +28,6 @@ from personsearch.scale.inputs import (
     Held,
     Input,
     check_columns,
-    chunks,
     inputs_of,
     list_all,
     tasks_of,

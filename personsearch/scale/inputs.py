@@ -12,6 +12,7 @@ from typing import Any, TypeGuard, cast
 
 import numpy as np
 
+from personsearch.batching import chunks
 from personsearch.errors import ImageError
 from personsearch.gallery import Gallery
 from personsearch.listing import Entry, Listing, list_inputs
@@ -261,15 +262,3 @@ def _by_input(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _sound(entry: Entry) -> bool:
     """Whether a gallery can be asked for the name; the worker refuses the others."""
     return entry.printable == entry.image_id
-
-
-def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Yield the items in lists of so many."""
-    chunk: list[Any] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from personsearch.gallery.index import Ids, IndexKind, no_neighbours
+from personsearch.gallery.ivf import LEAST_PER_LIST, PROBED_PER_WANTED, RECALL, RECALL_QUERIES
 from personsearch.gallery.rows import unit
 from personsearch.gallery.stores.lance_rows import vectors
 from personsearch.gallery.stores.lance_table import Table
@@ -31,15 +32,9 @@ FEW = 25_000
 FRESH = 50_000
 #: The lists are learnt anew when there are this many times as many people.
 OUTGROWN = 4
-#: recall@10 that the index must reach, compared with everybody for the gallery's own rows.
-RECALL = 0.98
-RECALL_QUERIES = 200
-#: The probed lists must hold this many times as many people as are wanted.
-PROBED_PER_WANTED = 10
 #: So many times as many people as are wanted are compared again by their embeddings as stored.
 REFINED = 4
 LEAST_LISTS = 4
-LEAST_PER_LIST = 39
 QUERIES_AT_ONCE = 64
 
 #: Where the facts about the index are recorded, and its name.

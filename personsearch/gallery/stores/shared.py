@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 import time as clock
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace as changed
 from typing import TypeVar
 
 import numpy as np
 
-from personsearch.errors import GalleryCorruptError, GalleryError, GalleryMismatchError
+from personsearch.batching import chunks
+from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery.catalogue import Filters, names_of
 from personsearch.gallery.index import Ids, IndexKind
-from personsearch.gallery.meta import FORMATS, meta_of, spec_of
+from personsearch.gallery.meta import check_format, meta_of, spec_of
 from personsearch.gallery.rows import ImageRow, stored_detections, stored_vectors, unit
 from personsearch.gallery.searching import Found, Wanted
 from personsearch.gallery.stores.engine import Engine, PersonRecord, SceneRecord, Where, content_of, person_records
@@ -27,7 +28,6 @@ from personsearch.gallery.stores.protocol import Incoming, Outcome
 from personsearch.results import Detections, Floats, Sighting, Spec
 
 Record = TypeVar("Record", SceneRecord, PersonRecord)
-Row = TypeVar("Row")
 
 #: Of a scene that is being erased: its row is there until its people are gone.
 ERASED = bytes(32)
@@ -59,11 +59,7 @@ class SharedStore:
             meta = engine.meta()
         if meta is None:
             raise GalleryError(f"{self.name}: there is no gallery here; index some images into it first")
-        if meta.get("format") not in FORMATS:
-            raise GalleryMismatchError(
-                f"{self.name}: a gallery of format {meta.get('format')!r}, and this version reads "
-                f"{' and '.join(map(repr, FORMATS))}; index the images into a new gallery"
-            )
+        check_format(self.name, meta)
         try:
             self.spec = spec_of(meta)
         except ValueError as error:
@@ -125,7 +121,7 @@ class SharedStore:
         found = self._engine.scenes([one for one in image_ids if isinstance(one, str)])
         return {name: self._intact(one) for name, one in found.items() if one.digest != ERASED}
 
-    def _people(self, detection_ids: Collection[int]) -> dict[int, tuple[PersonRecord, SceneRecord]]:
+    def people(self, detection_ids: Collection[int]) -> dict[int, tuple[PersonRecord, SceneRecord]]:
         """Return the people among these ids who belong to a scene, with it."""
         found = self._engine.people(detection_ids)
         scenes = self._scenes({one.image_id for one in found.values()})
@@ -185,7 +181,7 @@ class SharedStore:
         if before is not None:
             names |= set(self._engine.before(before))
         count = 0
-        for chunk in _chunks(sorted(names)):
+        for chunk in chunks(sorted(names), CHUNK):
             scenes = self._engine.scenes(chunk)
             count += sum(one.digest != ERASED for one in scenes.values())
             self._engine.put_scenes([_erased(one) for one in scenes.values()])
@@ -198,7 +194,7 @@ class SharedStore:
     def everything(self) -> Iterator[Incoming]:
         """See SceneStore."""
         for part in self._engine.every_scene():
-            for chunk in _chunks(part, CHUNK // 10):
+            for chunk in chunks(part, CHUNK // 10):
                 scenes = {one.image_id: self._intact(one) for one in chunk if one.digest != ERASED}
                 for name, detections in self._detections(scenes).items():
                     yield Incoming(scenes[name].row(), detections)
@@ -231,32 +227,15 @@ class SharedStore:
     @contextmanager
     def candidates(self, wanted: Wanted) -> Iterator[SharedCandidates]:
         """See SceneStore."""
-        yield SharedCandidates(self, wanted)
-
-    def nearest(self, queries: Floats, count: int, where: Where) -> tuple[Ids, Floats]:
-        """Return nearest neighbours, also such as belong to no scene; see ``Engine.nearest``."""
-        return self._engine.nearest(queries, count, where)
-
-    @property
-    def margin(self) -> float:
-        """How far a similarity of :meth:`nearest` may be from the true one."""
-        return self._engine.margin
-
-    def cameras(self, where: Where) -> list[str | None]:
-        """Return the cameras whose people pass."""
-        return self._engine.cameras(where)
-
-    def people(self, detection_ids: Collection[int]) -> dict[int, tuple[PersonRecord, SceneRecord]]:
-        """Return stored people with their scenes; those who are gone are absent."""
-        return self._people(detection_ids)
+        yield SharedCandidates(self, self._engine, wanted)
 
     def sightings(self, detection_ids: Collection[int]) -> dict[int, Sighting]:
         """See SceneStore."""
-        return {number: _sighting(*one) for number, one in self._people(detection_ids).items()}
+        return {number: _sighting(*one) for number, one in self.people(detection_ids).items()}
 
     def embeddings(self, detection_ids: Collection[int]) -> dict[int, Floats]:
         """See SceneStore."""
-        found = self._people(detection_ids)
+        found = self.people(detection_ids)
         return dict(zip(found, self.vectors([one for one, _ in found.values()]), strict=True))
 
     def vectors(self, people: Sequence[PersonRecord]) -> Floats:
@@ -330,7 +309,7 @@ class SharedStore:
 class SharedCandidates:
     """Those among whom a search of an engine ranks; see ``Candidates``."""
 
-    def __init__(self, store: SharedStore, wanted: Wanted) -> None:
+    def __init__(self, store: SharedStore, engine: Engine, wanted: Wanted) -> None:
         if wanted.camera_bias:
             raise GalleryError(
                 f"{store.name}: camera_bias can only be taken out in a gallery in a folder; leave it out"
@@ -340,8 +319,9 @@ class SharedCandidates:
                 f"{store.name}: only a gallery in a folder has tracks; leave one_per_track and exclude_tracks out"
             )
         self.name = store.name
-        self.margin = store.margin
+        self.margin = engine.margin
         self._store = store
+        self._engine = engine
         self._known: dict[int, tuple[PersonRecord, SceneRecord]] = {}
         filters = wanted.filters
         plain = Filters(
@@ -353,7 +333,7 @@ class SharedCandidates:
         where = Where(filters=plain, exclude={*wanted.exclude_detections, *wanted.unlike})
         self._parts = [where]
         if wanted.per_camera:
-            self._parts = [changed(where, only_camera=(camera,)) for camera in store.cameras(where)]
+            self._parts = [changed(where, only_camera=(camera,)) for camera in engine.cameras(where)]
 
     @property
     def parts(self) -> Sequence[Where]:
@@ -362,7 +342,7 @@ class SharedCandidates:
 
     def nearest(self, queries: Floats, count: int, part: Where) -> tuple[Ids, Floats]:
         """See Candidates; also returns people whom a killed writer left, and :meth:`found` does not know them."""
-        return self._store.nearest(queries, count, part)
+        return self._engine.nearest(queries, count, part)
 
     def found(self, ids: Sequence[int]) -> Found:
         """See Candidates."""
@@ -411,10 +391,3 @@ def _sighting(person: PersonRecord, scene: SceneRecord) -> Sighting:
         person_id=None,
         person_name=None,
     )
-
-
-def _chunks(rows: Iterable[Row], size: int = CHUNK) -> Iterator[list[Row]]:
-    """Yield rows some thousands at a time."""
-    rows = list(rows)
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
