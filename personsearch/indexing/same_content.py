@@ -36,6 +36,33 @@ class Holding(Protocol):
 
 
 @dataclass(frozen=True)
+class Held:
+    """What a gallery holds under the name of an input, for those who cannot ask it.
+
+    Attributes:
+        names: image_ids that are stored: of the still, or of frames of the video.
+        first: the scene of the first of them.
+        note: what was noted about a video.
+    """
+
+    names: tuple[str, ...] = ()
+    first: StoredScene | None = None
+    note: bytes | None = None
+
+    def image_ids(self, prefix: str = "") -> list[str]:
+        """As ``Gallery.image_ids`` of this input."""
+        return [name for name in self.names if name.startswith(prefix)]
+
+    def scene(self, image_id: str) -> StoredScene | None:
+        """As ``Gallery.scene`` of this input."""
+        return self.first if self.first is not None and self.first.image_id == image_id else None
+
+    def noted(self, prefix: str) -> bytes | None:
+        """As ``Gallery.noted`` of this input."""
+        return self.note
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What a gallery holds under the name of a still or a video.
 
@@ -58,12 +85,27 @@ class Comparison:
         return self.differs or image_id not in self.stored
 
 
+def held_of(gallery: Gallery, entry: Entry, known: Mapping[str, StoredScene]) -> Held:
+    """Return what a gallery holds of an input.
+
+    Args:
+        gallery: that is asked about a video.
+        entry: the input.
+        known: what it holds of this still and others.
+    """
+    if not entry.is_video:
+        scene = known.get(entry.image_id)
+        return Held() if scene is None else Held((entry.image_id,), scene)
+    prefix = frames_prefix(entry.image_id)
+    names = gallery.image_ids(prefix)
+    return Held(tuple(names), gallery.scene(names[0]), gallery.noted(prefix)) if names else Held()
+
+
 def compare_stored(
     gallery: Holding,
     entry: Entry,
     channel_order: ChannelOrder,
     *,
-    looked_up: Mapping[str, StoredScene] | None = None,
     tracks: bool = False,
     boxes: BoxSource | None = None,
 ) -> Comparison:
@@ -76,7 +118,6 @@ def compare_stored(
         gallery: that may hold it, or what one holds of this input.
         entry: the input.
         channel_order: of arrays and tensors.
-        looked_up: what is stored of this and other stills, if it was looked up; None = look it up now.
         tracks: whether a video is to be stored as tracks; stored frame by frame, it differs, and the other way round.
         boxes: of the people, if they are given; stored with our detector's it differs, and the other way round, and so
             it does where other boxes are given now.
@@ -85,10 +126,7 @@ def compare_stored(
         ImageError: the input cannot be read.
     """
     names = gallery.image_ids(frames_prefix(entry.image_id)) if entry.is_video else [entry.image_id]
-    if looked_up is not None and not entry.is_video:
-        scene = looked_up.get(entry.image_id)
-    else:
-        scene = gallery.scene(names[0]) if names else None
+    scene = gallery.scene(names[0]) if names else None
     if scene is None:
         return Comparison(frozenset(), digest_of(entry.image, channel_order) if entry.is_video else None)
     stored = frozenset(names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -12,14 +12,14 @@ from personsearch.batching import chunks, read_ahead
 from personsearch.errors import GalleryMismatchError, ImageError, MissingExtraError
 from personsearch.gallery import Gallery
 from personsearch.given import BOXES, BoxSource
-from personsearch.indexing.same_content import compare_stored, digest_of, note_reading, stored_reading
+from personsearch.indexing.same_content import Holding, compare_stored, digest_of, held_of, note_reading, stored_reading
 from personsearch.listing import Entry
 from personsearch.people import NewScene
 from personsearch.pictures.decode import ChannelOrder, download, is_url
 from personsearch.pictures.video import Damage, decoding
 from personsearch.plain import counted
 from personsearch.progress import Progress
-from personsearch.results import Detections, Floats, IndexReport, StoredScene
+from personsearch.results import Detections, Floats, IndexReport
 from personsearch.runner import Ready, Runner, Settings
 from personsearch.sources import Reading, Source, Sources
 
@@ -93,11 +93,11 @@ def index_sources(
         def new_scenes() -> Generator[tuple[Source, str | None], None, None]:
             """Yield the scenes that are not stored, with the digest of their file's content where it is known."""
             nonlocal skipped, labelled, unverified
-            for entry, known in looked_up(gallery, sources.entries):
+            for entry, held in looked_up(gallery, sources.entries):
                 seen.add(entry.image_id)
                 try:
                     entry.require_name()
-                    comparison = compare_stored(gallery, entry, channel_order, looked_up=known, boxes=boxes)
+                    comparison = compare_stored(held, entry, channel_order, boxes=boxes)
                     if comparison.differs:
                         if not replace:
                             raise GalleryMismatchError(comparison.message)
@@ -181,14 +181,14 @@ def index_sources(
     )
 
 
-def looked_up(gallery: Gallery, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Mapping[str, StoredScene] | None]]:
-    """Yield inputs with what is stored, looked up for as many at a time as the gallery likes; None = not yet."""
+def looked_up(gallery: Gallery, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Holding]]:
+    """Yield inputs with what is held of them, stills looked up for as many at a time as the gallery likes."""
     if gallery.scenes_at_once == 1:
-        yield from ((entry, None) for entry in entries)
+        yield from ((entry, gallery) for entry in entries)
         return
     for chunk in chunks(entries, gallery.scenes_at_once):
         known = gallery.stored(entry.image_id for entry in chunk if not entry.is_video)
-        yield from ((entry, known) for entry in chunk)
+        yield from ((entry, gallery if entry.is_video else held_of(gallery, entry, known)) for entry in chunk)
 
 
 def stored_or_refused(

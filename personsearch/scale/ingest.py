@@ -14,6 +14,7 @@ from personsearch.batching import chunks
 from personsearch.errors import ConfigError
 from personsearch.gallery import Gallery
 from personsearch.gallery.stores.opening import is_address
+from personsearch.indexing.same_content import Held
 from personsearch.indexing.scenes import log_report
 from personsearch.listing import check_gallery
 from personsearch.pictures.video import frames_prefix
@@ -25,7 +26,6 @@ from personsearch.scale.cluster import Share, connected, explained, require_ray,
 from personsearch.scale.inputs import (
     NAMES_AT_ONCE,
     TASK,
-    Held,
     Input,
     check_columns,
     inputs_of,

@@ -15,10 +15,10 @@ import numpy as np
 from personsearch.batching import chunks
 from personsearch.errors import ImageError
 from personsearch.gallery import Gallery
+from personsearch.indexing.same_content import Held, held_of
 from personsearch.listing import Entry, Listing, list_inputs
 from personsearch.pictures.decode import is_url
 from personsearch.pictures.video import frames_prefix
-from personsearch.results import StoredScene
 from personsearch.scale.answers import Answer
 from personsearch.scale.remote import is_remote, is_video, list_remote
 from personsearch.sources import Sources
@@ -27,33 +27,6 @@ from personsearch.sources import Sources
 TASK = "task"
 #: Names looked up at a time.
 NAMES_AT_ONCE = 1000
-
-
-@dataclass(frozen=True)
-class Held:
-    """What a gallery holds under the name of an input, for those who cannot ask it.
-
-    Attributes:
-        names: image_ids that are stored: of the still, or of frames of the video.
-        first: the scene of the first of them.
-        note: what was noted about a video.
-    """
-
-    names: tuple[str, ...] = ()
-    first: StoredScene | None = None
-    note: bytes | None = None
-
-    def image_ids(self, prefix: str = "") -> list[str]:
-        """As ``Gallery.image_ids`` of this input."""
-        return [name for name in self.names if name.startswith(prefix)]
-
-    def scene(self, image_id: str) -> StoredScene | None:
-        """As ``Gallery.scene`` of this input."""
-        return self.first if self.first is not None and self.first.image_id == image_id else None
-
-    def noted(self, prefix: str) -> bytes | None:
-        """As ``Gallery.noted`` of this input."""
-        return self.note
 
 
 @dataclass(frozen=True)
@@ -161,22 +134,6 @@ def inputs_of(sources: Sources, gallery: Gallery, *, compare: bool) -> Iterator[
                 image = os.path.abspath(image)  # workers are elsewhere
             held = held_of(gallery, entry, known) if _sound(entry) else Held()
             yield Input(name, image, entry.is_video, cameras.get(name, {}), times.get(name, {}), held)
-
-
-def held_of(gallery: Gallery, entry: Entry, known: Mapping[str, StoredScene]) -> Held:
-    """Return what a gallery holds of an input.
-
-    Args:
-        gallery: that is asked about a video.
-        entry: the input.
-        known: what it holds of this still and others.
-    """
-    if not entry.is_video:
-        scene = known.get(entry.image_id)
-        return Held() if scene is None else Held((entry.image_id,), scene)
-    prefix = frames_prefix(entry.image_id)
-    names = gallery.image_ids(prefix)
-    return Held(tuple(names), gallery.scene(names[0]), gallery.noted(prefix)) if names else Held()
 
 
 def tasks_of(inputs: Iterable[Input], size: int) -> Iterator[bytes]:

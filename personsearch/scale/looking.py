@@ -11,14 +11,14 @@ from typing import Any
 
 from personsearch.batching import map_ahead, read_ahead
 from personsearch.errors import GalleryMismatchError, ImageError
-from personsearch.indexing.same_content import compare_stored, stored_reading
+from personsearch.indexing.same_content import Held, compare_stored, stored_reading
 from personsearch.indexing.scenes import UNUSABLE, Prepared, detected, prepared
 from personsearch.people import NewScene
 from personsearch.pictures.decode import describe
 from personsearch.pictures.video import Damage, decoding
 from personsearch.runner import Runner, Settings
 from personsearch.scale.answers import Answer, new
-from personsearch.scale.inputs import Held, Input
+from personsearch.scale.inputs import Input
 from personsearch.scale.remote import fetch, fetch_to
 from personsearch.sources import Reading, Source
 
@@ -153,9 +153,7 @@ class Looking:
             if not job.compare:
                 return there
             try:
-                comparison = compare_stored(
-                    held, entry, "RGB", looked_up={one.image_id: held.first} if held.first else {}
-                )
+                comparison = compare_stored(held, entry, "RGB")
             except ImageError as error:
                 raise _named(error, entry.image, one) from None
             if not comparison.differs:

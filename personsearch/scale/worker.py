@@ -8,9 +8,10 @@ from typing import Any
 
 from personsearch.batching import workers_for
 from personsearch.gallery import Gallery
+from personsearch.indexing.same_content import Held, held_of
 from personsearch.runner import Runner
 from personsearch.scale.answers import Answer, table_of
-from personsearch.scale.inputs import Held, Input, held_of, inputs_in
+from personsearch.scale.inputs import Input, inputs_in
 from personsearch.scale.looking import Job, Looking
 from personsearch.scale.weights import Packed
 

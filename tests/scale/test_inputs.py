@@ -12,9 +12,10 @@ import pytest
 
 from personsearch import Gallery
 from personsearch.errors import ImageError, MissingExtraError
+from personsearch.indexing.same_content import Held
 from personsearch.results import Detections, Spec
 from personsearch.scale.answers import Answer
-from personsearch.scale.inputs import Held, Input, inputs_in, inputs_of, list_all, tasks_of
+from personsearch.scale.inputs import Input, inputs_in, inputs_of, list_all, tasks_of
 from personsearch.sources import Sources
 from tests.scale.help import album
 

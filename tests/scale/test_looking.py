@@ -10,10 +10,11 @@ import fsspec
 import pytest
 
 from personsearch import Gallery, PersonSearcher
+from personsearch.indexing.same_content import Held, held_of
 from personsearch.results import StoredScene
 from personsearch.runner import Runner
 from personsearch.scale.answers import Answer, answers_in, table_of
-from personsearch.scale.inputs import Held, Input, held_of
+from personsearch.scale.inputs import Input
 from personsearch.scale.looking import Job, Looking
 from personsearch.scale.weights import Packed
 from personsearch.scale.writing import Storing
