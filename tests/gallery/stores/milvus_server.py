@@ -1,6 +1,6 @@
 """A Milvus server for tests: the standalone one of the package ``milvus``, in a process and a folder of its own.
 
-A test takes the fixture ``milvus_server``, ``host:port`` of one that all tests of a worker share, or starts its own
+A test takes the fixture ``milvus_server``, ``host:port`` of one that the tests of a file share, or starts its own
 :class:`MilvusServer`. It answers sooner than others do, and does away with its old files sooner, see ``SETTINGS``.
 """
 
@@ -88,17 +88,24 @@ class MilvusServer:
         self._keeper = None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it takes a third of a core even when nobody asks it anything
 def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield ``host:port`` of a server that the tests of this worker share; skip where there is none."""
+    """Yield ``host:port`` of a server that the tests of this file share; skip where there is none."""
     need_milvus()
-    server = MilvusServer(tmp_path_factory.mktemp("milvus"))
-    try:
-        server.start()
-        yield server.place
-    finally:
-        server.stop()
-        shutil.rmtree(server.folder, ignore_errors=True)  # 500 MB
+    for tries_left in (2, 1, 0):
+        server = MilvusServer(tmp_path_factory.mktemp("milvus"))
+        try:
+            server.start()
+        except RuntimeError:  # one of its dozen free ports was taken by somebody else before it came to it
+            if not tries_left:
+                raise
+            continue
+        try:
+            yield server.place
+        finally:
+            server.stop()
+            shutil.rmtree(server.folder, ignore_errors=True)  # 500 MB
+        return
 
 
 def need_milvus() -> None:
