@@ -58,7 +58,7 @@ def test_the_benchmark_runs(tmp_path: Path, tiny_config: ModelConfig) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert "160x96, gallery: lance, " in lines[0]
-    steps = {line.split(" | ")[0][2:]: float(line.split(" | ")[1]) for line in lines[4:9]}
+    steps = {line.split(" | ")[0][2:]: float(line.split(" | ")[1]) for line in lines[5:10]}
     assert list(steps) == [
         "read, decode, resize",
         "network",
