@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
@@ -231,6 +232,21 @@ class FlatIndex:
             resources = self._faiss.StandardGpuResources()
             self._gpu = self._faiss.index_cpu_to_gpu(resources, 0, self._flat)
         return self._gpu
+
+
+@contextmanager
+def one_thread(faiss: Any) -> Iterator[None]:
+    """Let FAISS work in the calling thread alone; other threads, and torch in this one afterwards, keep theirs.
+
+    OpenMP keeps a number of threads for every thread that calls it. Each of those has a crew of its own, which waits
+    for more work by spinning: several that search at once would take the cores from each other.
+    """
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def selector(faiss: Any, mask: Mask) -> Any:

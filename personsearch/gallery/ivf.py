@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,16 @@ from numpy.typing import NDArray
 
 from personsearch.errors import GalleryError
 from personsearch.gallery.growing import GrowingArray
-from personsearch.gallery.index import Ids, Index, Mask, faiss_module, half_precision, no_neighbours, selector
+from personsearch.gallery.index import (
+    Ids,
+    Index,
+    Mask,
+    faiss_module,
+    half_precision,
+    no_neighbours,
+    one_thread,
+    selector,
+)
 from personsearch.results import Floats
 
 logger = logging.getLogger(__name__)
@@ -110,7 +120,9 @@ class IVFIndex:
 
     def _probe(self, queries: Floats, k: int, nprobe: int, chosen: Any = None) -> tuple[Ids, Floats]:
         parameters = self._faiss.SearchParametersIVF(nprobe=nprobe, sel=chosen)
-        similarities, ids = self._ivf.search(queries, k, params=parameters)
+        # FAISS shares work out by queries; of one, only the search for the nearest lists would be, which takes no time.
+        with one_thread(self._faiss) if len(queries) == 1 else nullcontext():
+            similarities, ids = self._ivf.search(queries, k, params=parameters)
         return ids, similarities
 
     def tune(self, queries: Floats) -> bool:

@@ -42,6 +42,31 @@ def test_inverted_lists_reach_the_recall_that_they_report() -> None:
     assert f"recall@10 {ivf.recall:.3f}" in ivf.describe()
 
 
+def test_one_query_is_searched_by_the_thread_that_asks() -> None:
+    ivf = trained(gathered())
+    assert ivf is not None
+    searched_by: list[int] = []
+
+    class Watched:
+        def __init__(self, index: Any) -> None:
+            self.index = index
+
+        def search(self, *arguments: Any, **options: Any) -> Any:
+            searched_by.append(faiss.omp_get_max_threads())
+            return self.index.search(*arguments, **options)
+
+    ivf._ivf = Watched(ivf._ivf)
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(3)
+    try:
+        for queries in (gathered()[:1], gathered()[:2]):
+            ivf.search(queries, 11)
+        assert searched_by == [1, 3]
+        assert faiss.omp_get_max_threads() == 3
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
 def test_a_large_k_probes_more_lists() -> None:
     vectors = gathered()
     ivf = trained(vectors)
