@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -162,8 +163,12 @@ class Engine(Protocol):
     def people_in(self, image_ids: Collection[str]) -> list[PersonRecord]:
         """Return the people that were stored with scenes of these ids, in any order, whatever their content."""
 
-    def every_scene(self) -> Iterator[list[SceneRecord]]:
-        """Yield all scenes, some thousands at a time, in any order, as they are at one moment."""
+    def every_scene(self, prefix: str = "") -> Iterator[list[SceneRecord]]:
+        """Yield all scenes, some thousands at a time, in any order, as they are at one moment.
+
+        Args:
+            prefix: only those whose image_id begins so.
+        """
 
     def every_person(self) -> Iterator[list[PersonRecord]]:
         """Yield all people, some thousands at a time, in any order, as they are at one moment."""
@@ -213,6 +218,15 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+def after_prefix(prefix: str) -> str | None:
+    """Return the first string after all that begin so, by code points as engines compare; None = there is none."""
+    kept = prefix.rstrip(chr(sys.maxunicode))
+    if not kept:
+        return None
+    following = ord(kept[-1]) + 1
+    return kept[:-1] + chr(following if not 0xD800 <= following <= 0xDFFF else 0xE000)
 
 
 def content_of(detections: Detections) -> int:

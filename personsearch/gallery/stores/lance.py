@@ -100,9 +100,9 @@ class LanceEngine:
         """See Engine."""
         return _among(self._people, "image_id", image_ids, lance_rows.person_records)
 
-    def every_scene(self) -> Iterator[list[SceneRecord]]:
+    def every_scene(self, prefix: str = "") -> Iterator[list[SceneRecord]]:
         """See Engine; a purge or an hour's writing meanwhile is an error."""
-        return _every(self._scenes, lance_rows.scene_records)
+        return _every(self._scenes, lance_rows.scene_records, lance_rows.begins("image_id", prefix))
 
     def every_person(self) -> Iterator[list[PersonRecord]]:
         """See Engine; a purge or an hour's writing meanwhile is an error."""
@@ -245,8 +245,10 @@ def _among(
     return table.read(read)
 
 
-def _every(table: Table, records: Callable[[pa.RecordBatch], list[Record]]) -> Iterator[list[Record]]:
-    batches = iter(table.read(lambda one: one.scanner(batch_size=ROWS_AT_ONCE).to_batches()))
+def _every(
+    table: Table, records: Callable[[pa.RecordBatch], list[Record]], condition: str | None = None
+) -> Iterator[list[Record]]:
+    batches = iter(table.read(lambda one: one.scanner(batch_size=ROWS_AT_ONCE, filter=condition).to_batches()))
     while True:
         try:
             batch = next(batches)

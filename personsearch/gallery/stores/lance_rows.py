@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from personsearch.gallery.catalogue import names_of
 from personsearch.gallery.rows import EMBEDDING
-from personsearch.gallery.stores.engine import PersonRecord, SceneRecord, Where
+from personsearch.gallery.stores.engine import PersonRecord, SceneRecord, Where, after_prefix
 
 #: What was recorded about the gallery, as JSON in the schema of the people: written when the table is made, or never.
 FACTS = "personsearch"
@@ -141,6 +141,15 @@ def passes(where: Where) -> str | None:
         (camera,) = where.only_camera
         parts.append("camera IS NULL" if camera is None else among("camera", [camera]))
     return " AND ".join(f"({part})" for part in parts) or None
+
+
+def begins(column: str, prefix: str) -> str | None:
+    """Return the condition that a text begins so; None where any does."""
+    if not prefix:
+        return None
+    end = after_prefix(prefix)
+    condition = f"{column} >= {_literal(prefix)}"
+    return condition if end is None else f"{condition} AND {column} < {_literal(end)}"
 
 
 def below(column: str, value: float) -> str:

@@ -5,7 +5,7 @@ people are two collections, ``NAME_scenes`` and ``NAME_people``. The description
 about the gallery: of several who make a collection at once with different descriptions, Milvus lets one succeed.
 
 - Scenes are in one partition, as a scene's one row must be replaced in one step; people are in partitions of time,
-  which a search between two times names and :meth:`MilvusEngine.drop_before` drops.
+  which a search between two times names. None is ever dropped: another writer may be about to store a scene in it.
 - Milvus's keys are unique in a partition only. People whose scene's time changed are written to their new partition
   first and deleted from the old one then; who is in both meanwhile is found once, under one of the two times.
 - All reads are strong: they wait for the server's clock to pass the last write, up to 0.4 s with its default of
@@ -123,13 +123,6 @@ class MilvusEngine:
             except PartitionGoneError:
                 return
 
-    def drop_before(self, time: float) -> None:
-        """Delete people of scenes with a time below this, whole partitions at once as far as can be."""
-        past = self._tables.partitions.past(self._tables.list_partitions(), time)
-        self._tables.drop_partitions(past)
-        for page in self._tables.pages("people", ["id"], _before(time)):
-            self.delete_people([row["id"] for row in page])
-
     def scenes(self, image_ids: Collection[str]) -> dict[str, SceneRecord]:
         """See Engine."""
         found = {}
@@ -155,9 +148,9 @@ class MilvusEngine:
             for row in page
         ]
 
-    def every_scene(self) -> Iterator[list[SceneRecord]]:
+    def every_scene(self, prefix: str = "") -> Iterator[list[SceneRecord]]:
         """See Engine; a scene that is there all the time comes once, but not all are of one moment."""
-        for page in self._tables.pages("scenes", rows.SCENE_FIELDS):
+        for page in self._tables.pages("scenes", rows.SCENE_FIELDS, rows.begins("image_id", prefix)):
             yield [rows.scene_record(row) for row in page]
 
     def every_person(self) -> Iterator[list[PersonRecord]]:

@@ -30,7 +30,7 @@ def nearest(tables: Tables, queries: Floats, count: int, where: Where) -> tuple[
                 ]
             )
         except PartitionGoneError:
-            continue  # dropped meanwhile
+            continue  # somebody dropped one by hand
     return no_neighbours(len(queries))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from personsearch.errors import GalleryError
 from personsearch.gallery.catalogue import names_of
 from personsearch.gallery.rows import EMBEDDING, storable
-from personsearch.gallery.stores.engine import PersonRecord, SceneRecord, Where
+from personsearch.gallery.stores.engine import PersonRecord, SceneRecord, Where, after_prefix
 from personsearch.gallery.stores.milvus_link import Unit
 
 Value = TypeVar("Value", str, int)
@@ -211,6 +211,15 @@ def condition(where: Where) -> str | None:
     return " and ".join(parts)
 
 
+def begins(name: str, prefix: str) -> str:
+    """Return the condition that a text begins so, empty where any does."""
+    if not prefix:
+        return ""
+    end = after_prefix(prefix)
+    condition = f"{name} >= {quoted(prefix)}"
+    return condition if end is None else f"{condition} and {name} < {quoted(end)}"
+
+
 def compared(sign: str, number: float) -> str:
     """Return the end of a condition that compares with a number; Milvus has no word for infinity."""
     largest = sys.float_info.max
@@ -254,10 +263,6 @@ class Partitions:
         first = -math.inf if since is None else self.number(since)
         last = math.inf if until is None else self.number(until)
         return [name for name in names if name != UNTIMED and _within(name, first, last)]
-
-    def past(self, names: Sequence[str], time: float) -> list[str]:
-        """Return those of the partitions that only hold people of a time below this."""
-        return [one for one in names if (number := _number(one)) is not None and number < self.number(time)]
 
 
 def _within(name: str, first: float, last: float) -> bool:

@@ -199,7 +199,7 @@ class Tables:
         client, name = self.link.client, self.names[table]
         try:
             self.ask(f"store {table}", client.upsert, name, stored, partition_name=place)
-        except PartitionGoneError:  # dropped meanwhile
+        except PartitionGoneError:  # somebody dropped it by hand
             self._known.discard(place)
             self.places({place})
             self.ask(f"store {table}", client.upsert, name, stored, partition_name=place)
@@ -239,12 +239,3 @@ class Tables:
             if name not in self.list_partitions():  # else another writer made it meanwhile
                 raise
         self._known.add(name)
-
-    def drop_partitions(self, names: Collection[str]) -> None:
-        """Drop partitions of the people with all that is in them."""
-        client, people = self.link.client, self.names["people"]
-        for name in names:
-            with contextlib.suppress(PartitionGoneError):  # somebody else was quicker
-                self.ask("unload a partition", client.release_partitions, people, [name])
-                self.ask("drop a partition", client.drop_partition, people, name)
-            self._known.discard(name)

@@ -21,7 +21,7 @@ from personsearch.errors import GalleryCorruptError, GalleryError
 from personsearch.gallery.catalogue import Filters, names_of
 from personsearch.gallery.index import Ids, IndexKind
 from personsearch.gallery.meta import check_format, meta_of, spec_of
-from personsearch.gallery.rows import ImageRow, stored_detections, stored_vectors, unit
+from personsearch.gallery.rows import ImageRow, storable, stored_detections, stored_vectors, unit
 from personsearch.gallery.searching import Found, Wanted
 from personsearch.gallery.stores.engine import Engine, PersonRecord, SceneRecord, Where, content_of, person_records
 from personsearch.gallery.stores.protocol import Incoming, Outcome
@@ -201,11 +201,13 @@ class SharedStore:
 
     def image_ids(self, prefix: str) -> list[str]:
         """See SceneStore; as far as the clocks of the machines agree that added them."""
+        if not storable(prefix):
+            return []
         found = [
             (one.added, one.image_id)
-            for part in self._engine.every_scene()
+            for part in self._engine.every_scene(prefix)
             for one in part
-            if one.digest != ERASED and one.image_id.startswith(prefix)
+            if one.digest != ERASED
         ]
         return [name for _, name in sorted(found)]
 

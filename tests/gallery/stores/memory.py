@@ -68,8 +68,8 @@ class MemoryEngine:
         wanted = set(image_ids)
         return [one for one in self.person_rows.values() if one.image_id in wanted]
 
-    def every_scene(self) -> Iterator[list[SceneRecord]]:
-        yield list(self.scene_rows.values())
+    def every_scene(self, prefix: str = "") -> Iterator[list[SceneRecord]]:
+        yield [one for one in self.scene_rows.values() if one.image_id.startswith(prefix)]
 
     def every_person(self) -> Iterator[list[PersonRecord]]:
         rows = list(self.person_rows.values())

@@ -67,6 +67,31 @@ def same(one: Detections, other: Detections) -> bool:
     )
 
 
+def test_ids_are_listed_by_how_they_begin(place: Place) -> None:
+    last = chr(sys.maxunicode)
+    names = [
+        "a",
+        "a%",
+        "a%b",
+        "a_b",
+        "ab",
+        "a'b",
+        'a"b',
+        "a\\b",
+        "b",
+        "\ud7ff",
+        "\ud7ffz",
+        "\ue000",
+        last,
+        f"{last}z",
+        "z" + last,
+    ]
+    with place.open() as gallery:
+        gallery.add_batch([NewScene(image_id=name, detections=toy.scene(name)) for name in names])
+        for prefix in ["", *names, "a" + last, "nobody's", last * 2]:
+            assert gallery.image_ids(prefix) == [name for name in names if name.startswith(prefix)], prefix
+
+
 def test_what_was_added_is_there_and_adding_it_again_changes_nothing(place: Place) -> None:
     batch = scenes(10)
     with place.open() as gallery:
