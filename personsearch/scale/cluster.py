@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ QUIET = {
 _RAY_SAYS = "Failed to apply UDF transform"
 #: Workers that die one after another while they start, before the run ends.
 DEATHS_AT_START = 3
+#: Seconds in which a cluster must take a connection.
+ANSWERS_WITHIN = 10.0
 
 
 def require_ray() -> Any:
@@ -52,10 +55,11 @@ def connected(ray: Any) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    where = os.environ.get("RAY_ADDRESS")
+    _check_answers(where or "")
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        where = os.environ.get("RAY_ADDRESS")
         raise ConfigError(
             f"Ray cannot be {f'reached at {where} (RAY_ADDRESS)' if where else 'started'}: {_last_line(error)}"
         ) from None
@@ -63,6 +67,19 @@ def connected(ray: Any) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise if nothing listens at an address of a host and a port: Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        return  # such as "auto"
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWERS_WITHIN).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"Ray cannot be reached at {address} (RAY_ADDRESS): {_last_line(error)}; start Ray there, or unset it"
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,8 @@ def index(
         sources = replace_fields(sources, listing=listing)
     loaded = load_weights(weights, revision=revision)
     spec = replace_fields(loaded.spec, fast_decode=fast_decode)
-    with Gallery.open(gallery, spec, calibration=loaded.calibration) as opened, connected(ray):
+    # Ray first: it starts processes, and Lance does not like to be forked.
+    with connected(ray), Gallery.open(gallery, spec, calibration=loaded.calibration) as opened:
         share = share_of(
             ray.cluster_resources(),
             device=device,

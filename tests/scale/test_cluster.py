@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import logging
+import socket
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -79,6 +80,21 @@ def test_a_cluster_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPat
         connected(require_ray()),
     ):
         pass
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as bound:  # and does not listen
+        bound.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        for written in (address, f"ray://{address}"):
+            monkeypatch.setenv("RAY_ADDRESS", written)
+            with (
+                pytest.raises(
+                    ConfigError, match=rf"cannot be reached at {written} \(RAY_ADDRESS\): .*refused.*; start Ray there"
+                ),
+                connected(require_ray()),
+            ):
+                pass
 
 
 def test_settings_of_a_dataset_are_the_callers_again() -> None:
