@@ -19,6 +19,7 @@ from personsearch.pictures.decode import ImageInput, describe, is_url
 from personsearch.pictures.formats import media_kind
 from personsearch.pictures.sniffing import sniffed_kind
 
+_LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "tcp")
 _LAST = "the gallery's folder comes last: personsearch index photos/ my-gallery/"
 
 
@@ -170,6 +171,7 @@ def _listed(image: ImageInput, account: _Account) -> list[Entry]:
         return [Entry(image, image)]
     if not isinstance(image, (str, os.PathLike)):
         raise ImageError(f"{describe(image)}: an image in memory has no name; give a mapping image_id -> image")
+    _refuse_address(os.fspath(image))
     path = Path(image).expanduser()
     if path.is_dir() or (glob.has_magic(os.fspath(image)) and not path.exists()):
         _, files = _media_in(os.fspath(image), account)
@@ -183,6 +185,7 @@ def _media_in(text: str, account: _Account) -> tuple[Path, Iterator[Path]]:
     Raises:
         ImageError: there is no such folder or glob; on the first file asked for, that it holds no image or video.
     """
+    _refuse_address(text)
     path = Path(text).expanduser()
     if path.is_dir():
         return path, _or_refuse(_walk(path, account), path, account, "the folder holds no image or video")
@@ -191,6 +194,19 @@ def _media_in(text: str, account: _Account) -> tuple[Path, Iterator[Path]]:
         matched = (file for file in paths if file.is_file() and _is_media(file, account))
         return _fixed_part(os.fspath(path)), _or_refuse(matched, text, account, "matches no image or video")
     raise ImageError(f"{text}: no such folder, file or glob")
+
+
+def _refuse_address(text: str) -> None:
+    scheme, mark, _ = text.partition("://")
+    if not mark or os.path.exists(text):
+        return
+    if scheme in _LIVE:  # such an address may hold a password
+        raise ImageError(f"{scheme}://...: a live stream is not indexed but watched: 'personsearch watch'")
+    if scheme not in ("http", "https"):
+        raise ImageError(
+            f"{text}: pictures in object storage are indexed on Ray: 'personsearch index ... --on ray', in Python "
+            "personsearch.scale.index"
+        )
 
 
 def _or_refuse(files: Iterator[Path], name: object, account: _Account, nothing: str) -> Iterator[Path]:

@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -140,6 +141,15 @@ def test_the_check_stops_at_the_first_image(tmp_path: Path, monkeypatch: pytest.
     for source in (str(tmp_path), f"{tmp_path}/*.jpg", str(tmp_path / "3.jpg"), "https://example.org/a.jpg"):
         check_inputs(source)
     assert len(looked_at) == 2  # one in the folder, one of the glob
+
+
+def test_addresses_of_object_storage_and_streams_say_what_takes_them() -> None:
+    for address in ("s3://bucket/photos", "s3://bucket/*.jpg", "gs://bucket/a.jpg"):
+        for images in (address, [address]):
+            with pytest.raises(ImageError, match=rf"{re.escape(address)}: pictures in object storage .* --on ray"):
+                list_inputs(images)
+    with pytest.raises(ImageError, match=r"^rtsp://\.\.\.: a live stream is not indexed but watched"):
+        list_inputs(["rtsp://admin:secret@10.0.0.7/hall"])
 
 
 def test_what_is_no_gallery_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
