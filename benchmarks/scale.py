@@ -16,6 +16,7 @@ the same command continues, also within filling, after whatever interrupted it.
 - search: recall@10 of the 200 queries; then so many clients ask one query after the other for some seconds, and one
   client with a filter: one camera of ten, and the last hundredth of the time.
 - disk: what the gallery takes on the disk; of Milvus with its log of messages and etcd, which takes 100 MB at once.
+- erase: everybody of the first hundredth of the time is erased, as a rule of retention does each day.
 
 Clients are threads of one process. Those of lance:// and milvus:// have a gallery and a connection of their own; those
 of a folder share one open gallery, as the threads of ``personsearch serve`` do, because each gallery that is open holds
@@ -50,7 +51,7 @@ from personsearch.durable import write_durably
 
 HERE = Path(__file__).parent
 Facts = dict[str, Any]
-STAGES = {"fill", "index", "first", "search", "disk"}
+STAGES = {"fill", "index", "first", "search", "disk", "erase"}
 STORES = ("folder", "lance", "milvus")
 PACKAGES = ("numpy", "faiss-cpu", "pylance", "pymilvus", "milvus")
 #: Training rows of one list of FAISS's inverted lists, see ``ivf.py``.
@@ -146,6 +147,8 @@ def run(options: argparse.Namespace) -> None:
             parts = {one.name: taken(one) for one in sorted(kept.iterdir())}
             total = sum(parts.values())
             done("disk", {"bytes": total, "a_person": total / crowd.people, "parts": parts})
+        if "erase" not in known["stages"]:
+            done("erase", stage("erase", exact))
     if options.delete:
         shutil.rmtree(place)
 

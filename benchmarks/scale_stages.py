@@ -99,6 +99,16 @@ def search(address: str, crowd: Crowd, record: Path, options: Facts) -> Facts:
     return found
 
 
+def erase(address: str, crowd: Crowd, record: Path, options: Facts) -> Facts:
+    """Erase the scenes of the first hundredth of the time."""
+    with Gallery.open(address) as gallery:
+        before = len(gallery)
+        begin = time.perf_counter()
+        scenes = gallery.remove(before=SPAN / 100)
+        took = time.perf_counter() - begin
+        return {"seconds": took, "scenes": scenes, "people": before - len(gallery)}
+
+
 @contextmanager
 def _clients(address: str, count: int, *, shared: bool) -> Iterator[list[Gallery]]:
     with ExitStack() as stack:
@@ -152,7 +162,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-STAGES = {"fill": fill, "index": index, "first": first, "search": search}
+STAGES = {"fill": fill, "index": index, "first": first, "search": search, "erase": erase}
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ def table(runs: Sequence[Facts]) -> str:
         "last 1 % of the time",
         "recall@10",
         "on the disk, a person",
+        "1 % erased in",
         "peak memory: filling / index / searching",
     ]
     lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
@@ -54,7 +55,7 @@ def _cells(run: Facts, clients: Sequence[int]) -> list[str]:
         times = f"{facts['median_ms']:.1f} / {facts['p95_ms']:.1f} ms"
         return f"{times}, {facts['a_second']:.0f}" if rate else times
 
-    fill, index, first, disk = (stages.get(name) for name in ("fill", "index", "first", "disk"))
+    fill, index, first, disk, erase = (stages.get(name) for name in ("fill", "index", "first", "disk", "erase"))
     memory = [_memory(stages[name]) for name in ("fill", "index", "search") if name in stages]
     return [
         run["store"],
@@ -67,6 +68,7 @@ def _cells(run: Facts, clients: Sequence[int]) -> list[str]:
         asked(search.get("last_hundredth"), rate=False),
         f"{search['recall']:.3f}" if search else "-",
         "-" if disk is None else f"{disk['a_person'] / 1000:.2f} kB",
+        "-" if erase is None else f"{erase['seconds']:.1f} s",
         " / ".join(memory) or "-",
     ]
 
