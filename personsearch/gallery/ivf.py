@@ -196,9 +196,7 @@ def train_ivf(exact: Index, dim: int, *, seed: int = 0) -> IVFIndex | None:
     rng = np.random.default_rng(seed)
     order = rng.permutation(count)
     vectors = _rows(exact, np.sort(exact.ids[order[: TRAINING_PER_LIST * lists]]), dim)
-    clustering = faiss.Kmeans(dim, lists, niter=10, spherical=True, seed=seed)
-    clustering.train(vectors)
-    ivf = IVFIndex(faiss, clustering.centroids, half=half_precision(count, dim))
+    ivf = IVFIndex(faiss, learn_centroids(faiss, vectors, lists, seed=seed), half=half_precision(count, dim))
     for ids, part in exact.stored():  # an exact index yields its rows in order
         ivf.add(ids, part)
     queries = vectors[rng.permutation(len(vectors))[:RECALL_QUERIES]]
@@ -211,6 +209,13 @@ def train_ivf(exact: Index, dim: int, *, seed: int = 0) -> IVFIndex | None:
         )
         return None
     return ivf
+
+
+def learn_centroids(faiss: Any, vectors: Floats, lists: int, *, seed: int = 0) -> Floats:
+    """Return the centres (lists, D) of inverted lists, learnt from vectors (N, D) float32; all have unit length."""
+    clustering = faiss.Kmeans(vectors.shape[1], lists, niter=10, spherical=True, seed=seed)
+    clustering.train(vectors)
+    return np.asarray(clustering.centroids, np.float32)
 
 
 def _rows(index: Index, ids: Ids, dim: int) -> Floats:

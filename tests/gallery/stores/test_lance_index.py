@@ -75,6 +75,27 @@ def test_an_index_finds_them_and_says_how_well(engine: LanceEngine) -> None:
     assert recall(engine, people) == 1
 
 
+@pytest.mark.parametrize("faiss", [True, False])
+def test_the_lists_hold_everybody_with_and_without_faiss(
+    engine: LanceEngine, monkeypatch: pytest.MonkeyPatch, faiss: bool
+) -> None:
+    if faiss:
+        pytest.importorskip("faiss")
+    else:
+        monkeypatch.setattr(lance_index, "faiss_module", lambda: None)
+    people = with_people(engine)
+    engine.delete_people([one.id for one in people[:300]])
+    engine.put_people(people[:100])
+    engine.rebuild("ivf")
+    table = engine._people.latest()
+    lists = lance_index.facts_of(table).lists
+    queries = np.stack([vector(one) for one in people[:2]]).astype(np.float32)
+    ids, _ = lance_index._search(table, queries, len(people), None, lists)
+    there = {one.id for one in (*people[:100], *people[300:])}
+    assert all(set(row) == there and len(row) == len(there) for row in ids.tolist())
+    assert recall(engine, [*people[:100], *people[300:]]) >= 0.97
+
+
 def test_who_came_after_the_index_is_found_and_who_went_is_not(engine: LanceEngine) -> None:
     people = with_people(engine)
     engine.rebuild("ivf")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("lance")
@@ -15,6 +16,7 @@ import boto3
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
+from personsearch import Detections
 from personsearch.errors import GalleryError
 from personsearch.gallery.catalogue import Filters
 from personsearch.gallery.stores.engine import Where
@@ -86,6 +88,19 @@ def test_a_gallery_in_a_bucket_is_written_searched_and_erased(bucket: Any) -> No
     engine.tidy()
     assert not any(secret in data for data in objects(bucket).values() for secret in secrets)
     check_toy_scenes(open_lance(address), [name for name in names if name != erased])
+
+
+def test_an_index_is_made_in_a_bucket(bucket: Any) -> None:
+    engine = opened(f"lance://s3://{BUCKET}/indexed")
+    embeddings = toy.unit_rows(300, toy.DIM, seed=1, spread=0.1, centres=30)
+    sizes = {"boxes": np.zeros((300, 4), np.float32), "scores": np.ones(300, np.float32), "image_size": (9, 9)}
+    scene, people = stored("all", Detections(embeddings=embeddings, **sizes))
+    engine.put_people(people)
+    engine.put_scenes([scene])
+    engine.rebuild("ivf")
+    assert engine.describe().startswith("IVF, Lance: ")
+    ids, _ = engine.nearest(np.stack([vector(one) for one in people]).astype(np.float32), 1, Where(filters=Filters()))
+    assert np.mean(ids[:, 0] == [one.id for one in people]) >= 0.97
 
 
 def test_writers_in_a_bucket_leave_each_scene_once(bucket: Any, tmp_path: Path) -> None:
