@@ -173,6 +173,9 @@ class Engine(Protocol):
     def every_person(self) -> Iterator[list[PersonRecord]]:
         """Yield all people, some thousands at a time, in any order, as they are at one moment."""
 
+    def every_owner(self) -> Iterator[list[tuple[int, str, int]]]:
+        """Yield id, image_id and content of all people, likewise, without reading the rest of them."""
+
     def nearest(self, queries: Floats, count: int, where: Where) -> tuple[Ids, Floats]:
         """Return each query's nearest neighbours, by falling similarity.
 

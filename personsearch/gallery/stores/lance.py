@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Record = TypeVar("Record", SceneRecord, PersonRecord)
+Row = TypeVar("Row")
 
 #: Ids that one reading of a table is asked for.
 IDS_AT_ONCE = 10_000
@@ -107,6 +108,10 @@ class LanceEngine:
     def every_person(self) -> Iterator[list[PersonRecord]]:
         """See Engine; a purge or an hour's writing meanwhile is an error."""
         return _every(self._people, lance_rows.person_records)
+
+    def every_owner(self) -> Iterator[list[tuple[int, str, int]]]:
+        """See Engine; a purge or an hour's writing meanwhile is an error."""
+        return _every(self._people, lance_rows.owners, columns=lance_rows.OWNER)
 
     def nearest(self, queries: Floats, count: int, where: Where) -> tuple[Ids, Floats]:
         """See Engine."""
@@ -246,9 +251,13 @@ def _among(
 
 
 def _every(
-    table: Table, records: Callable[[pa.RecordBatch], list[Record]], condition: str | None = None
-) -> Iterator[list[Record]]:
-    batches = iter(table.read(lambda one: one.scanner(batch_size=ROWS_AT_ONCE, filter=condition).to_batches()))
+    table: Table,
+    records: Callable[[pa.RecordBatch], list[Row]],
+    condition: str | None = None,
+    columns: list[str] | None = None,
+) -> Iterator[list[Row]]:
+    scan = {"batch_size": ROWS_AT_ONCE, "filter": condition, "columns": columns}
+    batches = iter(table.read(lambda one: one.scanner(**scan).to_batches()))
     while True:
         try:
             batch = next(batches)

@@ -35,6 +35,8 @@ SCENES = pa.schema(
     ]
 )
 _BOX = ("x1", "y1", "x2", "y2")
+#: What says to which scene a person belongs.
+OWNER = ["id", "image_id", "content"]
 
 
 def people_schema(meta: Mapping[str, str], embedding_size: int) -> pa.Schema:
@@ -106,6 +108,11 @@ def person_records(table: pa.Table | pa.RecordBatch) -> list[PersonRecord]:
             strict=True,
         )
     ]
+
+
+def owners(table: pa.Table | pa.RecordBatch) -> list[tuple[int, str, int]]:
+    """Return :data:`OWNER` of the people in a table."""
+    return list(zip(*(table.column(name).to_pylist() for name in OWNER), strict=True))
 
 
 def vectors(table: pa.Table | pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.float16]]:

@@ -158,6 +158,11 @@ class MilvusEngine:
         for page in self._tables.pages("people", rows.PERSON_FIELDS):
             yield [rows.person_record(row) for row in page]
 
+    def every_owner(self) -> Iterator[list[tuple[int, str, int]]]:
+        """See Engine and :meth:`every_scene`."""
+        for page in self._tables.pages("people", ["image_id", "content"]):
+            yield [(row["id"], row["image_id"], row["content"]) for row in page]
+
     def nearest(self, queries: Floats, count: int, where: Where) -> tuple[Ids, Floats]:
         """See Engine."""
         return nearest(self._tables, queries, count, where)

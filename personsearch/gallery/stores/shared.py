@@ -254,17 +254,21 @@ class SharedStore:
     def rebuild(self, index: IndexKind | None) -> str:
         """See SceneStore; also clears away what killed processes left, so nobody should write meanwhile."""
         if self.writable:
-            scenes = {one.image_id: one for part in self._engine.every_scene() for one in part}
-            left = [one for one in scenes.values() if one.digest == ERASED]
+            contents = {
+                one.image_id: None if one.digest == ERASED else one.content
+                for part in self._engine.every_scene()
+                for one in part
+            }
+            erased = [name for name, content in contents.items() if content is None]
             people = [
-                person.id
-                for part in self._engine.every_person()
-                for person in part
-                if not _belongs(person, scenes.get(person.image_id))
+                number
+                for part in self._engine.every_owner()
+                for number, name, content in part
+                if contents.get(name) != content
             ]
-            if left or people:
+            if erased or people:
                 self._engine.delete_people(people)
-                self._engine.delete_scenes([one.image_id for one in left])
+                self._engine.delete_scenes(erased)
                 self._engine.purge()
             self._engine.rebuild(index)
         return self.describe()

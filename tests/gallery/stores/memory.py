@@ -76,6 +76,9 @@ class MemoryEngine:
         yield rows[::2]
         yield rows[1::2]
 
+    def every_owner(self) -> Iterator[list[tuple[int, str, int]]]:
+        yield [(one.id, one.image_id, one.content) for one in self.person_rows.values()]
+
     def nearest(self, queries: np.ndarray, count: int, where: Where) -> tuple[np.ndarray, np.ndarray]:
         people = sorted((one for one in self.person_rows.values() if _passes(one, where)), key=lambda one: one.id)
         index = NumpyIndex(queries.shape[1])
