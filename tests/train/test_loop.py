@@ -25,21 +25,27 @@ from tests.support import toy_set
 from tests.train.runs import KilledError, finetune_config, kill_after, metrics, mixed_set, pretrain_config
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing interrupted; its set is in ``toy`` beside it."""
+    folder = tmp_path_factory.mktemp("step two")
+    finetune(finetune_config(folder / "whole", toy_set(folder / "toy")))
+    return folder / "whole"
+
+
 @pytest.mark.parametrize("stop", [1, 3, 5])
-def test_step_two_resumes_bit_for_bit(
-    stop: int, toy_annotations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = finetune(finetune_config(tmp_path / "whole", toy_annotations))
+def test_step_two_resumes_bit_for_bit(stop: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy_annotations = whole.parent / "toy" / "train.json"
     with monkeypatch.context() as killed:
         kill_after(killed, stop)
         with pytest.raises(KilledError):
             finetune(finetune_config(tmp_path / "parts", toy_annotations))
     torch.manual_seed(99)  # whatever happened in between
     parts = finetune(finetune_config(tmp_path / "parts", toy_annotations))
-    assert sha256_of(parts / "model.safetensors") == sha256_of(whole / "model.safetensors")
+    assert sha256_of(parts / "model.safetensors") == sha256_of(whole / "weights" / "model.safetensors")
     rows = metrics(tmp_path / "parts")
     assert [row["step"] for row in rows] == list(range(1, 9))
-    assert [row["loss"] for row in rows] == [row["loss"] for row in metrics(tmp_path / "whole")]
+    assert [row["loss"] for row in rows] == [row["loss"] for row in metrics(whole)]
 
 
 def test_batches_of_mixed_canvases_use_every_scene_and_resume_bit_for_bit(
