@@ -21,7 +21,7 @@ from personsearch.results import Floats
 
 os.environ.setdefault("LANCE_LOG", "error")  # it warns of conflicts that are tried again here
 try:
-    from personsearch.gallery.stores import lance_index, lance_rows
+    from personsearch.gallery.stores import lance_index, lance_nearest, lance_rows
     from personsearch.gallery.stores.lance_table import FAULTS, Table, is_gone
 except ModuleNotFoundError as error:
     if error.name not in ("lance", "pyarrow"):
@@ -58,6 +58,8 @@ class LanceEngine:
         self.address = address
         self._scenes = Table(address, f"{root}/scenes.lance", options)
         self._people = Table(address, f"{root}/people.lance", options)
+        # A version of the people, and some of them as they are in it.
+        self._found: tuple[int, dict[int, PersonRecord]] = (0, {})
 
     def meta(self) -> dict[str, str] | None:
         """See Engine."""
@@ -95,7 +97,13 @@ class LanceEngine:
 
     def people(self, detection_ids: Collection[int]) -> dict[int, PersonRecord]:
         """See Engine."""
-        return {one.id: one for one in _among(self._people, "id", detection_ids, lance_rows.person_records)}
+        # Whoever was found last is asked for next, and looking for ids reads those of everybody.
+        version, known = self._found
+        if known and version != self._people.latest().version:
+            known = {}
+        found = {one: known[one] for one in detection_ids if one in known}
+        others = [one for one in detection_ids if one not in known]
+        return found | {one.id: one for one in _among(self._people, "id", others, lance_rows.person_records)}
 
     def people_in(self, image_ids: Collection[str]) -> list[PersonRecord]:
         """See Engine."""
@@ -117,7 +125,15 @@ class LanceEngine:
         """See Engine."""
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         condition = lance_rows.passes(where)
-        return self._people.read(lambda table: lance_index.nearest(table, queries, count, condition))
+
+        def read(table: Any) -> tuple[int, lance_nearest.Hits]:
+            facts = lance_index.facts_of(table)
+            hits = lance_nearest.nearest(table, queries, count, condition, lists=facts.lists, probes=facts.probes)
+            return int(table.version), hits
+
+        version, hits = self._people.read(read)
+        self._found = version, {one.id: one for one in hits.people}
+        return hits.ids, hits.similarities
 
     def cameras(self, where: Where) -> list[str | None]:
         """See Engine."""
@@ -244,7 +260,8 @@ def _among(
         found: list[Record] = []
         for start in range(0, len(listed), IDS_AT_ONCE):
             condition = lance_rows.among(column, listed[start : start + IDS_AT_ONCE])
-            found += records(one.scanner(filter=condition).to_table())
+            # Late: first the ids alone, then the rest of those who are wanted.
+            found += records(one.scanner(filter=condition, late_materialization=True).to_table())
         return found
 
     return table.read(read)

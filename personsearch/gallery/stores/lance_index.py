@@ -1,4 +1,4 @@
-"""Nearest neighbours in Lance's table of people: comparing everybody, or by an index that skips most of them.
+"""The index of Lance's table of people: when it is made, how, and how well it finds.
 
 The index is inverted lists over 8-bit copies of the embeddings (``IVF_SQ``), and what it finds is compared again with
 the embeddings as they are stored. People who came after the index are compared one by one.
@@ -19,16 +19,16 @@ import lance
 import numpy as np
 import pyarrow as pa
 
-from personsearch.gallery.index import Ids, IndexKind, faiss_module, no_neighbours
+from personsearch.gallery.index import IndexKind, faiss_module
 from personsearch.gallery.ivf import (
     LEAST_PER_LIST,
-    PROBED_PER_WANTED,
     RECALL,
     RECALL_QUERIES,
     TRAINING_PER_LIST,
     learn_centroids,
 )
 from personsearch.gallery.rows import unit
+from personsearch.gallery.stores.lance_nearest import search, widened
 from personsearch.gallery.stores.lance_rows import vectors
 from personsearch.gallery.stores.lance_table import Table
 from personsearch.results import Floats
@@ -38,16 +38,11 @@ logger = logging.getLogger(__name__)
 #: From this many people on, ``auto`` is an index: comparing one query with so many takes about 60 ms on two cores, and
 #: in object storage all of the embeddings have to be fetched first.
 INDEX_FROM = 100_000
-#: So few people who meet a condition are compared one by one: a quarter of those.
-FEW = 25_000
 #: So many people who are not in the index yet are put into it.
 FRESH = 50_000
 #: The lists are learnt anew when there are this many times as many people.
 OUTGROWN = 4
-#: So many times as many people as are wanted are compared again by their embeddings as stored.
-REFINED = 4
 LEAST_LISTS = 4
-QUERIES_AT_ONCE = 64
 ROWS_AT_ONCE = 4096
 
 #: Which list a row goes into, as Lance takes it.
@@ -87,56 +82,6 @@ def facts_of(table: Any) -> IndexFacts:
     """Return what is recorded about the index of a version of the people."""
     recorded = table.config().get(RECORD)
     return IndexFacts(**json.loads(recorded)) if recorded else IndexFacts()
-
-
-def nearest(table: Any, queries: Floats, count: int, condition: str | None) -> tuple[Ids, Floats]:
-    """Return nearest neighbours among the people who meet a condition; see ``Engine.nearest``."""
-    facts = facts_of(table)
-    there = int(table.count_rows(condition)) if facts.lists or condition is None else int(table.count_rows())
-    count = min(count, there)
-    if not count or not len(queries):
-        return no_neighbours(len(queries))
-    probes = None
-    if facts.lists and (condition is None or there > FEW):
-        enough = math.ceil(PROBED_PER_WANTED * count * facts.lists / there)
-        probes = min(max(facts.probes, enough), facts.lists)
-    parts = [
-        _search(table, queries[start : start + QUERIES_AT_ONCE], count, condition, probes)
-        for start in range(0, len(queries), QUERIES_AT_ONCE)
-    ]
-    width = max(ids.shape[1] for ids, _ in parts)
-    ids = np.concatenate([_widened(part, width, -1) for part, _ in parts])
-    similarities = np.concatenate([_widened(part, width, -np.inf) for _, part in parts])
-    if probes is not None and (ids < 0).any():  # the index missed some who are there
-        short = np.flatnonzero((ids < 0).any(axis=1))
-        found = _search(table, queries[short], count, condition, None)
-        ids, similarities = _widened(ids, count, -1), _widened(similarities, count, -np.inf)
-        ids[short], similarities[short] = _widened(found[0], count, -1), _widened(found[1], count, -np.inf)
-    return ids, similarities
-
-
-def _search(table: Any, queries: Floats, count: int, condition: str | None, probes: int | None) -> tuple[Ids, Floats]:
-    """Return nearest neighbours, comparing everybody unless ``probes`` lists are given."""
-    how: dict[str, Any] = {"use_index": False}
-    if probes is not None:
-        how = {"minimum_nprobes": probes, "refine_factor": REFINED}
-    # Cosine, not dot: galleries bring embeddings to unit length, which half precision loses, before they compare.
-    wanted = {"column": "embedding", "q": queries, "k": count, "metric": "cosine", **how}
-    rows = table.scanner(columns=["id", "_distance"], filter=condition, nearest=wanted, prefilter=True).to_table()
-    number = rows.column("query_index").to_numpy()
-    near = 1 - rows.column("_distance").to_numpy()
-    order = np.lexsort((-near, number))
-    number, near, found = number[order], near[order], rows.column("id").to_numpy()[order]
-    place = np.arange(len(number)) - np.searchsorted(number, number)
-    width = int(place.max()) + 1 if len(place) else 0
-    ids = np.full((len(queries), width), -1, np.int64)
-    similarities = np.full((len(queries), width), -np.inf, np.float32)
-    ids[number, place], similarities[number, place] = found, near
-    return ids, similarities
-
-
-def _widened(array: np.ndarray[Any, Any], width: int, fill: float) -> np.ndarray[Any, Any]:
-    return np.pad(array, ((0, 0), (0, width - array.shape[1])), constant_values=fill)
 
 
 def rebuild(people: Table, kind: IndexKind | None) -> None:
@@ -186,8 +131,8 @@ def _build(people: Table, facts: IndexFacts) -> None:
     least = _eleventh(table, queries)[:, None] - 1e-5  # the first is the query itself
     probes = 1
     while True:
-        _, similarities = _search(table, queries, 11, None, probes)
-        recall = float((_widened(similarities, 11, -np.inf)[:, 1:] >= least).mean())
+        similarities = widened(search(table, queries, 11, None, probes).similarities, 11, -np.inf)
+        recall = float((similarities[:, 1:] >= least).mean())
         if recall >= RECALL:
             facts = replace(facts, probes=probes, recall=recall)
             people.configure({RECORD: json.dumps(asdict(facts))})

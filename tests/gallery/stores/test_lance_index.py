@@ -12,7 +12,7 @@ pytest.importorskip("lance")
 
 from personsearch import Detections
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.stores import lance_index
+from personsearch.gallery.stores import lance_index, lance_nearest
 from personsearch.gallery.stores.engine import PersonRecord, Where
 from personsearch.gallery.stores.lance import LanceEngine, open_lance
 from tests.gallery import toy
@@ -75,6 +75,21 @@ def test_an_index_finds_them_and_says_how_well(engine: LanceEngine) -> None:
     assert recall(engine, people) == 1
 
 
+def test_whoever_was_found_is_known_as_of_now(engine: LanceEngine, tmp_path: Path) -> None:
+    people = with_people(engine, 20)
+    queries = np.stack([vector(one) for one in people]).astype(np.float32)
+    ids, _ = engine.nearest(queries, 3, EVERYBODY)
+    everybody = {one.id: one for one in people}
+    assert engine.people(ids[:, 0].tolist()) == everybody
+    moved = replace(people[3], camera="moved")
+    other = open_lance(f"lance://{tmp_path}/gallery")
+    other.put_people([moved])
+    assert engine.people(ids[:, 0].tolist()) == everybody | {moved.id: moved}
+    engine.nearest(queries[:1], 3, EVERYBODY)
+    other.delete_people([people[0].id])
+    assert people[0].id not in engine.people(ids[:, 0].tolist())
+
+
 @pytest.mark.parametrize("faiss", [True, False])
 def test_the_lists_hold_everybody_with_and_without_faiss(
     engine: LanceEngine, monkeypatch: pytest.MonkeyPatch, faiss: bool
@@ -90,7 +105,7 @@ def test_the_lists_hold_everybody_with_and_without_faiss(
     table = engine._people.latest()
     lists = lance_index.facts_of(table).lists
     queries = np.stack([vector(one) for one in people[:2]]).astype(np.float32)
-    ids, _ = lance_index._search(table, queries, len(people), None, lists)
+    ids = lance_nearest.search(table, queries, len(people), None, lists).ids
     there = {one.id for one in (*people[:100], *people[300:])}
     assert all(set(row) == there and len(row) == len(there) for row in ids.tolist())
     assert recall(engine, [*people[:100], *people[300:]]) >= 0.97
@@ -118,7 +133,7 @@ def test_who_came_after_the_index_is_found_and_who_went_is_not(engine: LanceEngi
 def test_with_an_index_every_count_and_filter_is_answered_in_full(
     engine: LanceEngine, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(lance_index, "FEW", few)  # 0: those who pass are searched by the index too
+    monkeypatch.setattr(lance_nearest, "FEW", few)  # 0: those who pass are searched by the index too
     door = with_people(engine, 300, seed=1, camera="it's the door")
     everybody = [*door, *with_people(engine, seed=2)]
     engine.rebuild("ivf")
@@ -141,17 +156,17 @@ def test_where_the_index_misses_some_everybody_is_compared(
 ) -> None:
     people = with_people(engine)
     engine.rebuild("ivf")
-    real = lance_index._search
+    real = lance_nearest.search
     asked: list[int | None] = []
 
     def miss(table, queries, count, condition, probes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         asked.append(probes)
-        ids, similarities = real(table, queries, count, condition, probes)
+        hits = real(table, queries, count, condition, probes)
         if probes is not None:
-            ids[1, 2:] = -1  # as an index may that probes too few lists
-        return ids, similarities
+            hits.ids[1, 2:] = -1  # as an index may that probes too few lists
+        return hits
 
-    monkeypatch.setattr(lance_index, "_search", miss)
+    monkeypatch.setattr(lance_nearest, "search", miss)
     queries = np.stack([vector(one) for one in people[:3]]).astype(np.float32)
     ids, _ = engine.nearest(queries, 4, EVERYBODY)
     assert asked[1:] == [None]
