@@ -13,12 +13,13 @@ import sys
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.index import Ids, IndexKind
+from personsearch.gallery.index import Ids, IndexKind, no_neighbours
 from personsearch.gallery.rows import EMBEDDING, ImageRow, PersonRow
 from personsearch.results import Detections, Floats
 
@@ -124,6 +125,24 @@ class Where:
     only_camera: tuple[str | None] | None = None
 
 
+class Near(NamedTuple):
+    """The nearest neighbours of Q queries.
+
+    Attributes:
+        ids: (Q, n) int64, by falling similarity; -1 fills the rows of queries with fewer neighbours.
+        similarities: (Q, n) float32.
+        people: of the neighbours, in any order, those whose rows came along; the others have to be asked for.
+    """
+
+    ids: Ids
+    similarities: Floats
+    people: Sequence[PersonRecord] = ()
+
+
+#: Rows of so many neighbours come along.
+NEIGHBOURS_WITH_ROWS = 4096
+
+
 class Engine(Protocol):
     """Two tables and a few facts beside them, used by one thread at a time.
 
@@ -176,17 +195,13 @@ class Engine(Protocol):
     def every_owner(self) -> Iterator[list[tuple[int, str, int]]]:
         """Yield id, image_id and content of all people, likewise, without reading the rest of them."""
 
-    def nearest(self, queries: Floats, count: int, where: Where) -> tuple[Ids, Floats]:
-        """Return each query's nearest neighbours, by falling similarity.
+    def nearest(self, queries: Floats, count: int, where: Where) -> Near:
+        """Return each query's nearest neighbours; fewer than ``count`` means that there are no more.
 
         Args:
             queries: (Q, D) float32, unit length.
             count: neighbours per query at most; may be larger than the table.
             where: which people to choose from. A scene without a time passes no bound of time.
-
-        Returns:
-            Ids (Q, n) int64 and similarities (Q, n) float32, n at most ``count``; id -1 fills the rows of queries with
-            fewer neighbours. Fewer than ``count`` means that there are no more.
         """
 
     def cameras(self, where: Where) -> list[str | None]:
@@ -221,6 +236,23 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+def joined(parts: Sequence[Near]) -> Near:
+    """Return the neighbours of all queries from those of some each, in the order of the queries."""
+    width = max((part.ids.shape[1] for part in parts), default=0)
+    if not width:
+        return Near(*no_neighbours(sum(len(part.ids) for part in parts)))
+    return Near(
+        np.concatenate([widened(part.ids, width, -1) for part in parts]),
+        np.concatenate([widened(part.similarities, width, -np.inf) for part in parts]),
+        [one for part in parts for one in part.people],
+    )
+
+
+def widened(array: NDArray[Any], width: int, fill: float) -> NDArray[Any]:
+    """Return rows filled up to a width."""
+    return np.pad(array, ((0, 0), (0, width - array.shape[1])), constant_values=fill)
 
 
 def after_prefix(prefix: str) -> str | None:

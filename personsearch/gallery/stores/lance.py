@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from personsearch.errors import GalleryCorruptError, GalleryError, MissingExtraError
-from personsearch.gallery.index import Ids, IndexKind
-from personsearch.gallery.stores.engine import PersonRecord, SceneRecord, Where
+from personsearch.gallery.index import IndexKind
+from personsearch.gallery.stores.engine import Near, PersonRecord, SceneRecord, Where
 from personsearch.results import Floats
 
 os.environ.setdefault("LANCE_LOG", "error")  # it warns of conflicts that are tried again here
@@ -58,8 +58,6 @@ class LanceEngine:
         self.address = address
         self._scenes = Table(address, f"{root}/scenes.lance", options)
         self._people = Table(address, f"{root}/people.lance", options)
-        # A version of the people, and some of them as they are in it.
-        self._found: tuple[int, dict[int, PersonRecord]] = (0, {})
 
     def meta(self) -> dict[str, str] | None:
         """See Engine."""
@@ -97,13 +95,7 @@ class LanceEngine:
 
     def people(self, detection_ids: Collection[int]) -> dict[int, PersonRecord]:
         """See Engine."""
-        # Whoever was found last is asked for next, and looking for ids reads those of everybody.
-        version, known = self._found
-        if known and version != self._people.latest().version:
-            known = {}
-        found = {one: known[one] for one in detection_ids if one in known}
-        others = [one for one in detection_ids if one not in known]
-        return found | {one.id: one for one in _among(self._people, "id", others, lance_rows.person_records)}
+        return {one.id: one for one in _among(self._people, "id", detection_ids, lance_rows.person_records)}
 
     def people_in(self, image_ids: Collection[str]) -> list[PersonRecord]:
         """See Engine."""
@@ -121,19 +113,16 @@ class LanceEngine:
         """See Engine; a purge or an hour's writing meanwhile is an error."""
         return _every(self._people, lance_rows.owners, columns=lance_rows.OWNER)
 
-    def nearest(self, queries: Floats, count: int, where: Where) -> tuple[Ids, Floats]:
+    def nearest(self, queries: Floats, count: int, where: Where) -> Near:
         """See Engine."""
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         condition = lance_rows.passes(where)
 
-        def read(table: Any) -> tuple[int, lance_nearest.Hits]:
+        def read(table: Any) -> Near:
             facts = lance_index.facts_of(table)
-            hits = lance_nearest.nearest(table, queries, count, condition, lists=facts.lists, probes=facts.probes)
-            return int(table.version), hits
+            return lance_nearest.nearest(table, queries, count, condition, lists=facts.lists, probes=facts.probes)
 
-        version, hits = self._people.read(read)
-        self._found = version, {one.id: one for one in hits.people}
-        return hits.ids, hits.similarities
+        return self._people.read(read)
 
     def cameras(self, where: Where) -> list[str | None]:
         """See Engine."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,14 +20,14 @@ import pyarrow as pa
 
 from personsearch.gallery.index import IndexKind, faiss_module
 from personsearch.gallery.ivf import (
-    LEAST_PER_LIST,
     RECALL,
     RECALL_QUERIES,
     TRAINING_PER_LIST,
     learn_centroids,
 )
 from personsearch.gallery.rows import unit
-from personsearch.gallery.stores.lance_nearest import search, widened
+from personsearch.gallery.stores.engine import widened
+from personsearch.gallery.stores.lance_nearest import search
 from personsearch.gallery.stores.lance_rows import vectors
 from personsearch.gallery.stores.lance_table import Table
 from personsearch.results import Floats
@@ -40,8 +39,12 @@ logger = logging.getLogger(__name__)
 INDEX_FROM = 100_000
 #: So many people who are not in the index yet are put into it.
 FRESH = 50_000
+#: They are put into a segment of their own, which is searched too; so many are merged into one.
+SEGMENTS = 8
 #: The lists are learnt anew when there are this many times as many people.
-OUTGROWN = 4
+OUTGROWN = 2
+#: Lance's own measure: it joins smaller lists when it puts people into them, and with a few large ones searches slowly.
+PEOPLE_PER_LIST = 8192
 LEAST_LISTS = 4
 ROWS_AT_ONCE = 4096
 
@@ -89,8 +92,7 @@ def rebuild(people: Table, kind: IndexKind | None) -> None:
     table = people.latest()
     kind = kind or facts_of(table).kind
     count = table.count_rows()
-    # FAISS has four times as many; Lance takes twice as long with so many to put people into them.
-    lists = min(round(math.sqrt(count)), count // LEAST_PER_LIST)
+    lists = count // PEOPLE_PER_LIST
     if kind == "exact" or (kind == "auto" and count < INDEX_FROM):
         _drop(people, IndexFacts(kind=kind))
     elif lists < LEAST_LISTS:
@@ -147,7 +149,7 @@ def _build(people: Table, facts: IndexFacts) -> None:
 def _sorted_into_lists(table: Any, lists: int, place: Path) -> dict[str, Any]:
     """Learn the lists, and write which list each person of this version goes into, with FAISS and numpy.
 
-    Lance would do both, but without BLAS: of 200,000 people with 512 numbers, building took 31 s, and takes 5 s so.
+    Lance would do both, but without BLAS, several times as slowly.
 
     Args:
         table: of people; it is this version that the index must be made of.
@@ -202,11 +204,20 @@ def tidy(people: Table) -> None:
     elif facts.lists and _fresh(table) > FRESH:
         with people.building() as alone:
             if alone:
-                people.write(lambda table: table.optimize.optimize_indices(index_names=[NAME]))
+                people.write(_put_into_index)
+
+
+def _put_into_index(table: Any) -> None:
+    segments = len(_segments(table))
+    merged = {"num_indices_to_merge": segments} if segments >= SEGMENTS else {}
+    table.optimize.optimize_indices(index_names=[NAME], **merged)
+
+
+def _segments(table: Any) -> list[Any]:
+    return [segment for one in table.describe_indices() if one.name == NAME for segment in one.segments]
 
 
 def _fresh(table: Any) -> int:
     """Return how many people are not in the index."""
-    segments = [segment for one in table.describe_indices() if one.name == NAME for segment in one.segments]
-    covered = {number for segment in segments for number in segment.fragment_ids}
+    covered = {number for segment in _segments(table) for number in segment.fragment_ids}
     return sum(one.physical_rows for one in table.get_fragments() if one.fragment_id not in covered)

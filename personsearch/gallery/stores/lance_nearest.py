@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from personsearch.gallery.index import QUERIES_AT_ONCE, Ids, no_neighbours
+from personsearch.gallery.index import QUERIES_AT_ONCE, no_neighbours
 from personsearch.gallery.ivf import PROBED_PER_WANTED
 from personsearch.gallery.rows import unit
-from personsearch.gallery.stores.engine import PersonRecord
+from personsearch.gallery.stores.engine import NEIGHBOURS_WITH_ROWS, Near, joined, widened
 from personsearch.gallery.stores.lance_rows import person_records, vectors
 from personsearch.results import Floats
 
@@ -21,26 +19,9 @@ from personsearch.results import Floats
 FEW = 25_000
 #: So many times as many people as are wanted are compared again by their embeddings as stored.
 REFINED = 4
-#: Rows of so many neighbours are returned with them.
-RECORDS = 4096
 
 
-@dataclass(frozen=True, eq=False)
-class Hits:
-    """The neighbours of some queries.
-
-    Attributes:
-        ids: (Q, n) int64, by falling similarity; -1 where there are no more.
-        similarities: (Q, n) float32.
-        people: who they are, in any order; nobody where they are very many.
-    """
-
-    ids: Ids
-    similarities: Floats
-    people: list[PersonRecord]
-
-
-def nearest(table: Any, queries: Floats, count: int, condition: str | None, *, lists: int, probes: int) -> Hits:
+def nearest(table: Any, queries: Floats, count: int, condition: str | None, *, lists: int, probes: int) -> Near:
     """Return nearest neighbours among the people who meet a condition; see ``Engine.nearest``.
 
     Args:
@@ -54,39 +35,39 @@ def nearest(table: Any, queries: Floats, count: int, condition: str | None, *, l
     there = int(table.count_rows(condition))
     count = min(count, there)
     if not count or not len(queries):
-        return Hits(*no_neighbours(len(queries)), [])
+        return Near(*no_neighbours(len(queries)))
     if condition is not None and there <= FEW:
-        return _joined([compare(table, part, count, condition) for part in _parts(queries)])
+        return joined([compare(table, part, count, condition) for part in _parts(queries)])
     if not lists:
-        return _joined([search(table, part, count, condition, None) for part in _parts(queries)])
+        return joined([search(table, part, count, condition, None) for part in _parts(queries)])
     enough = math.ceil(PROBED_PER_WANTED * count * lists / there)
     probed = min(max(probes, enough), lists)
-    found = _joined([search(table, part, count, condition, probed) for part in _parts(queries)])
+    found = joined([search(table, part, count, condition, probed) for part in _parts(queries)])
     short = np.flatnonzero((found.ids < 0).any(axis=1)) if found.ids.shape[1] == count else np.arange(len(queries))
     if not len(short):
         return found
     # The index missed some who are there.
-    more = _joined([search(table, part, count, condition, None) for part in _parts(queries[short])])
+    more = joined([search(table, part, count, condition, None) for part in _parts(queries[short])])
     ids, similarities = widened(found.ids, count, -1), widened(found.similarities, count, -np.inf)
     ids[short], similarities[short] = widened(more.ids, count, -1), widened(more.similarities, count, -np.inf)
-    return Hits(ids, similarities, found.people + more.people)
+    return Near(ids, similarities, [*found.people, *more.people])
 
 
-def compare(table: Any, queries: Floats, count: int, condition: str | None) -> Hits:
+def compare(table: Any, queries: Floats, count: int, condition: str | None) -> Near:
     """Return nearest neighbours of those who meet a condition, all of whom are read."""
     rows = table.scanner(filter=condition, late_materialization=True).to_table()
     near = queries @ unit(vectors(rows)).T
     best = np.argsort(-near, axis=1, kind="stable")[:, :count]
-    people = person_records(rows.take(np.unique(best))) if best.size <= RECORDS else []
-    return Hits(rows.column("id").to_numpy()[best], np.take_along_axis(near, best, 1), people)
+    people = person_records(rows.take(np.unique(best))) if best.size <= NEIGHBOURS_WITH_ROWS else []
+    return Near(rows.column("id").to_numpy()[best], np.take_along_axis(near, best, 1), people)
 
 
-def search(table: Any, queries: Floats, count: int, condition: str | None, probes: int | None) -> Hits:
+def search(table: Any, queries: Floats, count: int, condition: str | None, probes: int | None) -> Near:
     """Return what Lance finds, comparing everybody unless ``probes`` lists are given."""
     how: dict[str, Any] = {"use_index": False}
     if probes is not None:
         how = {"minimum_nprobes": probes, "refine_factor": REFINED}
-    whole = count * len(queries) <= RECORDS
+    whole = count * len(queries) <= NEIGHBOURS_WITH_ROWS
     columns = [*(table.schema.names if whole else ["id"]), "_distance"]
     # Cosine, not dot: galleries bring embeddings to unit length, which half precision loses, before they compare.
     wanted = {"column": "embedding", "q": queries, "k": count, "metric": "cosine", **how}
@@ -100,22 +81,8 @@ def search(table: Any, queries: Floats, count: int, condition: str | None, probe
     ids = np.full((len(queries), width), -1, np.int64)
     similarities = np.full((len(queries), width), -np.inf, np.float32)
     ids[number, place], similarities[number, place] = found, near
-    return Hits(ids, similarities, person_records(rows) if whole else [])
-
-
-def widened(array: np.ndarray[Any, Any], width: int, fill: float) -> np.ndarray[Any, Any]:
-    """Return rows filled up to a width."""
-    return np.pad(array, ((0, 0), (0, width - array.shape[1])), constant_values=fill)
+    return Near(ids, similarities, person_records(rows) if whole else [])
 
 
 def _parts(queries: Floats) -> list[Floats]:
     return [queries[start : start + QUERIES_AT_ONCE] for start in range(0, len(queries), QUERIES_AT_ONCE)]
-
-
-def _joined(parts: Sequence[Hits]) -> Hits:
-    width = max(part.ids.shape[1] for part in parts)
-    return Hits(
-        np.concatenate([widened(part.ids, width, -1) for part in parts]),
-        np.concatenate([widened(part.similarities, width, -np.inf) for part in parts]),
-        [one for part in parts for one in part.people],
-    )

@@ -20,9 +20,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from personsearch.errors import GalleryError
-from personsearch.gallery.index import Ids, IndexKind
+from personsearch.gallery.index import IndexKind
 from personsearch.gallery.stores import milvus_rows as rows
-from personsearch.gallery.stores.engine import PersonRecord, SceneRecord, Where
+from personsearch.gallery.stores.engine import Near, PersonRecord, SceneRecord, Where
 from personsearch.gallery.stores.milvus_index import IndexFacts, tuned, wait_built, wanted_lists
 from personsearch.gallery.stores.milvus_link import Address, Link, PartitionGoneError, parse_address
 from personsearch.gallery.stores.milvus_nearest import cameras, nearest
@@ -163,7 +163,7 @@ class MilvusEngine:
         for page in self._tables.pages("people", ["image_id", "content"]):
             yield [(row["id"], row["image_id"], row["content"]) for row in page]
 
-    def nearest(self, queries: Floats, count: int, where: Where) -> tuple[Ids, Floats]:
+    def nearest(self, queries: Floats, count: int, where: Where) -> Near:
         """See Engine."""
         return nearest(self._tables, queries, count, where)
 

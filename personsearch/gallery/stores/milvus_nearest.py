@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from personsearch.gallery.index import QUERIES_AT_ONCE, Ids, no_neighbours
+from personsearch.gallery.index import QUERIES_AT_ONCE, no_neighbours
 from personsearch.gallery.stores import milvus_rows as rows
-from personsearch.gallery.stores.engine import Where
+from personsearch.gallery.stores.engine import NEIGHBOURS_WITH_ROWS, Near, Where, joined
 from personsearch.gallery.stores.milvus_link import PartitionGoneError
 from personsearch.gallery.stores.milvus_tables import MOST, Tables
 from personsearch.results import Floats
 
 
-def nearest(tables: Tables, queries: Floats, count: int, where: Where) -> tuple[Ids, Floats]:
+def nearest(tables: Tables, queries: Floats, count: int, where: Where) -> Near:
     """Return each query's nearest neighbours; see ``Engine.nearest``."""
     condition = rows.condition(where)
     while condition is not None:
@@ -23,7 +23,7 @@ def nearest(tables: Tables, queries: Floats, count: int, where: Where) -> tuple[
         if places == []:
             break
         try:
-            return merged(
+            return joined(
                 [
                     _nearest(tables, queries[start : start + QUERIES_AT_ONCE], count, condition, places)
                     for start in range(0, len(queries), QUERIES_AT_ONCE)
@@ -31,7 +31,7 @@ def nearest(tables: Tables, queries: Floats, count: int, where: Where) -> tuple[
             )
         except PartitionGoneError:
             continue  # somebody dropped one by hand
-    return no_neighbours(len(queries))
+    return Near(*no_neighbours(len(queries)))
 
 
 def cameras(tables: Tables, where: Where) -> list[str | None]:
@@ -60,9 +60,7 @@ def _reached(tables: Tables, where: Where) -> list[str] | None:
     return tables.partitions.reached(tables.list_partitions(), since, until)
 
 
-def _nearest(
-    tables: Tables, queries: Floats, count: int, condition: str, places: Sequence[str] | None
-) -> tuple[Ids, Floats]:
+def _nearest(tables: Tables, queries: Floats, count: int, condition: str, places: Sequence[str] | None) -> Near:
     options = {} if places is None else {"partition_names": list(places)}
     limit = min(count, MOST)
     approximate = tables.index.lists > 0 and not condition and places is None
@@ -80,14 +78,15 @@ def _nearest(
     return _padded(found)
 
 
-def _padded(found: Sequence[Any]) -> tuple[Ids, Floats]:
-    """Return what Milvus found as ids (Q, n) and similarities (Q, n)."""
+def _padded(found: Sequence[Any]) -> Near:
+    """Return what Milvus found."""
     ids = np.full((len(found), max(map(len, found))), -1, np.int64)
     similarities = np.full(ids.shape, -np.inf, np.float32)
     for number, hits in enumerate(found):
         ids[number, : len(hits)] = [hit["id"] for hit in hits]
         similarities[number, : len(hits)] = [hit["distance"] for hit in hits]
-    return ids, similarities
+    whole = [hit["entity"] for hits in found for hit in hits if "embedding" in hit["entity"]]
+    return Near(ids, similarities, [rows.person_record(one) for one in whole])
 
 
 def _search(
@@ -105,7 +104,8 @@ def _search(
         data=list(np.ascontiguousarray(queries, np.float32)),
         limit=limit,
         filter=condition,
-        output_fields=["id"],
+        # Rows that come along save a read, which would wait for the server's clock again.
+        output_fields=list(rows.PERSON_FIELDS) if limit * len(queries) <= NEIGHBOURS_WITH_ROWS else ["id"],
         search_params=dict(parameters),
         consistency_level="Strong",
         **options,
@@ -113,9 +113,7 @@ def _search(
     return list(found)
 
 
-def _compare_all(
-    tables: Tables, queries: Floats, count: int, condition: str, places: Sequence[str] | None
-) -> tuple[Ids, Floats]:
+def _compare_all(tables: Tables, queries: Floats, count: int, condition: str, places: Sequence[str] | None) -> Near:
     """Return the nearest neighbours of everybody who passes, page by page: slow, for where Milvus returns too few."""
     best = no_neighbours(len(queries))
     for page in tables.pages("people", ["embedding"], condition, places):
@@ -125,14 +123,4 @@ def _compare_all(
         similarities = np.concatenate([best[1], queries @ vectors.T], axis=1)
         order = np.argsort(-similarities, axis=1, kind="stable")[:, :count]
         best = np.take_along_axis(both, order, 1), np.take_along_axis(similarities, order, 1)
-    return best
-
-
-def merged(parts: Sequence[tuple[Ids, Floats]]) -> tuple[Ids, Floats]:
-    """Return the neighbours (Q, n) of all queries from those of some each, filled up with -1."""
-    if not parts:
-        return no_neighbours(0)
-    longest = max(ids.shape[1] for ids, _ in parts)
-    ids = [np.pad(found, ((0, 0), (0, longest - found.shape[1])), constant_values=-1) for found, _ in parts]
-    similarities = [np.pad(one, ((0, 0), (0, longest - one.shape[1])), constant_values=-np.inf) for _, one in parts]
-    return np.concatenate(ids), np.concatenate(similarities)
+    return Near(*best)

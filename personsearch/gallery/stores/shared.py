@@ -121,9 +121,19 @@ class SharedStore:
         found = self._engine.scenes([one for one in image_ids if isinstance(one, str)])
         return {name: self._intact(one) for name, one in found.items() if one.digest != ERASED}
 
-    def people(self, detection_ids: Collection[int]) -> dict[int, tuple[PersonRecord, SceneRecord]]:
-        """Return the people among these ids who belong to a scene, with it."""
-        found = self._engine.people(detection_ids)
+    def people(
+        self, detection_ids: Collection[int], rows: Mapping[int, PersonRecord] | None = None
+    ) -> dict[int, tuple[PersonRecord, SceneRecord]]:
+        """Return the people among these ids who belong to a scene, with it.
+
+        Args:
+            detection_ids: of the people.
+            rows: of some of them, read before. That they still count, and when and where they were, is the scene's to
+                say; the rest of a row never changes.
+        """
+        rows = rows or {}
+        found = {one: rows[one] for one in detection_ids if one in rows}
+        found |= self._engine.people([one for one in detection_ids if one not in rows])
         scenes = self._scenes({one.image_id for one in found.values()})
         return {
             number: (self._intact(one), scenes[one.image_id])
@@ -329,6 +339,7 @@ class SharedCandidates:
         self._store = store
         self._engine = engine
         self._known: dict[int, tuple[PersonRecord, SceneRecord]] = {}
+        self._rows: dict[int, PersonRecord] = {}
         filters = wanted.filters
         plain = Filters(
             cameras=None if filters.cameras is None else names_of(filters.cameras),
@@ -348,11 +359,13 @@ class SharedCandidates:
 
     def nearest(self, queries: Floats, count: int, part: Where) -> tuple[Ids, Floats]:
         """See Candidates; also returns people whom a killed writer left, and :meth:`found` does not know them."""
-        return self._engine.nearest(queries, count, part)
+        near = self._engine.nearest(queries, count, part)
+        self._rows |= {one.id: one for one in near.people}
+        return near.ids, near.similarities
 
     def found(self, ids: Sequence[int]) -> Found:
         """See Candidates."""
-        self._known |= self._store.people([one for one in ids if one not in self._known])
+        self._known |= self._store.people([one for one in ids if one not in self._known], self._rows)
         there = [one for one in ids if one in self._known]
         vectors = self._store.vectors([self._known[one][0] for one in there])
         return Found(there, vectors.astype(np.float64), [self._known[one][1].image_id for one in there])

@@ -8,7 +8,7 @@ import numpy as np
 
 from personsearch.gallery.index import IndexKind, NumpyIndex
 from personsearch.gallery.rows import stored_vectors, unit
-from personsearch.gallery.stores.engine import PersonRecord, SceneRecord, Where
+from personsearch.gallery.stores.engine import Near, PersonRecord, SceneRecord, Where
 
 
 class KilledError(Exception):
@@ -79,12 +79,12 @@ class MemoryEngine:
     def every_owner(self) -> Iterator[list[tuple[int, str, int]]]:
         yield [(one.id, one.image_id, one.content) for one in self.person_rows.values()]
 
-    def nearest(self, queries: np.ndarray, count: int, where: Where) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(self, queries: np.ndarray, count: int, where: Where) -> Near:
         people = sorted((one for one in self.person_rows.values() if _passes(one, where)), key=lambda one: one.id)
         index = NumpyIndex(queries.shape[1])
         vectors = stored_vectors([one.embedding for one in people], queries.shape[1])
         index.add(np.array([one.id for one in people], np.int64), unit(vectors))
-        return index.search(queries, count)
+        return Near(*index.search(queries, count), people[::2])  # the others are asked for
 
     def cameras(self, where: Where) -> list[str | None]:
         return list({one.camera: None for one in self.person_rows.values() if _passes(one, where)})

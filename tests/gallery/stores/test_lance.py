@@ -150,7 +150,7 @@ def test_nearest_is_what_numpy_finds(engine: LanceEngine, where: Where) -> None:
         and (where.only_camera is None or one.camera == where.only_camera[0])
     ]
     queries = toy.unit_rows(3, toy.DIM, seed=5)
-    ids, similarities = engine.nearest(queries, 7, where)
+    ids, similarities, _ = engine.nearest(queries, 7, where)
     for query, found, near in zip(queries, ids, similarities, strict=True):
         assert found.tolist() == ranked(passing, query, 7)
         by_id = {one.id: one for one in passing}
@@ -166,16 +166,16 @@ def test_those_left_out_may_be_many(engine: LanceEngine) -> None:
     first = ranked(everybody, query, 40)
     out = [*first[:6], *range(100_000)]
     images = [f"no '{number}'" for number in range(100_000)]
-    ids, _ = engine.nearest(queries, 5, Where(filters=Filters(exclude_images=images), exclude=out))
+    ids, _, _ = engine.nearest(queries, 5, Where(filters=Filters(exclude_images=images), exclude=out))
     assert ids.tolist() == [first[6:11]]
 
 
 def test_more_may_be_asked_for_than_there_are(engine: LanceEngine) -> None:
     queries = toy.unit_rows(150, toy.DIM, seed=6)
-    ids, similarities = engine.nearest(queries, 5, EVERYBODY)
+    ids, similarities, _ = engine.nearest(queries, 5, EVERYBODY)
     assert (ids.shape, similarities.shape) == ((150, 0), (150, 0))
     everybody = with_people(engine, 8)
-    ids, similarities = engine.nearest(queries, 5_000, EVERYBODY)
+    ids, similarities, _ = engine.nearest(queries, 5_000, EVERYBODY)
     assert ids.dtype == np.int64
     assert similarities.dtype == np.float32
     assert ids.tolist() == [ranked(everybody, query, 8) for query in queries]
@@ -190,7 +190,7 @@ def test_similarities_are_within_the_margin_of_the_true_ones(engine: LanceEngine
     everybody[0] = replace(everybody[0], embedding=longer.tobytes())
     engine.put_people(everybody)
     queries = np.stack([vector(one) for one in everybody[:50]]).astype(np.float32)
-    ids, similarities = engine.nearest(queries, 400, EVERYBODY)
+    ids, similarities, _ = engine.nearest(queries, 400, EVERYBODY)
     by_id = {one.id: vector(one) for one in everybody}
     true = np.array(
         [[by_id[number] @ query for number in row] for query, row in zip(queries, ids.tolist(), strict=True)]

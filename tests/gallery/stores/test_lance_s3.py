@@ -19,6 +19,7 @@ from moto.server import ThreadedMotoServer
 from personsearch import Detections
 from personsearch.errors import GalleryError
 from personsearch.gallery.catalogue import Filters
+from personsearch.gallery.stores import lance_index
 from personsearch.gallery.stores.engine import Where
 from personsearch.gallery.stores.lance import open_lance
 from tests.gallery import toy
@@ -78,7 +79,7 @@ def test_a_gallery_in_a_bucket_is_written_searched_and_erased(bucket: Any) -> No
     assert {name.split("/")[2] for name in objects(bucket)} == {"people.lance", "scenes.lance"}
     erased = next(name for name in names if len(toy.scene(name)))
     people = stored(erased, toy.scene(erased))[1]
-    ids, _ = engine.nearest(vector(people[0])[None].astype("float32"), 1, Where(filters=Filters()))
+    ids, _, _ = engine.nearest(vector(people[0])[None].astype("float32"), 1, Where(filters=Filters()))
     assert ids.tolist() == [[people[0].id]]
     secrets = [erased.encode(), *(one.embedding for one in people)]
     assert all(any(secret in data for data in objects(bucket).values()) for secret in secrets)
@@ -90,7 +91,8 @@ def test_a_gallery_in_a_bucket_is_written_searched_and_erased(bucket: Any) -> No
     check_toy_scenes(open_lance(address), [name for name in names if name != erased])
 
 
-def test_an_index_is_made_in_a_bucket(bucket: Any) -> None:
+def test_an_index_is_made_in_a_bucket(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lance_index, "PEOPLE_PER_LIST", 40)
     engine = opened(f"lance://s3://{BUCKET}/indexed")
     embeddings = toy.unit_rows(300, toy.DIM, seed=1, spread=0.1, centres=30)
     sizes = {"boxes": np.zeros((300, 4), np.float32), "scores": np.ones(300, np.float32), "image_size": (9, 9)}
@@ -99,7 +101,9 @@ def test_an_index_is_made_in_a_bucket(bucket: Any) -> None:
     engine.put_scenes([scene])
     engine.rebuild("ivf")
     assert engine.describe().startswith("IVF, Lance: ")
-    ids, _ = engine.nearest(np.stack([vector(one) for one in people]).astype(np.float32), 1, Where(filters=Filters()))
+    ids, _, _ = engine.nearest(
+        np.stack([vector(one) for one in people]).astype(np.float32), 1, Where(filters=Filters())
+    )
     assert np.mean(ids[:, 0] == [one.id for one in people]) >= 0.97
 
 

@@ -18,7 +18,7 @@ from lance.dataset import DatasetOptimizer
 
 from personsearch.errors import GalleryError, GalleryLockedError
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.stores import lance_rows, lance_table
+from personsearch.gallery.stores import lance_index, lance_rows, lance_table
 from personsearch.gallery.stores.engine import Where
 from personsearch.gallery.stores.lance import LanceEngine, open_lance
 from personsearch.gallery.stores.lance_table import Table
@@ -221,7 +221,10 @@ def test_a_conflict_is_tried_again_and_at_last_an_error(
 
 
 @pytest.mark.parametrize("kind", ["exact", "ivf"])
-def test_of_erased_rows_no_file_has_anything(tmp_path: Path, address: str, kind: str) -> None:
+def test_of_erased_rows_no_file_has_anything(
+    tmp_path: Path, address: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance_index, "PEOPLE_PER_LIST", 40)
     names = [f"nobody-else-is-called-{number:04d}" for number in range(200)]
     engine = opened(address)
     put(engine, names)
@@ -246,7 +249,7 @@ def test_of_erased_rows_no_file_has_anything(tmp_path: Path, address: str, kind:
     check_toy_scenes(engine, [name for name in names if name not in erased])
     (query,) = queries = toy.unit_rows(1, toy.DIM, seed=3)
     assert len(query)
-    ids, _ = engine.nearest(queries, 10_000, EVERYBODY)
+    ids, _, _ = engine.nearest(queries, 10_000, EVERYBODY)
     assert set(ids[0].tolist()) == {one.id for part in engine.every_person() for one in part}
     engine.purge()  # finds nothing to do
     check_toy_scenes(engine, [name for name in names if name not in erased])

@@ -141,8 +141,10 @@ def test_filters_find_what_numpy_finds(engine: MilvusEngine) -> None:
     queries = toy.unit_rows(70, toy.DIM, seed=9)
 
     def check(passes: Callable[[PersonRecord], bool], wanted: Where, count: int = 7, asked: int = 3) -> None:
-        ids, similarities = engine.nearest(queries[:asked], count, wanted)
+        ids, similarities, found_people = engine.nearest(queries[:asked], count, wanted)
         chosen = [one for one in stored if passes(one)]
+        everybody_found = {one for one in ids.ravel().tolist() if one >= 0}
+        assert {one.id: one for one in found_people} == {one.id: one for one in chosen if one.id in everybody_found}
         assert ids.shape == similarities.shape == (asked, min(count, len(chosen)))
         assert ids.dtype == np.int64
         assert similarities.dtype == np.float32
@@ -170,7 +172,7 @@ def test_filters_find_what_numpy_finds(engine: MilvusEngine) -> None:
     check(lambda one: one not in stored[50:90], where(exclude=tuple(one.id for one in stored[50:90])))
     strangers = [f"{'x' * 30}{number}" for number in range(100_000)]
     check(lambda one: one.image_id not in gone, where(exclude_images=[*strangers, *gone]))
-    ids, _ = engine.nearest(queries[:0], 5, where())
+    ids, _, _ = engine.nearest(queries[:0], 5, where())
     assert ids.shape == (0, 0)
 
 
@@ -182,7 +184,7 @@ def test_a_scene_whose_time_changes_leaves_no_copy(engine: MilvusEngine) -> None
     engine.put_people(later)
     assert engine.counts() == (0, 5)
     query = vectors(moved[:1])
-    [found], _ = engine.nearest(query, 9, where(since=7 * DAY))
+    [found], _, _ = engine.nearest(query, 9, where(since=7 * DAY))
     assert set(found) == {one.id for one in moved}
     assert engine.nearest(query, 9, where(until=7 * DAY))[0].size == 0
     assert sorted(everybody(engine), key=lambda one: one.id) == sorted([*later, *stays], key=lambda one: one.id)
@@ -192,7 +194,7 @@ def test_a_scene_whose_time_changes_leaves_no_copy(engine: MilvusEngine) -> None
     assert len(everybody(engine)) == 5
     assert len(engine.people_in(["a", "b"])) == 5
     assert len(engine.people([one.id for one in moved])) == 3
-    [found], similarities = engine.nearest(query, 9, where())
+    [found], similarities, _ = engine.nearest(query, 9, where())
     assert found.tolist() == exact([*moved, *stays], query, 9)[0]
     assert (np.diff(similarities) <= 0).all()
     engine.put_people(later)
@@ -215,7 +217,7 @@ def test_partitions_are_shared_when_there_are_many_and_made_again_when_somebody_
     assert "there are 4 partitions of time already" in caplog.text
     query = vectors(stored[3:4])
     for since, until in ((3 * DAY, 4 * DAY), (3 * DAY, None), (2 * DAY, 2 * DAY), (None, DAY)):
-        [found], _ = engine.nearest(query, 10, where(since=since, until=until))
+        [found], _, _ = engine.nearest(query, 10, where(since=since, until=until))
         inside = [
             one.id
             for one in stored
@@ -251,7 +253,7 @@ def test_pages_miss_nobody_and_more_is_found_than_milvus_returns(
     monkeypatch.setattr(milvus_nearest, "MOST", 20)
     queries = toy.unit_rows(2, toy.DIM, seed=3)
     for count in (20, 21, 395, 500):
-        found, similarities = engine.nearest(queries, count, where())
+        found, similarities, _ = engine.nearest(queries, count, where())
         assert found.tolist() == exact(stored, queries, count)
         assert similarities.shape == found.shape
     late = [one for one in stored if one.time is not None and one.time >= 3 * DAY]

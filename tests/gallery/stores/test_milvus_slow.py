@@ -141,7 +141,7 @@ def test_inverted_lists_are_tuned_and_filters_stay_exact(server: MilvusServer) -
     order = np.argsort(-(queries @ all_vectors.T), axis=1)
     best = [[stored[row].id for row in ranking] for ranking in order.tolist()]
 
-    found, similarities = engine.nearest(queries, 20_400, everyone)  # more than Milvus returns
+    found, similarities, _ = engine.nearest(queries, 20_400, everyone)  # more than Milvus returns
     assert found.shape == (5, 20_400)
     place = {one.id: row for row, one in enumerate(stored)}
     true = np.take_along_axis(queries @ all_vectors.T, np.array([[place[one] for one in row] for row in found]), 1)
@@ -159,11 +159,11 @@ def test_inverted_lists_are_tuned_and_filters_stay_exact(server: MilvusServer) -
     other = open_milvus(f"milvus://{server.place}/g")
     other.meta()
     for one in (engine, other):  # the other knows nothing of the index, and searches all of it
-        found, _ = one.nearest(queries, 10, everyone)
+        found, _, _ = one.nearest(queries, 10, everyone)
         overlap = np.mean([len(set(a) & set(b[:10])) / 10 for a, b in zip(found.tolist(), best, strict=True)])
         assert overlap >= (0.9 if one is engine else 1.0)
     gate = [one for one in stored if one.camera == "gate"]
-    [found], _ = engine.nearest(queries[:1], 600, Where(filters=Filters(cameras=["gate"])))
+    [found], _, _ = engine.nearest(queries[:1], 600, Where(filters=Filters(cameras=["gate"])))
     assert set(found.tolist()) == {one.id for one in gate}
     engine.rebuild("exact")
     assert engine.describe() == "exact, Milvus 2.3.5"
@@ -182,7 +182,7 @@ def test_what_others_took_away_is_made_again(server: MilvusServer) -> None:
     assert engine.counts() == (0, 1)
     client.release_collection(names["people"])
     client.drop_index(names["people"], "embedding")
-    [found], _ = engine.nearest(as_stored([person(1)]), 3, Where(filters=Filters()))
+    [found], _, _ = engine.nearest(as_stored([person(1)]), 3, Where(filters=Filters()))
     assert found.tolist() == [person(1).id]
     client.drop_collection(names["people"])  # as if whoever made the gallery had been killed in the middle
     assert engine.counts() == (0, 0)

@@ -101,6 +101,20 @@ def test_what_a_killed_writer_left_is_seen_by_nobody_and_cleared_away() -> None:
     assert len(engine.person_rows) == len(gallery) == 5
 
 
+def test_rows_read_before_count_as_their_scenes_are_now() -> None:
+    engine = filled()
+    store = SharedStore(engine, write=True, create=None)
+    ids = [one.id for one in engine.people_in(["a", "b"])]
+    rows = engine.people(ids[:4])
+    assert store.people(ids, rows) == store.people(ids)
+    store.relabel("a", "gate", 7.0)
+    assert {scene.camera for person, scene in store.people(ids, rows).values() if scene.image_id == "a"} == {"gate"}
+    store.remove(["a"], None)
+    assert {person.image_id for person, _ in store.people(ids, rows).values()} == {"b"}
+    store.remove(["b"], None)
+    assert store.people(ids, rows) == {}
+
+
 def test_ids_follow_from_what_is_stored() -> None:
     first, second = MemoryEngine(), filled()
     opened(first).add("b", B, time=5.0)
