@@ -18,6 +18,7 @@ from personsearch.results import Floats
 def nearest(tables: Tables, queries: Floats, count: int, where: Where) -> Near:
     """Return each query's nearest neighbours; see ``Engine.nearest``."""
     condition = rows.condition(where)
+    tables.refresh_now_and_then()
     while condition is not None:
         places = _reached(tables, where)
         if places == []:

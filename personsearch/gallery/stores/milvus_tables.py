@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import time as clock
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -33,6 +34,8 @@ MOST = 16_384
 _BYTES_AT_ONCE = 16 << 20
 #: Seconds for flushing, loading and unloading.
 SLOW = 300.0
+#: Seconds for which what is known of the index is taken to hold. Searches are exact without it, and slower.
+INDEX_HOLDS = 60.0
 #: Milvus's words for the index of scenes, who have no embedding.
 _NO_INDEX = {"index_type": "FLAT", "metric_type": "L2", "params": {}}
 
@@ -57,6 +60,7 @@ class Tables:
         self.index = IndexFacts()
         self.partitions = rows.Partitions(address.partition)
         self._known: set[str] = set()
+        self._refreshed = -math.inf
 
     def facts(self) -> dict[str, str] | None:
         """Return what was recorded about the gallery; None where there is none."""
@@ -137,11 +141,20 @@ class Tables:
         """Take in what is recorded about the index."""
         found = self.link.ask("open the gallery", self.link.client.describe_collection, self.names["people"])
         self.index = IndexFacts.of(found.get("properties") or {})
+        self._refreshed = clock.monotonic()
+
+    def refresh_now_and_then(self) -> None:
+        """Take in what others may have recorded meanwhile."""
+        if clock.monotonic() - self._refreshed > INDEX_HOLDS:
+            with contextlib.suppress(GoneError):  # what is missing is made by the search
+                self.refresh()
 
     def record(self, facts: IndexFacts) -> None:
         """Record what the index is to be, and have it made so."""
         client = self.link.client
-        self.ask("record the index", client.alter_collection_properties, self.names["people"], facts.as_property())
+        # Twice: what 2.3.5 keeps when it is started again is what was recorded before the last time.
+        for _ in range(2):
+            self.ask("record the index", client.alter_collection_properties, self.names["people"], facts.as_property())
         self.mend()
 
     def ask(
