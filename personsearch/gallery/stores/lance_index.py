@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,12 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from personsearch.gallery.index import IndexKind, faiss_module
-from personsearch.gallery.ivf import (
-    RECALL,
-    RECALL_QUERIES,
-    TRAINING_PER_LIST,
-    learn_centroids,
-)
+from personsearch.gallery.ivf import LEAST_PER_LIST, RECALL, RECALL_QUERIES, TRAINING_PER_LIST, learn_centroids
 from personsearch.gallery.rows import unit
 from personsearch.gallery.stores.engine import widened
 from personsearch.gallery.stores.lance_nearest import search
@@ -43,8 +39,6 @@ FRESH = 50_000
 SEGMENTS = 8
 #: The lists are learnt anew when there are this many times as many people.
 OUTGROWN = 2
-#: Lance's own measure: it joins smaller lists when it puts people into them, and with a few large ones searches slowly.
-PEOPLE_PER_LIST = 8192
 LEAST_LISTS = 4
 ROWS_AT_ONCE = 4096
 
@@ -92,7 +86,8 @@ def rebuild(people: Table, kind: IndexKind | None) -> None:
     table = people.latest()
     kind = kind or facts_of(table).kind
     count = table.count_rows()
-    lists = count // PEOPLE_PER_LIST
+    # FAISS has four times as many; Lance takes four times as long with so many to put people into them.
+    lists = min(round(math.sqrt(count)), count // LEAST_PER_LIST)
     if kind == "exact" or (kind == "auto" and count < INDEX_FROM):
         _drop(people, IndexFacts(kind=kind))
     elif lists < LEAST_LISTS:
@@ -122,6 +117,8 @@ def _build(people: Table, facts: IndexFacts) -> None:
                 metric="cosine",
                 replace=True,
                 num_partitions=facts.lists,
+                # Otherwise Lance joins lists to ones of 8,192 when people are put into them, and searches slowly then.
+                target_partition_size=facts.people // facts.lists,
                 sample_rate=TRAINING_PER_LIST,
                 **_sorted_into_lists(table, facts.lists, Path(mkdtemp(dir=folder)) / "lists"),
             )

@@ -24,8 +24,7 @@ PEOPLE = 2000
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LanceEngine:
-    monkeypatch.setattr(lance_index, "PEOPLE_PER_LIST", 40)
+def engine(tmp_path: Path) -> LanceEngine:
     return opened(f"lance://{tmp_path}/gallery")
 
 
@@ -63,10 +62,10 @@ def test_an_index_finds_them_and_says_how_well(engine: LanceEngine) -> None:
     people = with_people(engine)
     engine.rebuild("ivf")
     facts = lance_index.facts_of(engine._people.latest())
-    assert facts.lists == 50  # 2,000 / 40
+    assert facts.lists == 45  # the root of 2,000
     assert facts.people == PEOPLE
     assert 0.98 <= facts.recall <= 1
-    assert engine.describe() == f"IVF, Lance: 50 lists, {facts.probes} probed, recall@10 {facts.recall:.3f}"
+    assert engine.describe() == f"IVF, Lance: 45 lists, {facts.probes} probed, recall@10 {facts.recall:.3f}"
     assert 0.95 <= recall(engine, people) <= 1
     assert engine.describe() == open_lance(engine.address).describe()
     engine.rebuild(None)
@@ -190,7 +189,7 @@ def test_auto_makes_an_index_where_it_pays(engine: LanceEngine, monkeypatch: pyt
     assert ids[:, 0].tolist() == [one.id for one in people[:9]]
     with_people(engine, 1100, seed=4)
     engine.tidy()  # twice as many as the lists were made for
-    assert "80 lists" in engine.describe()
+    assert "57 lists" in engine.describe()
     engine.rebuild("exact")
     engine.tidy()
     assert engine.describe() == "exact, Lance"
@@ -211,6 +210,8 @@ def test_segments_of_the_index_are_merged_when_there_are_many(
         assert lance_index._fresh(table) == 0
         counts.append(len(lance_index._segments(table)))
     assert max(counts) <= 3
+    lists = [one["num_partitions"] for one in table.stats.index_stats(lance_index.NAME)["indices"]]
+    assert set(lists) == {lance_index.facts_of(table).lists}
     assert min(counts[1:]) == 1
     found = lance_nearest.search(table, vector(people[0])[None].astype(np.float32), len(people), None, 1000)
     assert set(found.ids[0].tolist()) == {one.id for one in people}

@@ -19,7 +19,6 @@ from moto.server import ThreadedMotoServer
 from personsearch import Detections
 from personsearch.errors import GalleryError
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.stores import lance_index
 from personsearch.gallery.stores.engine import Where
 from personsearch.gallery.stores.lance import open_lance
 from tests.gallery import toy
@@ -91,8 +90,7 @@ def test_a_gallery_in_a_bucket_is_written_searched_and_erased(bucket: Any) -> No
     check_toy_scenes(open_lance(address), [name for name in names if name != erased])
 
 
-def test_an_index_is_made_in_a_bucket(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lance_index, "PEOPLE_PER_LIST", 40)
+def test_an_index_is_made_in_a_bucket(bucket: Any) -> None:
     engine = opened(f"lance://s3://{BUCKET}/indexed")
     embeddings = toy.unit_rows(300, toy.DIM, seed=1, spread=0.1, centres=30)
     sizes = {"boxes": np.zeros((300, 4), np.float32), "scores": np.ones(300, np.float32), "image_size": (9, 9)}

@@ -18,7 +18,7 @@ from lance.dataset import DatasetOptimizer
 
 from personsearch.errors import GalleryError, GalleryLockedError
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.stores import lance_index, lance_rows, lance_table
+from personsearch.gallery.stores import lance_rows, lance_table
 from personsearch.gallery.stores.engine import Where
 from personsearch.gallery.stores.lance import LanceEngine, open_lance
 from personsearch.gallery.stores.lance_table import Table
@@ -221,10 +221,7 @@ def test_a_conflict_is_tried_again_and_at_last_an_error(
 
 
 @pytest.mark.parametrize("kind", ["exact", "ivf"])
-def test_of_erased_rows_no_file_has_anything(
-    tmp_path: Path, address: str, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lance_index, "PEOPLE_PER_LIST", 40)
+def test_of_erased_rows_no_file_has_anything(tmp_path: Path, address: str, kind: str) -> None:
     names = [f"nobody-else-is-called-{number:04d}" for number in range(200)]
     engine = opened(address)
     put(engine, names)
