@@ -62,10 +62,10 @@ def test_an_index_finds_them_and_says_how_well(engine: LanceEngine) -> None:
     people = with_people(engine)
     engine.rebuild("ivf")
     facts = lance_index.facts_of(engine._people.latest())
-    assert facts.lists == 45  # the root of 2,000
+    assert facts.lists == 22  # half the root of 2,000
     assert facts.people == PEOPLE
     assert 0.98 <= facts.recall <= 1
-    assert engine.describe() == f"IVF, Lance: 45 lists, {facts.probes} probed, recall@10 {facts.recall:.3f}"
+    assert engine.describe() == f"IVF, Lance: 22 lists, {facts.probes} probed, recall@10 {facts.recall:.3f}"
     assert 0.95 <= recall(engine, people) <= 1
     assert engine.describe() == open_lance(engine.address).describe()
     engine.rebuild(None)
@@ -178,18 +178,18 @@ def test_auto_makes_an_index_where_it_pays(engine: LanceEngine, monkeypatch: pyt
     assert engine.describe() == "exact, Lance"
     with_people(engine, 600, seed=2)
     engine.tidy()
-    assert "40 lists" in engine.describe()
+    assert "20 lists" in engine.describe()
     monkeypatch.setattr(lance_index, "FRESH", 500)
     people = with_people(engine, 501, seed=3)
     assert lance_index._fresh(engine._people.latest()) == 501
     engine.tidy()  # puts them into the lists that there are
     assert lance_index._fresh(engine._people.latest()) == 0
-    assert "40 lists" in engine.describe()
+    assert "20 lists" in engine.describe()
     ids, _, _ = engine.nearest(np.stack([vector(one) for one in people[:9]]).astype(np.float32), 1, EVERYBODY)
     assert ids[:, 0].tolist() == [one.id for one in people[:9]]
     with_people(engine, 1100, seed=4)
     engine.tidy()  # twice as many as the lists were made for
-    assert "57 lists" in engine.describe()
+    assert "28 lists" in engine.describe()
     engine.rebuild("exact")
     engine.tidy()
     assert engine.describe() == "exact, Lance"
@@ -239,7 +239,7 @@ def test_a_few_people_need_no_index(engine: LanceEngine, caplog: pytest.LogCaptu
     assert engine.describe() == "exact, Lance"
     with_people(engine, 400, seed=2)
     engine.tidy()  # what was asked for is made when there are enough
-    assert "IVF, Lance: 12 lists" in engine.describe()
+    assert "IVF, Lance: 11 lists" in engine.describe()
 
 
 def test_one_builds_at_a_time(engine: LanceEngine, caplog: pytest.LogCaptureFixture) -> None:
