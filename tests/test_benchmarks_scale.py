@@ -91,7 +91,8 @@ def test_a_store_is_filled_and_measured_and_a_run_continues(store: str, tmp_path
     assert done.returncode == 0, done.stderr
     file = tmp_path / f"run-{store}-800x32.json"
     stages = json.loads(file.read_text())["stages"]
-    assert list(stages) == ["fill", "index", "first", "search", "disk"]
+    assert list(stages) == ["fill", "index", "first", "search", "disk", "erase"]
+    assert (stages["erase"]["scenes"], stages["erase"]["people"]) == (1, 8)  # of a hundred scenes
     assert json.loads((tmp_path / f"fill-{store}-800x32.json").read_text())["people"] == 800 - 2 * 16 * 8
     assert stages["search"]["recall"] == 1
     assert stages["search"]["clients"].keys() == {"1", "3"}

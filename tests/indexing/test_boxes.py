@@ -258,6 +258,7 @@ assert report.complete, report
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_continues_and_asks_only_for_the_rest(
     tiny_searcher: PersonSearcher, tmp_path: Path
 ) -> None:

@@ -102,6 +102,7 @@ def test_step_two_on_two_processes_equals_one_that_takes_both_halves(
         assert a == pytest.approx(b, abs=0.05)
 
 
+@pytest.mark.slow
 def test_all_processes_remember_the_same_people_as_one_that_takes_both_halves(tmp_path: Path) -> None:
     """OIM's memory, bit for bit, where processes have different numbers of people in a step, or none, or no scene."""
     annotations = toy_set(tmp_path / "toy", num_scenes=8)

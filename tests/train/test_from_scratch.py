@@ -72,6 +72,7 @@ def make_rectangles(recipe: Any, folder: Path, *, workers: int | None) -> Path:
     return make_small(folder, recipe=recipe, workers=workers or 1)
 
 
+@pytest.mark.slow
 def test_interrupted_anywhere_and_continued(
     budget: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -63,6 +63,7 @@ def test_batches_of_mixed_canvases_use_every_scene_and_resume_bit_for_bit(
     assert sha256_of(parts / "model.safetensors") == sha256_of(whole / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_both_steps_train_and_resume_on_several_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sets = [
         {"annotations": str(toy_set(tmp_path / "one", place_every=4)), "holdout_places": ["b"]},
