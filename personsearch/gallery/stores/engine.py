@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personsearch.gallery.catalogue import Filters
-from personsearch.gallery.index import Ids, IndexKind, no_neighbours
+from personsearch.gallery.index import QUERIES_AT_ONCE, Ids, IndexKind, no_neighbours
 from personsearch.gallery.rows import EMBEDDING, ImageRow, PersonRow
 from personsearch.results import Detections, Floats
 
@@ -238,11 +238,12 @@ class Engine(Protocol):
         """Let go of connections."""
 
 
-def joined(parts: Sequence[Near]) -> Near:
-    """Return the neighbours of all queries from those of some each, in the order of the queries."""
+def in_parts(ask: Callable[[Floats], Near], queries: Floats) -> Near:
+    """Return the neighbours of all queries, asking for those of some at a time."""
+    parts = [ask(queries[start : start + QUERIES_AT_ONCE]) for start in range(0, len(queries), QUERIES_AT_ONCE)]
     width = max((part.ids.shape[1] for part in parts), default=0)
     if not width:
-        return Near(*no_neighbours(sum(len(part.ids) for part in parts)))
+        return Near(*no_neighbours(len(queries)))
     return Near(
         np.concatenate([widened(part.ids, width, -1) for part in parts]),
         np.concatenate([widened(part.similarities, width, -np.inf) for part in parts]),

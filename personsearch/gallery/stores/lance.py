@@ -36,7 +36,6 @@ Row = TypeVar("Row")
 
 #: Ids that one reading of a table is asked for.
 IDS_AT_ONCE = 10_000
-ROWS_AT_ONCE = 4096
 
 
 class LanceEngine:
@@ -262,7 +261,7 @@ def _every(
     condition: str | None = None,
     columns: list[str] | None = None,
 ) -> Iterator[list[Row]]:
-    scan = {"batch_size": ROWS_AT_ONCE, "filter": condition, "columns": columns}
+    scan = {"batch_size": lance_rows.ROWS_AT_ONCE, "filter": condition, "columns": columns}
     batches = iter(table.read(lambda one: one.scanner(**scan).to_batches()))
     while True:
         try:

@@ -22,11 +22,10 @@ import pyarrow as pa
 from personsearch.gallery.index import IndexKind, faiss_module
 from personsearch.gallery.ivf import LEAST_PER_LIST, RECALL, RECALL_QUERIES, TRAINING_PER_LIST, learn_centroids
 from personsearch.gallery.rows import unit
+from personsearch.gallery.stores import lance_rows
 from personsearch.gallery.stores.engine import widened
 from personsearch.gallery.stores.lance_nearest import search
-from personsearch.gallery.stores.lance_rows import vectors
 from personsearch.gallery.stores.lance_table import Table
-from personsearch.results import Floats
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,6 @@ SEGMENTS = 8
 #: The lists are learnt anew when there are this many times as many people.
 OUTGROWN = 2
 LEAST_LISTS = 4
-ROWS_AT_ONCE = 4096
 
 #: Which list a row goes into, as Lance takes it.
 _PARTITIONS = pa.schema([("row_id", pa.uint64()), ("partition", pa.uint32())])
@@ -127,8 +125,8 @@ def _build(people: Table, facts: IndexFacts) -> None:
     table = people.latest()
     rng = np.random.default_rng(0)
     rows = np.sort(rng.choice(table.count_rows(), min(RECALL_QUERIES, table.count_rows()), replace=False))
-    queries = unit(vectors(table.take(rows.tolist(), columns=["embedding"])))
-    least = _eleventh(table, queries)[:, None] - 1e-5  # the first is the query itself
+    queries = unit(lance_rows.vectors(table.take(rows.tolist(), columns=["embedding"])))
+    least = search(table, queries, 11, None, None).similarities[:, -1:] - 1e-6  # the first is the query itself
     probes = 1
     while True:
         similarities = widened(search(table, queries, 11, None, probes).similarities, 11, -np.inf)
@@ -162,14 +160,16 @@ def _sorted_into_lists(table: Any, lists: int, place: Path) -> dict[str, Any]:
         return {}
     rng = np.random.default_rng(0)
     sample = rng.choice(table.count_rows(), min(TRAINING_PER_LIST * lists, table.count_rows()), replace=False)
-    learnt = learn_centroids(faiss, unit(vectors(table.take(np.sort(sample).tolist(), columns=["embedding"]))), lists)
+    learnt = learn_centroids(
+        faiss, unit(lance_rows.vectors(table.take(np.sort(sample).tolist(), columns=["embedding"]))), lists
+    )
     stored = learnt.astype(np.float16)  # what Lance compares queries with
     centroids = unit(stored)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        scan = table.scanner(columns=["embedding"], with_row_id=True, batch_size=ROWS_AT_ONCE)
+        scan = table.scanner(columns=["embedding"], with_row_id=True, batch_size=lance_rows.ROWS_AT_ONCE)
         for batch in scan.to_batches():
-            nearest_list = (unit(vectors(batch)) @ centroids.T).argmax(axis=1)
+            nearest_list = (unit(lance_rows.vectors(batch)) @ centroids.T).argmax(axis=1)
             yield pa.record_batch([batch.column("_rowid"), pa.array(nearest_list, pa.uint32())], schema=_PARTITIONS)
 
     lance.write_dataset(batches(), str(place), _PARTITIONS, max_rows_per_file=10**9)
@@ -177,19 +177,6 @@ def _sorted_into_lists(table: Any, lists: int, place: Path) -> dict[str, Any]:
         "ivf_centroids": pa.FixedSizeListArray.from_arrays(pa.array(stored.ravel()), stored.shape[1]),
         "precomputed_partition_dataset": str(place),
     }
-
-
-def _eleventh(table: Any, queries: Floats) -> Floats:
-    """Return how similar each query's eleventh neighbour is (Q,), comparing with everybody.
-
-    Lance would read everybody once for each query.
-    """
-    queries = unit(queries.astype(np.float16).astype(np.float32))  # as Lance takes them
-    best = np.full((len(queries), 11), -1, np.float32)
-    for batch in table.scanner(columns=["embedding"], batch_size=ROWS_AT_ONCE).to_batches():
-        near = queries @ unit(vectors(batch)).T
-        best = -np.partition(-np.concatenate([best, near], axis=1), 10, axis=1)[:, :11]
-    return np.asarray(best.min(axis=1))
 
 
 def tidy(people: Table) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from personsearch.gallery.index import QUERIES_AT_ONCE, no_neighbours
+from personsearch.gallery.index import no_neighbours
 from personsearch.gallery.ivf import PROBED_PER_WANTED
 from personsearch.gallery.rows import unit
-from personsearch.gallery.stores.engine import NEIGHBOURS_WITH_ROWS, Near, joined, widened
+from personsearch.gallery.stores.engine import NEIGHBOURS_WITH_ROWS, Near, in_parts, widened
 from personsearch.gallery.stores.lance_rows import person_records, vectors
 from personsearch.results import Floats
 
@@ -37,29 +38,34 @@ def nearest(table: Any, queries: Floats, count: int, condition: str | None, *, l
     if not count or not len(queries):
         return Near(*no_neighbours(len(queries)))
     if condition is not None and there <= FEW:
-        return joined([compare(table, part, count, condition) for part in _parts(queries)])
+        return compare(table, queries, count, condition)
+    ask = partial(search, table, count=count, condition=condition)
+    everybody = partial(ask, probes=None)
     if not lists:
-        return joined([search(table, part, count, condition, None) for part in _parts(queries)])
+        return in_parts(everybody, queries)
     enough = math.ceil(PROBED_PER_WANTED * count * lists / there)
-    probed = min(max(probes, enough), lists)
-    found = joined([search(table, part, count, condition, probed) for part in _parts(queries)])
-    short = np.flatnonzero((found.ids < 0).any(axis=1)) if found.ids.shape[1] == count else np.arange(len(queries))
+    found = in_parts(partial(ask, probes=min(max(probes, enough), lists)), queries)
+    ids, similarities = widened(found.ids, count, -1), widened(found.similarities, count, -np.inf)
+    short = np.flatnonzero((ids < 0).any(axis=1))
     if not len(short):
         return found
-    # The index missed some who are there.
-    more = joined([search(table, part, count, condition, None) for part in _parts(queries[short])])
-    ids, similarities = widened(found.ids, count, -1), widened(found.similarities, count, -np.inf)
+    more = in_parts(everybody, queries[short])  # the index missed some who are there
     ids[short], similarities[short] = widened(more.ids, count, -1), widened(more.similarities, count, -np.inf)
     return Near(ids, similarities, [*found.people, *more.people])
 
 
-def compare(table: Any, queries: Floats, count: int, condition: str | None) -> Near:
+def compare(table: Any, queries: Floats, count: int, condition: str) -> Near:
     """Return nearest neighbours of those who meet a condition, all of whom are read."""
     rows = table.scanner(filter=condition, late_materialization=True).to_table()
-    near = queries @ unit(vectors(rows)).T
-    best = np.argsort(-near, axis=1, kind="stable")[:, :count]
-    people = person_records(rows.take(np.unique(best))) if best.size <= NEIGHBOURS_WITH_ROWS else []
-    return Near(rows.column("id").to_numpy()[best], np.take_along_axis(near, best, 1), people)
+    numbers, stored = rows.column("id").to_numpy(), unit(vectors(rows))
+
+    def ask(part: Floats) -> Near:
+        near = part @ stored.T
+        best = np.argsort(-near, axis=1, kind="stable")[:, :count]
+        people = person_records(rows.take(np.unique(best))) if best.size <= NEIGHBOURS_WITH_ROWS else []
+        return Near(numbers[best], np.take_along_axis(near, best, 1), people)
+
+    return in_parts(ask, queries)
 
 
 def search(table: Any, queries: Floats, count: int, condition: str | None, probes: int | None) -> Near:
@@ -82,7 +88,3 @@ def search(table: Any, queries: Floats, count: int, condition: str | None, probe
     similarities = np.full((len(queries), width), -np.inf, np.float32)
     ids[number, place], similarities[number, place] = found, near
     return Near(ids, similarities, person_records(rows) if whole else [])
-
-
-def _parts(queries: Floats) -> list[Floats]:
-    return [queries[start : start + QUERIES_AT_ONCE] for start in range(0, len(queries), QUERIES_AT_ONCE)]

@@ -35,6 +35,8 @@ SCENES = pa.schema(
     ]
 )
 _BOX = ("x1", "y1", "x2", "y2")
+#: Rows read at a time where it is all of a table.
+ROWS_AT_ONCE = 4096
 #: What says to which scene a person belongs.
 OWNER = ["id", "image_id", "content"]
 

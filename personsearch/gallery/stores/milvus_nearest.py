@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from personsearch.gallery.index import QUERIES_AT_ONCE, no_neighbours
+from personsearch.gallery.index import no_neighbours
 from personsearch.gallery.stores import milvus_rows as rows
-from personsearch.gallery.stores.engine import NEIGHBOURS_WITH_ROWS, Near, Where, joined
+from personsearch.gallery.stores.engine import NEIGHBOURS_WITH_ROWS, Near, Where, in_parts
 from personsearch.gallery.stores.milvus_link import PartitionGoneError
 from personsearch.gallery.stores.milvus_tables import MOST, Tables
 from personsearch.results import Floats
@@ -24,12 +25,8 @@ def nearest(tables: Tables, queries: Floats, count: int, where: Where) -> Near:
         if places == []:
             break
         try:
-            return joined(
-                [
-                    _nearest(tables, queries[start : start + QUERIES_AT_ONCE], count, condition, places)
-                    for start in range(0, len(queries), QUERIES_AT_ONCE)
-                ]
-            )
+            ask = partial(_nearest, tables, count=count, condition=condition, places=places)
+            return in_parts(ask, queries)
         except PartitionGoneError:
             continue  # somebody dropped one by hand
     return Near(*no_neighbours(len(queries)))
