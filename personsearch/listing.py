@@ -16,10 +16,9 @@ from personsearch.errors import GalleryError, ImageError
 from personsearch.gallery.faults import DATABASE
 from personsearch.gallery.stores.opening import is_address
 from personsearch.pictures.decode import ImageInput, describe, is_url
-from personsearch.pictures.formats import media_kind
+from personsearch.pictures.formats import STREAM_SCHEMES, media_kind
 from personsearch.pictures.sniffing import sniffed_kind
 
-_LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "tcp")
 _LAST = "the gallery's folder comes last: personsearch index photos/ my-gallery/"
 
 
@@ -200,13 +199,12 @@ def _refuse_address(text: str) -> None:
     scheme, mark, _ = text.partition("://")
     if not mark or os.path.exists(text):
         return
-    if scheme in _LIVE:  # such an address may hold a password
+    if scheme in STREAM_SCHEMES:  # such an address may hold a password; pictures at http:// do not come here
         raise ImageError(f"{scheme}://...: a live stream is not indexed but watched: 'personsearch watch'")
-    if scheme not in ("http", "https"):
-        raise ImageError(
-            f"{text}: pictures in object storage are indexed on Ray: 'personsearch index ... --on ray', in Python "
-            "personsearch.scale.index"
-        )
+    raise ImageError(
+        f"{text}: pictures in object storage are indexed on Ray: 'personsearch index ... --on ray', in Python "
+        "personsearch.scale.index"
+    )
 
 
 def _or_refuse(files: Iterator[Path], name: object, account: _Account, nothing: str) -> Iterator[Path]:

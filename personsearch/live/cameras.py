@@ -19,11 +19,10 @@ from personsearch.config import StrictModel, load_toml, parse
 from personsearch.errors import ConfigError
 from personsearch.live.addresses import name_of, shown_address
 from personsearch.live.durations import moment_of
+from personsearch.pictures.formats import STREAM_SCHEMES
 
 Kind: TypeAlias = Literal["stream", "webcam", "file"]
 
-#: Streams that are read as they come.
-SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", "tcp")
 #: Letters of a camera's name at most: it is a part of image_ids and of the names of files.
 LONGEST_NAME = 100
 _NAMED = re.compile(r"([\w.+ -]+)=(.+)")
@@ -150,10 +149,10 @@ def kind_of(source: str) -> Kind:
     scheme, sign, _ = source.partition("://")
     if not sign:
         return "file"
-    if scheme.lower() not in SCHEMES:
+    if scheme.lower() not in STREAM_SCHEMES:
         raise ConfigError(
-            f"{shown_address(source)}: {scheme}:// is no address of a camera; give {', '.join(SCHEMES)}, a file, or "
-            "webcam:0"
+            f"{shown_address(source)}: {scheme}:// is no address of a camera; give "
+            f"{', '.join(STREAM_SCHEMES)}, a file, or webcam:0"
         )
     return "stream"
 

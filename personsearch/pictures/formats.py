@@ -24,6 +24,9 @@ HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".heics", ".heifs"})
 #: Pictures that Pillow reads from 11.3 on.
 AVIF_SUFFIXES = frozenset({".avif", ".avifs"})
 
+#: Addresses of streams, which are read as they come; http and https may be those of pictures too.
+STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", "tcp")
+
 #: Formats whose files Pillow knows but cannot decode.
 _STUBS = {"BUFR", "GRIB", "HDF5", "MPEG"} | (set() if sys.platform == "win32" else {"WMF"})
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1"}
