@@ -55,8 +55,8 @@ def connected(ray: Any) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    where = os.environ.get("RAY_ADDRESS")
-    _check_answers(where or "")
+    where = os.environ.get("RAY_ADDRESS", "")
+    _check_answers(where)
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
