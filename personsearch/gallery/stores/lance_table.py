@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import lance
 import pyarrow as pa
@@ -56,6 +57,17 @@ SMALL_FILES = 32
 KEEP = timedelta(hours=1)
 
 
+class _Cache:
+    """What Lance keeps in memory of a table, index and metadata: 7 GB at most."""
+
+    def __init__(self) -> None:
+        self.session = lance.Session()
+
+
+#: By table, for all in this process who have it open.
+_CACHES: WeakValueDictionary[str, _Cache] = WeakValueDictionary()
+
+
 class Table:
     """A table at a place, which need not exist yet.
 
@@ -70,6 +82,7 @@ class Table:
         self.uri = uri
         self.options = options
         self._opened: Any = None
+        self._cache = _CACHES.setdefault(uri, _Cache())
 
     def latest(self) -> Any:
         """Return the newest version of the table.
@@ -87,23 +100,39 @@ class Table:
         for number in range(READS):
             try:
                 if self._opened is None:
-                    self._opened = lance.dataset(self.uri, storage_options=self.options or None)
+                    self._opened = lance.dataset(
+                        self.uri, storage_options=self.options or None, session=self._cache.session
+                    )
                 else:
                     self._opened.checkout_latest()
             except FAULTS as error:
                 if not is_gone(error):
                     raise self.fault(error) from error
-                self._opened = None
+                self._forget_opened()
                 time.sleep(0.01 * number)  # it looks the same where a purge has just deleted the version
             else:
                 return self._opened
         return None
 
+    def _forget_opened(self) -> None:
+        """Open the table anew next time, and with nothing in memory: another one may have taken its place."""
+        self._opened = None
+        newest = _CACHES.get(self.uri)
+        if newest is None or newest is self._cache:
+            newest = _CACHES[self.uri] = _Cache()
+        self._cache = newest
+
     def create(self, schema: pa.Schema) -> None:
         """Make an empty table, unless there is one already."""
+        self._forget_opened()
         try:
             self._opened = lance.write_dataset(
-                schema.empty_table(), self.uri, schema, mode="create", storage_options=self.options or None
+                schema.empty_table(),
+                self.uri,
+                schema,
+                mode="create",
+                storage_options=self.options or None,
+                session=self._cache.session,
             )
         except FAULTS as error:
             if self.find() is None:
@@ -117,7 +146,7 @@ class Table:
             except FAULTS as error:
                 if not is_gone(error) or number == READS - 1:
                     raise self.fault(error) from error
-                self._opened = None
+                self._forget_opened()
         raise AssertionError
 
     def write(self, action: Callable[[Any], Result]) -> Result:
@@ -139,7 +168,7 @@ class Table:
                 if time.monotonic() > deadline:
                     raise self._locked() from error
                 if is_gone(error):
-                    self._opened = None
+                    self._forget_opened()
                 time.sleep(random.uniform(0, pause))  # noqa: S311 (spreads out writers)
                 pause = min(pause * 2, 0.5)
                 continue

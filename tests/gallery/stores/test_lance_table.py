@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -250,6 +251,37 @@ def test_of_erased_rows_no_file_has_anything(tmp_path: Path, address: str, kind:
     assert set(ids[0].tolist()) == {one.id for part in engine.every_person() for one in part}
     engine.purge()  # finds nothing to do
     check_toy_scenes(engine, [name for name in names if name not in erased])
+
+
+def test_what_is_kept_in_memory_is_shared_by_all_who_have_a_gallery_open(address: str) -> None:
+    engine = opened(address)
+    put(engine, ["a", "b", "c"])
+    readers = [open_lance(address) for _ in range(3)]
+    for reader in readers:
+        check_toy_scenes(reader, ["a", "b", "c"])
+    engine.delete_scenes(["a"])
+    engine.delete_people([one.id for one in engine.people_in(["a"])])
+    engine.purge()
+    for reader in readers:
+        check_toy_scenes(reader, ["b", "c"])
+        caches = {(one._people._cache, one._scenes._cache) for one in (engine, *readers)}
+        assert len(caches) == 1
+    other = open_lance(f"{address}-too")
+    assert other._people._cache is not engine._people._cache
+
+
+def test_a_gallery_in_the_place_of_a_deleted_one_is_read_from_its_own_files(address: str) -> None:
+    old = opened(address)
+    put(old, ["a", "b", "c"])
+    queries = toy.unit_rows(1, toy.DIM, seed=3)
+    old.nearest(queries, 10, EVERYBODY)
+    shutil.rmtree(address.removeprefix("lance://"))
+    new = opened(address)
+    put(new, ["d"])
+    wanted = {one.id for one in stored("d", toy.scene("d"))[1]}
+    for engine in (new, old, open_lance(address)):
+        check_toy_scenes(engine, ["d"])
+        assert set(engine.nearest(queries, 10, EVERYBODY).ids[0].tolist()) == wanted
 
 
 def test_a_reader_goes_on_after_a_purge(tmp_path: Path, address: str) -> None:
