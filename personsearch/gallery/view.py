@@ -41,6 +41,10 @@ class View:
         self._deletions = loaded.deletions
         return loaded.index
 
+    def load(self) -> Index:
+        """Have an index in memory: at first the cached one, which may lack some people and hold some erased ones."""
+        return self.start(self._upkeep.load(self._store.state())) if self.index is None else self.index
+
     def refresh(self) -> Index:
         """Bring index and catalogue up to the database.
 
@@ -51,7 +55,7 @@ class View:
             GalleryCorruptError: a row is damaged, or the rows are not as many as were stored.
         """
         state = self._store.state()
-        index = self.start(self._upkeep.load(state)) if self.index is None else self.index
+        index = self.load()
         if state.deletions != self._deletions:
             self._drop_erased(index)
             self._deletions = state.deletions

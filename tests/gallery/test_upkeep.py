@@ -1,5 +1,6 @@
 """The index on disk is a cache: whatever happens to it, the gallery answers correctly and says what it did."""
 
+import gc
 import logging
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -112,6 +114,16 @@ def test_a_damaged_cache_is_noticed_reported_and_rebuilt(
         assert everybody(path) == expected
 
 
+def test_a_closed_gallery_lets_go_of_its_index(path: Path) -> None:
+    gallery = Gallery.open(path, mode="r")
+    gallery.search(QUERY)
+    index = weakref.ref(gallery._store.view.index)  # type: ignore[attr-defined]
+    assert index() is not None
+    gallery.close()
+    gc.collect()
+    assert index() is None
+
+
 def test_the_writer_replaces_a_damaged_cache_when_it_closes(path: Path) -> None:
     [cache] = caches(path)
     original = cache.read_bytes()
@@ -206,6 +218,14 @@ def test_inverted_lists_are_kept_in_the_cache(tmp_path: Path, monkeypatch: pytes
         assert gallery.check() == []
     with Gallery.open(tmp_path, mode="r") as gallery:  # lists survive an erasure, in a new cache
         assert gallery.info().index.startswith("IVF")
+        assert gallery.check() == []
+    with Gallery.open(tmp_path) as gallery:  # also where nobody has asked for the index yet
+        gallery.remove("1.jpg")
+    with Gallery.open(tmp_path) as gallery:
+        gallery.add("2.jpg", people(4, seed=2), replace=True)
+    with Gallery.open(tmp_path, mode="r") as gallery:
+        assert gallery.info().index.startswith("IVF")
+        assert len(gallery) == 3707
         assert gallery.check() == []
     monkeypatch.undo()
     with Gallery.open(tmp_path) as gallery:

@@ -70,7 +70,7 @@ class FolderStore:
                     if not replace:
                         outcomes.append("differs")
                         continue
-                    self._upkeep.drop_cache()
+                    self._drop_cache()
                     self.database.delete([scene.row.image_id])
                 people = scene.detections
                 self.database.insert(scene.row, people.boxes, people.scores, people.embeddings)
@@ -119,7 +119,7 @@ class FolderStore:
         with self.database.transaction():
             count = erase()
             if count:
-                self._upkeep.drop_cache()
+                self._drop_cache()
         if count and not self.database.truncate_log():
             logger.warning(
                 "%s: a reader is still searching; the erased rows stay in the write-ahead log until the gallery is "
@@ -127,6 +127,11 @@ class FolderStore:
                 self.name,
             )
         return count
+
+    def _drop_cache(self) -> None:
+        """Delete the cache; what is in it goes on in memory, or inverted lists would have to be trained again."""
+        self.view.load()
+        self._upkeep.drop_cache()
 
     def everything(self) -> Iterator[Incoming]:
         """See SceneStore; in the order they were added."""
@@ -215,6 +220,7 @@ class FolderStore:
                 self._save_cache()
         finally:
             self.database.close()
+            self.view = View(self.database, self._upkeep)  # the index may be most of the memory
             if self._lock is not None:
                 self._lock.release()
                 self._lock = None

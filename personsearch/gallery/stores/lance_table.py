@@ -61,7 +61,7 @@ class _Cache:
     """What Lance keeps in memory of a table, index and metadata: 7 GB at most."""
 
     def __init__(self) -> None:
-        self.session = lance.Session()
+        self.session = lance.Session()  # type: ignore[attr-defined] # it is in Lance's documentation
 
 
 #: By table, for all in this process who have it open.
