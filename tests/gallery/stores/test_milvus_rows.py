@@ -178,11 +178,11 @@ def test_conditions() -> None:
 def test_which_index_and_how_much_of_it_is_searched() -> None:
     assert wanted_lists("exact", 10**8, 1, 512) == 0
     assert wanted_lists("auto", 199_999, 1, 512) == 0
-    assert wanted_lists("auto", 200_000, 1, 512) == 1789  # 4 * sqrt(200,000)
-    assert wanted_lists("auto", 10**8, 1, 512) == 2048  # a segment of 512 MB holds 262,144 people
-    assert wanted_lists("auto", 10**8, 1000, 512) == 1265  # 4 * sqrt(100,000)
+    assert wanted_lists("auto", 200_000, 1, 512) == 224  # sqrt(200,000) / 2
+    assert wanted_lists("auto", 10**8, 1, 512) == 256  # a segment of 512 MB holds 262,144 people
+    assert wanted_lists("auto", 10**8, 1000, 512) == 158  # sqrt(100,000) / 2
     assert wanted_lists("ivf", 100, 1, 512) == 0  # 2 lists of 39 people
-    assert wanted_lists("ivf", 3900, 1, 512) == 100
+    assert wanted_lists("ivf", 3900, 1, 512) == 31
     exact, lists = IndexFacts(), IndexFacts("ivf", 100, 8, 0.985)
     assert exact.search(10, 10**6, filtered=False)["params"] == {"nprobe": ALL_LISTS}
     assert lists.search(10, 10_000, filtered=True)["params"] == {"nprobe": ALL_LISTS}
