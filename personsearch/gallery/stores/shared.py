@@ -264,18 +264,20 @@ class SharedStore:
     def rebuild(self, index: IndexKind | None) -> str:
         """See SceneStore; also clears away what killed processes left, so nobody should write meanwhile."""
         if self.writable:
-            contents = {
-                one.image_id: None if one.digest == ERASED else one.content
-                for part in self._engine.every_scene()
-                for one in part
-            }
+            contents: dict[str, int | None] = {}
+            wanted = 0
+            for part in self._engine.every_scene():
+                contents |= {one.image_id: None if one.digest == ERASED else one.content for one in part}
+                wanted += sum(one.people for one in part)
             erased = [name for name, content in contents.items() if content is None]
-            people = [
-                number
-                for part in self._engine.every_owner()
-                for number, name, content in part
-                if contents.get(name) != content
-            ]
+            people: list[int] = []
+            if self._engine.counts()[1] != wanted:  # else nobody is left over, and asking all takes minutes
+                people = [
+                    number
+                    for part in self._engine.every_owner()
+                    for number, name, content in part
+                    if contents.get(name) != content
+                ]
             if erased or people:
                 self._engine.delete_people(people)
                 self._engine.delete_scenes(erased)

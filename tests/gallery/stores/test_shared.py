@@ -101,6 +101,21 @@ def test_what_a_killed_writer_left_is_seen_by_nobody_and_cleared_away() -> None:
     assert len(engine.person_rows) == len(gallery) == 5
 
 
+def test_where_nobody_is_left_over_not_everybody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = filled()
+    gallery = opened(engine)
+    gallery.remove(["b"])
+    asked: list[int] = []
+    owners = MemoryEngine.every_owner
+    monkeypatch.setattr(MemoryEngine, "every_owner", lambda engine: asked.append(1) or owners(engine))
+    gallery.rebuild()
+    assert not asked
+    engine.put_people(person_records(gallery._store.stored(["a"])["a"], B))  # as a killed writer leaves them
+    gallery.rebuild()
+    assert asked
+    assert engine.counts() == (1, len(A))
+
+
 def test_rows_read_before_count_as_their_scenes_are_now() -> None:
     engine = filled()
     store = SharedStore(engine, write=True, create=None)
