@@ -38,6 +38,11 @@ PROBED_PER_WANTED = 10
 TRAINING_PER_LIST = 64
 #: FAISS wants at least this many points per list.
 LEAST_PER_LIST = 39
+#: With fewer lists than this, exact search is as good.
+LEAST_LISTS = 4
+#: Lists of a gallery in a folder, per square root of its people; engines, which make theirs more slowly, get fewer.
+LISTS_PER_ROOT = 4.0
+LISTS_PER_ROOT_IN_ENGINES = 0.5
 
 
 class IVFIndex:
@@ -85,8 +90,8 @@ class IVFIndex:
 
     @property
     def trained_for(self) -> float:
-        """About how many people there were when the lists were trained: the inverse of :func:`train_ivf`'s rule."""
-        return float(max((self.num_lists / 4) ** 2, self.num_lists * LEAST_PER_LIST))
+        """About how many people there were when the lists were trained: the inverse of :func:`lists_for`."""
+        return float(max((self.num_lists / LISTS_PER_ROOT) ** 2, self.num_lists * LEAST_PER_LIST))
 
     def add(self, ids: Ids, vectors: Floats) -> None:
         """See Index."""
@@ -189,8 +194,8 @@ def train_ivf(exact: Index, dim: int, *, seed: int = 0) -> IVFIndex | None:
     if faiss is None:
         raise GalleryError("an IVF index needs faiss: pip install 'personsearch[cpu]' (or [gpu])")
     count = len(exact.ids)
-    lists = min(round(4 * math.sqrt(count)), count // LEAST_PER_LIST)
-    if lists < 4:
+    lists = lists_for(count, LISTS_PER_ROOT)
+    if lists < LEAST_LISTS:
         logger.warning("the gallery stays with exact search: %d people are too few for inverted lists", count)
         return None
     rng = np.random.default_rng(seed)
@@ -209,6 +214,11 @@ def train_ivf(exact: Index, dim: int, *, seed: int = 0) -> IVFIndex | None:
         )
         return None
     return ivf
+
+
+def lists_for(people: float, per_root: float) -> int:
+    """Return how many inverted lists so many people get: ``per_root`` times their square root, if that fills them."""
+    return min(round(per_root * math.sqrt(people)), int(people) // LEAST_PER_LIST)
 
 
 def learn_centroids(faiss: Any, vectors: Floats, lists: int, *, seed: int = 0) -> Floats:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,7 +19,15 @@ import numpy as np
 import pyarrow as pa
 
 from personsearch.gallery.index import IndexKind, faiss_module
-from personsearch.gallery.ivf import LEAST_PER_LIST, RECALL, RECALL_QUERIES, TRAINING_PER_LIST, learn_centroids
+from personsearch.gallery.ivf import (
+    LEAST_LISTS,
+    LISTS_PER_ROOT_IN_ENGINES,
+    RECALL,
+    RECALL_QUERIES,
+    TRAINING_PER_LIST,
+    learn_centroids,
+    lists_for,
+)
 from personsearch.gallery.rows import unit
 from personsearch.gallery.stores import lance_rows
 from personsearch.gallery.stores.engine import widened
@@ -38,7 +45,6 @@ FRESH = 50_000
 SEGMENTS = 8
 #: The lists are learnt anew when there are this many times as many people.
 OUTGROWN = 2
-LEAST_LISTS = 4
 
 #: Which list a row goes into, as Lance takes it.
 _PARTITIONS = pa.schema([("row_id", pa.uint64()), ("partition", pa.uint32())])
@@ -86,7 +92,7 @@ def rebuild(people: Table, kind: IndexKind | None) -> None:
     count = table.count_rows()
     # FAISS has eight times as many. With twice as many, a search among 400,000 people takes 9 ms instead of 13, but to
     # put 50,000 more into them, which is Lance's own work, 4 s instead of 2.
-    lists = min(round(math.sqrt(count) / 2), count // LEAST_PER_LIST)
+    lists = lists_for(count, LISTS_PER_ROOT_IN_ENGINES)
     if kind == "exact" or (kind == "auto" and count < INDEX_FROM):
         _drop(people, IndexFacts(kind=kind))
     elif lists < LEAST_LISTS:

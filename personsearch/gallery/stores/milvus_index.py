@@ -14,7 +14,15 @@ import numpy as np
 
 from personsearch.errors import GalleryError
 from personsearch.gallery.index import IndexKind
-from personsearch.gallery.ivf import IVF_FROM, LEAST_PER_LIST, PROBED_PER_WANTED, RECALL, RECALL_QUERIES
+from personsearch.gallery.ivf import (
+    IVF_FROM,
+    LEAST_LISTS,
+    LISTS_PER_ROOT_IN_ENGINES,
+    PROBED_PER_WANTED,
+    RECALL,
+    RECALL_QUERIES,
+    lists_for,
+)
 from personsearch.gallery.stores.milvus_link import Link
 
 logger = logging.getLogger(__name__)
@@ -87,8 +95,8 @@ def wanted_lists(kind: IndexKind, people: int, partitions: int, embedding_size: 
     if kind == "exact" or (kind == "auto" and people < IVF_FROM):
         return 0
     segment = min(people / max(partitions, 1), _SEGMENT / (4 * embedding_size))
-    lists = min(round(math.sqrt(segment) / 2), int(segment) // LEAST_PER_LIST)
-    if lists < 4:
+    lists = lists_for(segment, LISTS_PER_ROOT_IN_ENGINES)
+    if lists < LEAST_LISTS:
         logger.warning("the gallery stays with exact search: %d people are too few for inverted lists", people)
         return 0
     return lists
