@@ -58,7 +58,10 @@ KEEP = timedelta(hours=1)
 
 
 class _Cache:
-    """What Lance keeps in memory of a table, index and metadata: 7 GB at most. (A session takes no weak references.)"""
+    """What Lance keeps in memory of a table, index and metadata: 7 GB at most.
+
+    A class, as Lance's session takes no weak references.
+    """
 
     def __init__(self) -> None:
         self.session = lance.Session()  # type: ignore[attr-defined] # it is in Lance's documentation
