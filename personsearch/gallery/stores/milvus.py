@@ -23,7 +23,7 @@ from personsearch.errors import GalleryError
 from personsearch.gallery.index import IndexKind
 from personsearch.gallery.stores import milvus_rows as rows
 from personsearch.gallery.stores.engine import Near, PersonRecord, SceneRecord, Where
-from personsearch.gallery.stores.milvus_index import IndexFacts, tuned, wait_built, wanted_lists
+from personsearch.gallery.stores.milvus_index import IndexFacts, longest_work, tuned, wait_built, wanted_lists
 from personsearch.gallery.stores.milvus_link import Address, Link, PartitionGoneError, parse_address
 from personsearch.gallery.stores.milvus_nearest import cameras, nearest
 from personsearch.gallery.stores.milvus_tables import SLOW, TABLES, Tables
@@ -205,7 +205,7 @@ class MilvusEngine:
         for name in names:
             ask("flush", client.flush, name, seconds=SLOW)
         jobs = [ask("compact", client.compact, name) for name in names]
-        until = clock.monotonic() + SLOW
+        until = clock.monotonic() + longest_work(self._tables.count("people", ""))
         for job in jobs:
             while ask("compact", client.get_compaction_state, job) == "Executing":
                 if clock.monotonic() > until:

@@ -33,8 +33,8 @@ PROPERTY = "personsearch.index"
 ALL_LISTS = 65_536
 #: Bytes of embeddings in one of Milvus's segments, each of which has lists of its own; ``dataCoord.segment.maxSize``.
 _SEGMENT = 512 << 20
-#: Seconds that building may take: so many, and one more for so many people.
-_BUILD, _BUILT_PER_SECOND = 600.0, 200.0
+#: Seconds that work on all people may take: so many, and one more for so many people.
+_WORK, _WORKED_PER_SECOND = 600.0, 200.0
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,18 @@ def wanted_lists(kind: IndexKind, people: int, partitions: int, embedding_size: 
     return lists
 
 
+def longest_work(people: int) -> float:
+    """Return the seconds after which a server that works on all people is given up, far more than two cores need."""
+    return _WORK + people / _WORKED_PER_SECOND
+
+
 def wait_built(link: Link, collection: str, people: int) -> None:
     """Wait until the server has built the index of all segments.
 
     Raises:
         GalleryError: it failed, or was not done in time.
     """
-    until = clock.monotonic() + _BUILD + people / _BUILT_PER_SECOND
+    until = clock.monotonic() + longest_work(people)
     while True:
         state = link.ask("ask for its index", link.client.describe_index, collection, "embedding")
         if state["state"] == "Failed":

@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 MOST = 16_384
 #: Bytes of rows in one message to the server or from it; it takes 64 MB.
 _BYTES_AT_ONCE = 16 << 20
-#: Seconds for flushing, loading and unloading.
+#: Seconds for flushing and unloading, and for loading to go forward.
 SLOW = 300.0
 #: Seconds for which what is known of the index is taken to hold. Searches are exact without it, and slower.
 INDEX_HOLDS = 60.0
@@ -114,9 +114,35 @@ class Tables:
         for table, built in (("scenes", _NO_INDEX), ("people", self.index.built)):
             name = self.names[table]  # type: ignore[index]
             self._mend_index(name, built)
-            self.link.ask("load", self.link.client.load_collection, name, _async=True)
+            self._load(name)
         for name in self.names.values():
-            self.link.ask("load", self.link.client.load_collection, name, seconds=SLOW)
+            self._wait_loaded(name)
+
+    def _load(self, name: str) -> None:
+        """Have the server begin to load a collection into its memory."""
+        self.link.ask("load", self.link.client.load_collection, name, _async=True)
+
+    def _wait_loaded(self, name: str) -> None:
+        """Wait until a collection is loaded, which may take as long as it goes forward.
+
+        Raises:
+            GalleryLockedError: it did not go forward any more.
+        """
+        progress, until = 0, clock.monotonic() + SLOW
+        while True:
+            found = self.link.ask("load", self.link.client.get_load_state, name)
+            if found["state"].name == "Loaded":
+                return
+            if found["state"].name != "Loading":  # somebody makes its index anew
+                self._load(name)
+            elif found["progress"] != progress:
+                progress, until = found["progress"], clock.monotonic() + SLOW
+            if clock.monotonic() > until:
+                raise GalleryLockedError(
+                    f"{self.address}: Milvus has loaded {progress} % of {name}, and nothing more for {SLOW:.0f} s; "
+                    "see its log, or try again later"
+                )
+            clock.sleep(0.05)
 
     def _mend_index(self, name: str, wanted: Mapping[str, Any]) -> None:
         """Have the index of a collection made, if it is not the one there; the server builds it later."""

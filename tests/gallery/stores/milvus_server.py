@@ -28,7 +28,6 @@ SETTINGS = (
     "dataCoord.segment.assignmentExpiration=200",  # ms that a flush waits for writers
     "dataCoord.gc.interval=2",  # s between looks for files that are out of use
     "dataCoord.gc.dropTolerance=1",  # s for which such files stay
-    "dataCoord.gc.missingTolerance=60",
     "log.level=warn",
 )
 #: More of them, of which the package's configuration knows nothing: below which line of it they go.
