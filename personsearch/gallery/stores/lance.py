@@ -180,7 +180,9 @@ class LanceEngine:
         return lance_index.facts_of(self._people.latest()).describe()
 
     def close(self) -> None:
-        """See Engine; there is nothing to let go of."""
+        """See Engine."""
+        self._scenes.close()
+        self._people.close()
 
 
 def open_lance(address: str) -> LanceEngine:

@@ -85,7 +85,7 @@ class Table:
         self.uri = uri
         self.options = options
         self._opened: Any = None
-        self._cache = _CACHES.setdefault(uri, _Cache())
+        self._cache: _Cache | None = None
 
     def latest(self) -> Any:
         """Return the newest version of the table.
@@ -104,7 +104,7 @@ class Table:
             try:
                 if self._opened is None:
                     self._opened = lance.dataset(
-                        self.uri, storage_options=self.options or None, session=self._cache.session
+                        self.uri, storage_options=self.options or None, session=self._shared_cache().session
                     )
                 else:
                     self._opened.checkout_latest()
@@ -117,13 +117,22 @@ class Table:
                 return self._opened
         return None
 
+    def _shared_cache(self) -> _Cache:
+        if self._cache is None:
+            self._cache = _CACHES.setdefault(self.uri, _Cache())
+        return self._cache
+
     def _forget_opened(self) -> None:
         """Open the table anew next time, and with nothing in memory: another one may have taken its place."""
         self._opened = None
-        newest = _CACHES.get(self.uri)
-        if newest is None or newest is self._cache:
+        mine, newest = self._shared_cache(), _CACHES.get(self.uri)
+        if newest is None or newest is mine:  # else somebody has forgotten it already
             newest = _CACHES[self.uri] = _Cache()
         self._cache = newest
+
+    def close(self) -> None:
+        """Let go of what is in memory, unless somebody else in this process has the table open."""
+        self._opened = self._cache = None
 
     def create(self, schema: pa.Schema) -> None:
         """Make an empty table, unless there is one already."""
@@ -135,7 +144,7 @@ class Table:
                 schema,
                 mode="create",
                 storage_options=self.options or None,
-                session=self._cache.session,
+                session=self._shared_cache().session,
             )
         except FAULTS as error:
             if self.find() is None:

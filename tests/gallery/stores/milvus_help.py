@@ -33,10 +33,13 @@ def people(
     camera: str | None = None,
     time: float | None = None,
     dim: int = toy.DIM,
+    looks: int = 0,
 ) -> list[PersonRecord]:
-    """Return the people of a scene."""
+    """Return the people of a scene, who gather around so many looks, if any."""
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(count, dim)).astype(np.float32)
+    if looks:
+        vectors = 0.3 * vectors + rng.normal(size=(looks, dim)).astype(np.float32)[rng.integers(looks, size=count)]
     detections = Detections(
         boxes=np.tile(np.array([1.5, 2.0, 30.25, 60.0], np.float32), (count, 1)),
         scores=rng.uniform(size=count).astype(np.float32),

@@ -267,7 +267,20 @@ def test_what_is_kept_in_memory_is_shared_by_all_who_have_a_gallery_open(address
         caches = {(one._people._cache, one._scenes._cache) for one in (engine, *readers)}
         assert len(caches) == 1
     other = open_lance(f"{address}-too")
-    assert other._people._cache is not engine._people._cache
+    assert other.meta() is None
+    assert other._people._cache not in {engine._people._cache, None}
+
+
+def test_a_closed_gallery_keeps_nothing_in_memory(address: str) -> None:
+    engine, reader = opened(address), open_lance(address)
+    put(engine, ["a"])
+    check_toy_scenes(reader, ["a"])
+    places = {engine._people.uri, engine._scenes.uri}
+    engine.close()
+    assert places <= set(lance_table._CACHES)
+    reader.close()
+    assert not places & set(lance_table._CACHES)
+    check_toy_scenes(reader, ["a"])
 
 
 def test_a_gallery_in_the_place_of_a_deleted_one_is_read_from_its_own_files(address: str) -> None:

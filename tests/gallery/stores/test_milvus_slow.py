@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from personsearch import Gallery
-from personsearch.errors import GalleryError
+from personsearch.errors import GalleryError, GalleryLockedError
 from personsearch.gallery.catalogue import Filters
+from personsearch.gallery.rows import unit
+from personsearch.gallery.stores import milvus_tables
 from personsearch.gallery.stores.engine import PersonRecord, Where
 from personsearch.gallery.stores.milvus import open_milvus
 from tests.gallery import toy
@@ -133,10 +135,11 @@ def as_stored(records: list[PersonRecord]) -> np.ndarray:
 def test_inverted_lists_are_tuned_and_filters_stay_exact(server: MilvusServer) -> None:
     engine = open_milvus(f"milvus://{server.place}/g?partition=none")
     engine.create({"format": "1"}, toy.DIM)
-    stored = people("a", 20_000, seed=1, camera="door") + people("b", 500, seed=2, camera="gate")
+    stored = people("a", 20_000, seed=1, camera="door", looks=100) + people("b", 500, seed=2, camera="gate")
     for start in range(0, len(stored), 5000):
         engine.put_people(stored[start : start + 5000])
-    queries, all_vectors = toy.unit_rows(5, toy.DIM, seed=6), as_stored(stored)
+    all_vectors = as_stored(stored)
+    queries = unit(all_vectors[::4000][:5] + 0.1 * toy.unit_rows(5, toy.DIM, seed=6))  # new views of some
     everyone = Where(filters=Filters())
     order = np.argsort(-(queries @ all_vectors.T), axis=1)
     best = [[stored[row].id for row in ranking] for ranking in order.tolist()]
@@ -205,6 +208,26 @@ def test_what_others_took_away_is_made_again(server: MilvusServer) -> None:
         other.counts()
     other.close()
     engine.close()
+
+
+def test_a_server_that_cannot_load_what_it_stored_is_named(
+    server: MilvusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_milvus(f"milvus://{server.place}/g")
+    engine.create({"format": "1"}, toy.DIM)
+    engine.put_people([person(1)])
+    engine._link.client.flush(engine._tables.names["people"], timeout=30)
+    engine.close()
+    server.stop()
+    for log in (server.folder / "data" / "insert_log").rglob("*"):
+        if log.is_file():
+            log.unlink()
+    server.start()
+    monkeypatch.setattr(milvus_tables, "SLOW", 5.0)
+    again = open_milvus(f"milvus://{server.place}/g")
+    with pytest.raises(GalleryLockedError, match=r"loaded \d+ % of g_people, and nothing more for 5 s; see its log"):
+        again.counts()
+    again.close()
 
 
 def test_a_server_ends_with_whoever_started_it(tmp_path: Path) -> None:
